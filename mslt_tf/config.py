@@ -1,0 +1,101 @@
+"""The settings of a pretraining run as frozen dataclasses that check themselves.
+
+`pretraining_flags.py` reads them from the command line.
+"""
+
+import dataclasses
+import json
+from typing import Any, Literal
+
+from mslt_tf.errors import UserError
+from mslt_tf.methods import Method
+from mslt_tf.model_config import ModelConfig
+from mslt_tf.stage_plan import StagePlan
+
+Precision = Literal["float32", "bfloat16", "float16"]
+DistributionStrategy = Literal["one_device", "mirrored"]
+
+
+@dataclasses.dataclass(frozen=True)
+class OptimizerConfig:
+    """LAMB and its learning-rate schedule; see `mslt_tf.pretraining.optimization`."""
+
+    learning_rate: float  # the peak, reached at the end of warm-up
+    num_warmup_steps: int
+    num_train_steps: int  # the decay ends here, at 0
+    stage_warmup_steps: int = 0  # after each fresh optimizer but the first
+    weight_decay_rate: float = 0.01
+
+    def __post_init__(self) -> None:
+        if not self.learning_rate > 0:
+            raise UserError(f"learning_rate is {self.learning_rate}. Use a number above 0.")
+        if self.stage_warmup_steps < 0 or self.weight_decay_rate < 0:
+            raise UserError("stage_warmup_steps and weight_decay_rate must not be negative.")
+        if not 0 <= self.num_warmup_steps < self.num_train_steps:
+            raise UserError(
+                f"num_warmup_steps is {self.num_warmup_steps} of {self.num_train_steps} steps. "
+                "Use 0 or more, below num_train_steps."
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class PretrainingConfig:
+    """Everything one pretraining run is told."""
+
+    model: ModelConfig
+    plan: StagePlan
+    optimizer: OptimizerConfig
+    method: Method
+    output_dir: str
+    train_records: tuple[str, ...]  # globs
+    eval_records: tuple[str, ...]  # globs; empty: no evaluation
+    vocab_file: str
+    do_lower_case: bool
+    init_checkpoint: str
+    precision: Precision
+    distribution_strategy: DistributionStrategy
+    trunk_dropout: bool
+    micro_batch_size: int  # sequences per replica and forward pass; 0: all at once
+    eval_batch_size: int
+    seed: int
+    log_steps: int
+    checkpoint_steps: int
+    num_checkpoints_kept: int
+    eval_steps: int  # 0: only at the end of each stage
+    lengthen: bool
+
+    def __post_init__(self) -> None:
+        for stage in self.plan.stages:
+            if stage.seq_length > self.model.max_position_embeddings:
+                raise UserError(
+                    f"stage {stage.name} has sequences of {stage.seq_length} tokens, the model "
+                    f"has {self.model.max_position_embeddings} positions. Lower "
+                    "--max_seq_length or raise --max_position_embeddings."
+                )
+            if stage.max_predictions_per_seq > stage.seq_length:
+                raise UserError(
+                    f"max_predictions_per_seq {stage.max_predictions_per_seq} is more than "
+                    f"max_seq_length {stage.seq_length}. Use the values of the records."
+                )
+        for name in ("eval_batch_size", "log_steps", "checkpoint_steps", "num_checkpoints_kept"):
+            if getattr(self, name) < 1:
+                raise UserError(f"{name} is {getattr(self, name)}. Use at least 1.")
+        if min(self.micro_batch_size, self.eval_steps) < 0:
+            raise UserError("micro_batch_size and eval_steps must not be negative; 0 is off.")
+
+    def to_json(self) -> str:
+        """Returns the settings as text for the run's folder."""
+        return json.dumps(dataclasses.asdict(self), indent=2, sort_keys=True) + "\n"
+
+    def identity(self) -> dict[str, Any]:
+        """Returns what must be equal for a run to go on: stages, model, objective and seed.
+
+        Not in it: world size, accumulation, learning rate, logging, paths.
+        The fingerprint of the data is compared beside it.
+        """
+        return {
+            "stages": [dataclasses.asdict(stage) for stage in self.plan.stages],
+            "model": dataclasses.asdict(self.model),
+            "objective": "mlm+nsp",
+            "seed": self.seed,
+        }

@@ -1,0 +1,85 @@
+"""What `dataset_info.json` says about a folder of pretraining records.
+
+The record creator writes it last, beside the shards, so its presence also means "complete".
+For records that others made, the reader fills the same value by reading the files once.
+"""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
+
+from mslt_tf.errors import UserError
+from mslt_tf.pretraining_example import FeatureNames
+
+FILE_NAME = "dataset_info.json"
+FORMAT_VERSION = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Shard:
+    """One TFRecord file."""
+
+    name: str  # file name inside the data set's folder
+    num_records: int
+    num_bytes: int  # size on disk; tells a truncated file before it is read
+
+
+@dataclasses.dataclass(frozen=True)
+class DatasetInfo:
+    """The facts a reader needs, and the statistics a person wants."""
+
+    max_seq_length: int
+    max_predictions_per_seq: int
+    vocab_size: int
+    vocab_sha256: str  # of the vocabulary's tokens, see `hash_vocabulary`; "" if unknown
+    source_sha256: str  # fingerprint of documents, recipe and seed; "" if unknown
+    splits: Mapping[str, tuple[Shard, ...]]  # "train", "heldout"
+    feature_names: FeatureNames = "v1"
+    compression: Literal["", "GZIP"] = ""
+    settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    statistics: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    def to_json(self) -> str:
+        """Returns the text of `dataset_info.json`."""
+        content = {"format_version": FORMAT_VERSION, **dataclasses.asdict(self)}
+        return json.dumps(content, indent=2, sort_keys=True) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str, *, path: str) -> "DatasetInfo":
+        """Parses `dataset_info.json`; `path` is only for messages.
+
+        Raises:
+            UserError: the text is no JSON, of another format version, or lacks or adds a field.
+        """
+        try:
+            content = json.loads(text)
+            version = content.pop("format_version")
+            if version != FORMAT_VERSION:
+                raise UserError(
+                    f"{path} has format_version {version}, this program reads {FORMAT_VERSION}. "
+                    "Create the records anew, or remove the file to have them read off the shards."
+                )
+            splits = {
+                split: tuple(Shard(**shard) for shard in shards)
+                for split, shards in content.pop("splits").items()
+            }
+            return cls(splits=splits, **content)
+        except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
+            raise UserError(
+                f"{path} is not a valid {FILE_NAME} ({type(error).__name__}: {error}). Create the "
+                "records anew, or remove the file to have its facts read off the shards."
+            ) from error
+
+
+def hash_vocabulary(tokens: Iterable[str]) -> str:
+    """Returns the SHA-256 of the tokens in order, one a line, whatever the file's line ends.
+
+    >>> hash_vocabulary(["[PAD]", "a"])[:8]
+    '51dc5fe5'
+    """
+    digest = hashlib.sha256()
+    for token in tokens:
+        digest.update(token.encode("utf-8") + b"\n")
+    return digest.hexdigest()

@@ -1,0 +1,141 @@
+"""The three methods as stage plans: mslt, and the two it is compared with.
+
+"mslt": paper (arXiv 2011.13635) section 3.2. "stacking": Gong et al. 2019, everything trains and
+the whole stack is doubled twice. "original": everything from scratch in one stage.
+"""
+
+import itertools
+from collections.abc import Sequence
+from typing import Literal
+
+from mslt_tf.errors import UserError
+from mslt_tf.stage_plan import Stage, StagePlan, kept
+
+Method = Literal["mslt", "stacking", "original"]
+
+# As the paper runs it: a quarter of the depth, then twice doubled.
+STACKING_STEP_SHARES = (0.125, 0.175, 0.7)
+
+
+def make_plan(
+    method: Method,
+    *,
+    num_blocks: int,
+    num_stages: int,
+    num_train_steps: int,
+    joint_fraction: float,
+    seq_length: int,
+    max_predictions_per_seq: int,
+    batch_size: int,
+    stage_steps: Sequence[int] = (),
+) -> StagePlan:
+    """Returns the plan of a method.
+
+    Args:
+        method: "mslt" (paper section 3.2), "stacking" (Gong et al. 2019: everything trains, the
+            whole stack is doubled twice) or "original" (one stage from scratch).
+        num_blocks: depth of the final model.
+        num_stages: growing stages of mslt, the paper's k; the other methods have their own.
+        num_train_steps: steps of the whole run.
+        joint_fraction: share of the steps for mslt's closing joint stage; 0 leaves it out.
+        seq_length: tokens per sequence.
+        max_predictions_per_seq: masked tokens per sequence.
+        batch_size: sequences per update.
+        stage_steps: steps of each stage instead of the method's own shares; must sum to
+            `num_train_steps`.
+
+    Raises:
+        UserError: blocks that do not divide, shares out of range, stages without a step.
+    """
+    if method == "mslt":
+        shapes = _mslt_shapes(num_blocks, num_stages, with_joint=joint_fraction > 0)
+        shares = _mslt_shares(num_stages, joint_fraction)
+    elif method == "stacking":
+        shapes, shares = _stacking_shapes(num_blocks), list(STACKING_STEP_SHARES)
+    else:
+        shapes, shares = [("original", (None,) * num_blocks, 0)], [1.0]
+    steps = _check_stage_steps(stage_steps, shapes, num_train_steps) or _split_steps(
+        num_train_steps, shares
+    )
+    return StagePlan(
+        tuple(
+            Stage(
+                name=name,
+                block_sources=sources,
+                num_frozen_blocks=num_frozen,
+                num_steps=num_steps,
+                seq_length=seq_length,
+                max_predictions_per_seq=max_predictions_per_seq,
+                batch_size=batch_size,
+            )
+            for (name, sources, num_frozen), num_steps in zip(shapes, steps, strict=True)
+        )
+    )
+
+
+_Shape = tuple[str, tuple[int | None, ...], int]  # name, block sources, frozen blocks
+
+
+def _mslt_shapes(num_blocks: int, num_stages: int, *, with_joint: bool) -> list[_Shape]:
+    if num_stages < 1 or num_blocks % num_stages:
+        raise UserError(
+            f"{num_blocks} layers cannot be grown in num_stages {num_stages} equal parts. "
+            f"Use a divisor of {num_blocks}: {_divisors(num_blocks)}."
+        )
+    grown = num_blocks // num_stages
+    shapes: list[_Shape] = [(f"layers_{grown}", (None,) * grown, 0)]
+    for depth in range(grown, num_blocks, grown):
+        copies = tuple(range(depth - grown, depth))  # the top of the stage before
+        shapes.append((f"layers_{depth + grown}", kept(depth) + copies, depth))
+    if with_joint:
+        shapes.append(("joint", kept(num_blocks), 0))
+    return shapes
+
+
+def _stacking_shapes(num_blocks: int) -> list[_Shape]:
+    doublings = len(STACKING_STEP_SHARES) - 1
+    first = num_blocks // 2**doublings
+    if first * 2**doublings != num_blocks:
+        raise UserError(
+            f"{num_blocks} layers cannot be reached by doubling {doublings} times. "
+            f"--method=stacking needs a multiple of {2**doublings}."
+        )
+    shapes: list[_Shape] = [(f"layers_{first}", (None,) * first, 0)]
+    for doubling in range(doublings):
+        depth = first * 2**doubling
+        shapes.append((f"layers_{2 * depth}", kept(depth) * 2, 0))
+    return shapes
+
+
+def _mslt_shares(num_stages: int, joint_fraction: float) -> list[float]:
+    if not 0 <= joint_fraction < 1:
+        raise UserError(f"joint_fraction is {joint_fraction}. Use 0 (no joint stage) to below 1.")
+    growing = [(1 - joint_fraction) / num_stages] * num_stages
+    return [*growing, joint_fraction] if joint_fraction else growing
+
+
+def _split_steps(num_train_steps: int, shares: Sequence[float]) -> list[int]:
+    """Returns steps per share that sum to `num_train_steps` (edges rounded, not lengths)."""
+    edges = [round(num_train_steps * sum(shares[:count])) for count in range(len(shares))]
+    edges.append(num_train_steps)
+    return [end - start for start, end in itertools.pairwise(edges)]
+
+
+def _check_stage_steps(
+    stage_steps: Sequence[int], shapes: Sequence[_Shape], num_train_steps: int
+) -> list[int]:
+    if stage_steps and len(stage_steps) != len(shapes):
+        raise UserError(
+            f"stage_steps has {len(stage_steps)} entries, the plan has {len(shapes)} stages "
+            f"({', '.join(name for name, _, _ in shapes)}). Give one number for each."
+        )
+    if stage_steps and sum(stage_steps) != num_train_steps:
+        raise UserError(
+            f"stage_steps sum to {sum(stage_steps)}, num_train_steps is {num_train_steps}. "
+            "Make them equal."
+        )
+    return list(stage_steps)
+
+
+def _divisors(number: int) -> str:
+    return ", ".join(str(d) for d in range(1, number + 1) if number % d == 0)

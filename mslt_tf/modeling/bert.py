@@ -1,0 +1,96 @@
+"""BERT for pretraining as a functional Keras model.
+
+Words used in shapes: batch (sequences), seq (tokens of a sequence, padding included), hidden,
+predictions (masked positions per sequence, padding included), vocab.
+
+The names below are fixed: weights are copied, frozen, decayed and saved by them.
+"""
+
+from typing import Literal
+
+import tensorflow as tf
+
+from mslt_tf.errors import UserError
+from mslt_tf.model_config import ModelConfig
+from mslt_tf.modeling.heads import MaskedLanguageModelHead, NextSentenceHead, Pooler
+from mslt_tf.modeling.layers import Embeddings, EncoderLayer
+
+EMBEDDINGS = "embeddings"
+POOLER = "pooler"
+NEXT_SENTENCE = "next_sentence"
+MASKED_LM = "masked_lm"
+HEADS = (POOLER, NEXT_SENTENCE, MASKED_LM)  # the output layer: all that stands on the encoder
+
+ComputeDtype = Literal["float32", "mixed_bfloat16", "mixed_float16"]
+
+
+def block_name(index: int) -> str:
+    """Returns the name of the Keras layer that holds an encoder block, counted from 0 at the bottom.
+
+    >>> block_name(3)
+    'encoder_3'
+    """
+    return f"encoder_{index}"
+
+
+def build_bert(
+    config: ModelConfig,
+    *,
+    num_blocks: int,
+    compute_dtype: ComputeDtype = "float32",
+    initializer_seed: int = 0,
+) -> tf.keras.Model:
+    """Builds the model; call it as `model(inputs, training=True)`.
+
+    Inputs, a dict of int32: `input_ids`, `input_mask` (0 at padding) and `segment_ids` [batch, seq],
+    `masked_lm_positions` [batch, predictions], and `dropout_seed` [2], which decides all of dropout
+    and is ignored outside training. Each call may have lengths of its own.
+
+    Outputs, a dict: `masked_lm_logits` float32 [batch, predictions, vocab], `next_sentence_logits`
+    float32 [batch, 2], and in the compute type `sequence_output` [batch, seq, hidden] and
+    `pooled_output` [batch, hidden].
+
+    Args:
+        config: sizes of the model.
+        num_blocks: encoder layers of this model, from 1 to `config.num_hidden_layers`.
+        compute_dtype: a Keras policy. Variables and logits are float32 under each of them.
+        initializer_seed: with a layer's name it decides that layer's initial weights.
+
+    Raises:
+        UserError: `num_blocks` is out of range.
+    """
+    if not 1 <= num_blocks <= config.num_hidden_layers:
+        raise UserError(
+            f"num_blocks is {num_blocks}. Use 1 to {config.num_hidden_layers}, the num_hidden_layers."
+        )
+    # Layers
+    common = {"initializer_seed": initializer_seed, "dtype": compute_dtype}
+    embeddings = Embeddings(config, name=EMBEDDINGS, **common)
+    blocks = [
+        EncoderLayer(config, index=i, name=block_name(i), **common) for i in range(num_blocks)
+    ]
+    pooler = Pooler(config, name=POOLER, **common)
+    next_sentence = NextSentenceHead(config, initializer_seed=initializer_seed, name=NEXT_SENTENCE)
+    masked_lm = MaskedLanguageModelHead(config, name=MASKED_LM, **common)
+
+    # Model
+    inputs = _inputs()
+    input_mask, dropout_seed = inputs["input_mask"], inputs["dropout_seed"]
+    x, word_table = embeddings(inputs["input_ids"], inputs["segment_ids"], dropout_seed)
+    for block in blocks:
+        x = block(x, input_mask, dropout_seed)
+    pooled_output = pooler(x)
+    outputs = {
+        "masked_lm_logits": masked_lm(x, inputs["masked_lm_positions"], word_table),
+        "next_sentence_logits": next_sentence(pooled_output),
+        "sequence_output": x,
+        "pooled_output": pooled_output,
+    }
+    return tf.keras.Model(inputs, outputs, name="bert")
+
+
+def _inputs() -> dict[str, tf.Tensor]:
+    names = ("input_ids", "input_mask", "segment_ids", "masked_lm_positions")
+    inputs = {name: tf.keras.Input([None], dtype=tf.int32, name=name) for name in names}
+    inputs["dropout_seed"] = tf.keras.Input([], batch_size=2, dtype=tf.int32, name="dropout_seed")
+    return inputs

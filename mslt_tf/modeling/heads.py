@@ -1,0 +1,100 @@
+"""What stands on top of the encoder: the pooler and the two pretraining heads.
+
+Words used in shapes: batch, seq (tokens), hidden, predictions (masked positions per sequence), vocab.
+"""
+
+import tensorflow as tf
+
+from mslt_tf.model_config import ModelConfig
+from mslt_tf.modeling.activations import gelu
+from mslt_tf.modeling.linear import Linear
+from mslt_tf.modeling.normalization import LayerNorm
+
+
+class Pooler(tf.keras.layers.Layer):
+    """Turns the vector of the first token, [CLS], into one for the whole sequence."""
+
+    def __init__(self, config: ModelConfig, *, initializer_seed: int, name: str, dtype: str):
+        super().__init__(name=name, dtype=dtype)
+        self.dense = Linear(
+            config.hidden_size,
+            config.hidden_size,
+            path=f"{name}/dense",
+            initializer_range=config.initializer_range,
+            initializer_seed=initializer_seed,
+            dtype=dtype,
+        )
+
+    def call(self, sequence_output: tf.Tensor) -> tf.Tensor:
+        """Turns [batch, seq, hidden] into [batch, hidden]."""
+        return tf.tanh(self.dense(sequence_output[:, 0]))
+
+
+class NextSentenceHead(tf.keras.layers.Layer):
+    """Scores "the second segment follows the first" (index 0) against "it is random" (index 1)."""
+
+    def __init__(self, config: ModelConfig, *, initializer_seed: int, name: str):
+        # float32 whatever the encoder computes in: logits are never rounded.
+        super().__init__(name=name, dtype="float32")
+        self.dense = Linear(
+            config.hidden_size,
+            2,
+            path=f"{name}/dense",
+            initializer_range=config.initializer_range,
+            initializer_seed=initializer_seed,
+            dtype="float32",
+        )
+
+    def call(self, pooled_output: tf.Tensor) -> tf.Tensor:
+        """Turns [batch, hidden] into logits [batch, 2]."""
+        return self.dense(pooled_output)
+
+
+class MaskedLanguageModelHead(tf.keras.layers.Layer):
+    """Scores every word piece at the masked positions.
+
+    The decoder matrix is the table of word embeddings. It comes in as a call argument, so this layer
+    neither owns it nor decides whether it trains.
+    """
+
+    def __init__(self, config: ModelConfig, *, initializer_seed: int, name: str, dtype: str):
+        super().__init__(name=name, dtype=dtype, autocast=False)
+        self._activation = gelu(config.hidden_act)
+        self.transform = Linear(
+            config.hidden_size,
+            config.hidden_size,
+            path=f"{name}/transform",
+            initializer_range=config.initializer_range,
+            initializer_seed=initializer_seed,
+            dtype=dtype,
+        )
+        self.layer_norm = LayerNorm(
+            config.hidden_size,
+            path=f"{name}/layer_norm",
+            epsilon=config.layer_norm_eps,
+            dtype=dtype,
+        )
+        self.output_bias = self.add_weight(
+            name=f"{name}/output_bias",
+            shape=[config.vocab_size],
+            initializer="zeros",
+            experimental_autocast=False,
+        )
+
+    def call(
+        self, sequence_output: tf.Tensor, positions: tf.Tensor, word_table: tf.Tensor
+    ) -> tf.Tensor:
+        """Returns float32 logits [batch, predictions, vocab].
+
+        Args:
+            sequence_output: float [batch, seq, hidden].
+            positions: int [batch, predictions]; padding may name any position.
+            word_table: float32 [vocab, hidden].
+        """
+        x = tf.gather(sequence_output, positions, batch_dims=1)  # [batch, predictions, hidden]
+        x = self.layer_norm(self._activation(self.transform(x)))
+        # In float32 whatever the encoder computes in: bfloat16 would round a logit of 10 to 1/16.
+        rows = tf.reshape(tf.cast(x, tf.float32), [-1, word_table.shape[1]])
+        logits = tf.nn.bias_add(tf.matmul(rows, word_table, transpose_b=True), self.output_bias)
+        shape = tf.concat([tf.shape(positions), [word_table.shape[0]]], axis=0)
+        return tf.reshape(logits, shape)

@@ -1,0 +1,149 @@
+"""The layers of BERT, from small to large.
+
+Words used in shapes:
+    batch        sequences in the batch
+    seq          tokens of a sequence, padding included
+    hidden       width of a token's vector
+    intermediate width inside the feed-forward part
+    predictions  masked positions per sequence, padding included
+    vocab        word pieces of the vocabulary
+
+Variables are float32 always. `dtype` is a Keras policy: "float32", "mixed_bfloat16" or "mixed_float16".
+"""
+
+import functools
+
+import tensorflow as tf
+
+from mslt_tf.model_config import ModelConfig
+from mslt_tf.modeling.activations import gelu
+from mslt_tf.modeling.attention import SelfAttention
+from mslt_tf.modeling.dropout import EMBEDDINGS_SITE, Place, dropout, encoder_site
+from mslt_tf.modeling.initializers import named_truncated_normal
+from mslt_tf.modeling.linear import Linear
+from mslt_tf.modeling.normalization import LayerNorm
+
+
+class Embeddings(tf.keras.layers.Layer):
+    """Sums word, position and segment embeddings, then LayerNorm and dropout.
+
+    Attributes:
+        dropout_enabled: set it to False to leave dropout out, from the next call or trace on.
+    """
+
+    def __init__(self, config: ModelConfig, *, initializer_seed: int, name: str, dtype: str):
+        super().__init__(name=name, dtype=dtype)
+        self.dropout_enabled = True
+        self._rate = config.hidden_dropout_prob
+        # Plain float32 variables: only the rows looked up are cast to the compute type, not a table.
+        add_table = functools.partial(
+            _add_table, self, width=config.hidden_size, config=config, seed=initializer_seed
+        )
+        self.word_embeddings = add_table("word_embeddings", rows=config.vocab_size)
+        self.position_embeddings = add_table(
+            "position_embeddings", rows=config.max_position_embeddings
+        )
+        self.segment_embeddings = add_table("segment_embeddings", rows=config.type_vocab_size)
+        self.layer_norm = LayerNorm(
+            config.hidden_size,
+            path=f"{name}/layer_norm",
+            epsilon=config.layer_norm_eps,
+            dtype=dtype,
+        )
+
+    def call(
+        self,
+        input_ids: tf.Tensor,
+        segment_ids: tf.Tensor,
+        dropout_seed: tf.Tensor,
+        training: bool = False,
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Returns the embedded tokens [batch, seq, hidden] and the word table [vocab, hidden]."""
+        word_table = tf.convert_to_tensor(self.word_embeddings)
+        seq_length = input_ids.shape[1] or tf.shape(input_ids)[1]
+        num_segments = self.segment_embeddings.shape[0]
+        words = tf.gather(word_table, input_ids)  # [batch, seq, hidden]
+        positions = self.position_embeddings[:seq_length]  # [seq, hidden]
+        # A product with one-hot rows is faster than a lookup in so small a table (as in BERT).
+        segments = tf.matmul(
+            tf.one_hot(tf.reshape(segment_ids, [-1]), num_segments), self.segment_embeddings
+        )
+        x = words + positions + tf.reshape(segments, tf.shape(words))
+        x = self.layer_norm(tf.cast(x, self.compute_dtype))
+        if training and self.dropout_enabled:
+            x = dropout(x, self._rate, seed=dropout_seed, site=EMBEDDINGS_SITE)
+        return x, word_table
+
+
+def _add_table(layer: tf.keras.layers.Layer, name: str, *, rows, width, config, seed):
+    return layer.add_weight(
+        name=f"{layer.name}/{name}",
+        shape=[rows, width],
+        initializer=named_truncated_normal(
+            f"{layer.name}/{name}", stddev=config.initializer_range, seed=seed
+        ),
+        experimental_autocast=False,
+    )
+
+
+class EncoderLayer(tf.keras.layers.Layer):
+    """Self-attention and a feed-forward part, each with dropout, residual and LayerNorm after it.
+
+    Attributes:
+        dropout_enabled: set it to False to leave dropout out, from the next call or trace on.
+    """
+
+    def __init__(
+        self, config: ModelConfig, *, index: int, initializer_seed: int, name: str, dtype: str
+    ):
+        super().__init__(name=name, dtype=dtype)
+        self.dropout_enabled = True
+        self._index = index
+        self._rate = config.hidden_dropout_prob
+        self._activation = gelu(config.hidden_act)
+        linear = functools.partial(
+            Linear,
+            initializer_range=config.initializer_range,
+            initializer_seed=initializer_seed,
+            dtype=dtype,
+        )
+        layer_norm = functools.partial(
+            LayerNorm, config.hidden_size, epsilon=config.layer_norm_eps, dtype=dtype
+        )
+        self.attention = SelfAttention(
+            config,
+            layer_index=index,
+            path=f"{name}/attention",
+            initializer_seed=initializer_seed,
+            dtype=dtype,
+        )
+        self.attention_layer_norm = layer_norm(path=f"{name}/attention_layer_norm")
+        self.intermediate = linear(
+            config.hidden_size, config.intermediate_size, path=f"{name}/intermediate"
+        )
+        self.output_dense = linear(
+            config.intermediate_size, config.hidden_size, path=f"{name}/output"
+        )
+        self.output_layer_norm = layer_norm(path=f"{name}/output_layer_norm")
+
+    def call(
+        self,
+        x: tf.Tensor,
+        input_mask: tf.Tensor,
+        dropout_seed: tf.Tensor,
+        training: bool = False,
+    ) -> tf.Tensor:
+        """Transforms x [batch, seq, hidden] into the same shape; input_mask is int [batch, seq]."""
+        training = training and self.dropout_enabled
+        attended = self.attention(x, input_mask, dropout_seed, training=training)
+        attended = self._drop(attended, dropout_seed, Place.ATTENTION_OUTPUT, training)
+        x = self.attention_layer_norm(x + attended)
+        transformed = self._activation(self.intermediate(x))  # [batch, seq, intermediate]
+        transformed = self.output_dense(transformed)  # [batch, seq, hidden]
+        transformed = self._drop(transformed, dropout_seed, Place.FEED_FORWARD_OUTPUT, training)
+        return self.output_layer_norm(x + transformed)
+
+    def _drop(self, x: tf.Tensor, seed: tf.Tensor, place: Place, training: bool) -> tf.Tensor:
+        if not training:
+            return x
+        return dropout(x, self._rate, seed=seed, site=encoder_site(self._index, place))

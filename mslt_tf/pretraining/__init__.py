@@ -1,0 +1,1 @@
+"""Training a stage plan: input, losses, optimization, stage models, checkpoints, the loop."""

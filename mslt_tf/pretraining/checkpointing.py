@@ -1,0 +1,207 @@
+"""Checkpoints: one folder a step, complete or absent, self-describing.
+
+A folder `checkpoints/step-00001234` holds TensorFlow's checkpoint files and `state.json`: the step,
+what run it belongs to, and the size of each file. It is written under a temporary name and renamed
+when all is on disk, so a folder of this name is complete. The step decides everything else: a
+checkpoint holds the model of the stage that made its last update.
+"""
+
+import dataclasses
+import json
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from mslt_tf.errors import UserError
+from mslt_tf.pretraining import stage_model
+
+STATE_FILE = "state.json"
+PREFIX = "variables"  # of TensorFlow's files in the folder
+_VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
+
+
+@dataclasses.dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint on disk."""
+
+    path: str
+    step: int
+    identity: Mapping[str, Any]  # of its run, to be compared before it is restored
+    settings: Mapping[str, Any]  # the run's other settings, for the log
+
+
+def trackable(
+    model: tf.keras.Model, optimizer: tf.Module, global_step: tf.Variable
+) -> tf.train.Checkpoint:
+    """Returns what a checkpoint holds: weights by layer and name, slots, counters."""
+    layers = {
+        layer.name: {
+            name.replace("/", "."): variable
+            for name, variable in stage_model.named_variables(layer).items()
+        }
+        for layer in model.layers
+        if layer.variables
+    }
+    return tf.train.Checkpoint(model=layers, optimizer=optimizer, global_step=global_step)
+
+
+def save(
+    folder: str,
+    state: tf.train.Checkpoint,
+    *,
+    step: int,
+    identity: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    num_kept: int,
+) -> str:
+    """Writes a checkpoint, removes the oldest above `num_kept`, and returns its path."""
+    path = os.path.join(folder, f"step-{step:08d}")
+    temporary = os.path.join(folder, f"tmp-{step:08d}")
+    for leftover in (temporary, path):
+        if tf.io.gfile.exists(leftover):
+            tf.io.gfile.rmtree(leftover)
+    state.write(os.path.join(temporary, PREFIX))
+    sizes = {
+        name: tf.io.gfile.stat(os.path.join(temporary, name)).length
+        for name in tf.io.gfile.listdir(temporary)
+    }
+    content = {"step": step, "identity": identity, "settings": settings, "file_bytes": sizes}
+    with tf.io.gfile.GFile(os.path.join(temporary, STATE_FILE), "w") as file:
+        json.dump(content, file, indent=2, sort_keys=True)
+    tf.io.gfile.rename(temporary, path)
+    for name in _step_folders(folder)[:-num_kept]:
+        tf.io.gfile.rmtree(os.path.join(folder, name))
+    return path
+
+
+def newest(folder: str, *, report: Callable[[str], None]) -> Checkpoint | None:
+    """Returns the newest undamaged checkpoint in `folder`; reports those it passes over."""
+    for name in reversed(_step_folders(folder)):
+        path = os.path.join(folder, name)
+        try:
+            return read(path)
+        except UserError as error:
+            report(f"checkpoint passed over: {error}")
+    return None
+
+
+def read(path: str) -> Checkpoint:
+    """Reads what a checkpoint says of itself.
+
+    Raises:
+        UserError: `path` is no checkpoint of ours, or a file of it is missing or cut short.
+    """
+    state_path = os.path.join(path, STATE_FILE)
+    if not tf.io.gfile.exists(state_path):
+        raise UserError(f"{path} has no {STATE_FILE}. Give a folder RUN/checkpoints/step-N.")
+    try:
+        with tf.io.gfile.GFile(state_path) as file:
+            content = json.load(file)
+        for name, num_bytes in content["file_bytes"].items():
+            file_path = os.path.join(path, name)
+            if not tf.io.gfile.exists(file_path):
+                raise UserError(f"{file_path} is missing. The checkpoint cannot be used.")
+            if tf.io.gfile.stat(file_path).length != num_bytes:
+                raise UserError(f"{file_path} is cut short. The checkpoint cannot be used.")
+        return Checkpoint(path, content["step"], content["identity"], content["settings"])
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise UserError(f"{state_path} is damaged. The checkpoint cannot be used.") from error
+
+
+def restore(checkpoint: Checkpoint, state: tf.train.Checkpoint) -> None:
+    """Sets every variable of `state`; a variable that is missing on either side is an error.
+
+    Raises:
+        UserError: the files are damaged.
+    """
+    try:
+        state.read(os.path.join(checkpoint.path, PREFIX)).assert_consumed()
+    except tf.errors.DataLossError as error:
+        raise UserError(
+            f"{checkpoint.path} is damaged ({error.message}). Remove this folder and start again: "
+            "the run goes on from the checkpoint before it."
+        ) from error
+
+
+def read_weights(checkpoint: Checkpoint) -> dict[str, dict[str, np.ndarray]]:
+    """Returns the weights alone, without slots and counters, by layer and name."""
+    reader = tf.train.load_checkpoint(os.path.join(checkpoint.path, PREFIX))
+    weights: dict[str, dict[str, np.ndarray]] = {}
+    for key in reader.get_variable_to_shape_map():
+        part, _, rest = key.removesuffix(_VALUE).partition("/")
+        if part == "model" and ".OPTIMIZER_SLOT" not in rest:
+            layer, _, name = rest.partition("/")
+            weights.setdefault(layer, {})[name.replace(".", "/")] = reader.get_tensor(key)
+    return weights
+
+
+def check_same_run(
+    checkpoint: Checkpoint, identity: Mapping[str, Any], *, lengthen: bool, output_dir: str
+) -> None:
+    """Checks that a checkpoint belongs to the run that wants to go on from it.
+
+    Args:
+        checkpoint: the checkpoint found.
+        identity: the run's.
+        lengthen: allows more steps in stages that the checkpoint has not left behind.
+        output_dir: for the message.
+
+    Raises:
+        UserError: names each difference.
+    """
+    differences = _differences(checkpoint.identity, json.loads(json.dumps(identity)))
+    if lengthen:
+        ended = _stages_ended(checkpoint)
+        differences = {
+            name: values
+            for name, values in differences.items()
+            if not _is_longer_stage(name, values, first_stage=ended)
+        }
+    if differences:
+        listed = "; ".join(f"{k}: {old} there, {new} now" for k, (old, new) in differences.items())
+        raise UserError(
+            f"{output_dir} holds a checkpoint of another run ({listed}). Give another "
+            "--output_dir, or the flags of that run."
+        )
+
+
+def _is_longer_stage(name: str, values: tuple[Any, Any], *, first_stage: int) -> bool:
+    """Returns whether a difference is just more steps in stage `first_stage` or a later one."""
+    part, _, rest = name.partition(".")
+    index, _, field = rest.partition(".")
+    longer = part == "stages" and field == "num_steps" and values[1] >= values[0]
+    return longer and int(index) >= first_stage
+
+
+def _stages_ended(checkpoint: Checkpoint) -> int:
+    """Returns how many stages lie wholly behind a checkpoint's step."""
+    end, ended = 0, 0
+    for stage in checkpoint.identity["stages"]:
+        end += stage["num_steps"]
+        ended += end <= checkpoint.step
+    return ended
+
+
+def _differences(old: Any, new: Any, name: str = "") -> dict[str, tuple[Any, Any]]:
+    """Returns the leaves in which two JSON values differ, by dotted path."""
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        keys = sorted(old.keys() | new.keys())
+        pairs = [(key, old.get(key), new.get(key)) for key in keys]
+    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        pairs = [(str(index), *values) for index, values in enumerate(zip(old, new, strict=True))]
+    else:
+        return {} if old == new else {name: (old, new)}
+    found: dict[str, tuple[Any, Any]] = {}
+    for key, old_part, new_part in pairs:
+        found |= _differences(old_part, new_part, f"{name}.{key}" if name else key)
+    return found
+
+
+def _step_folders(folder: str) -> list[str]:
+    if not tf.io.gfile.exists(folder):
+        return []
+    names = [name.rstrip("/") for name in tf.io.gfile.listdir(folder)]
+    return sorted(name for name in names if name.startswith("step-"))

@@ -1,0 +1,82 @@
+"""Held-out evaluation: how well the model fills masks and judges sentence pairs."""
+
+import tensorflow as tf
+
+from mslt_tf.pretraining import input_pipeline, losses
+from mslt_tf.pretraining.losses import Batch
+from mslt_tf.pretraining.record_files import Records
+
+
+def evaluate(
+    strategy: tf.distribute.Strategy,
+    model: tf.keras.Model,
+    records: Records,
+    *,
+    batch_size: int,
+    vocab_size: int,
+) -> dict[str, float]:
+    """Evaluates on every record once, without dropout.
+
+    Returns:
+        `masked_lm_loss` and `next_sentence_loss` in nats, `masked_lm_accuracy`,
+        `next_sentence_accuracy`, and `unigram_entropy` in nats: the entropy of the masked tokens'
+        own frequencies, the loss of the best guess that ignores all context.
+    """
+    num_replicas = strategy.num_replicas_in_sync
+    batches = strategy.distribute_datasets_from_function(
+        lambda _: input_pipeline.evaluation_batches(
+            records, batch_size=batch_size, num_replicas=num_replicas
+        )
+    )
+    num_steps = -(-records.num_records // (batch_size * num_replicas))
+
+    @tf.function
+    def all_steps(iterator) -> tuple[tf.Tensor, tf.Tensor]:
+        sums, token_counts = tf.zeros([6]), tf.zeros([vocab_size])
+        for _ in tf.range(num_steps):
+            step_sums, step_counts = strategy.run(
+                lambda batch: evaluation_sums(model, batch, vocab_size=vocab_size),
+                args=(next(iterator),),
+            )
+            sums += strategy.reduce(tf.distribute.ReduceOp.SUM, step_sums, axis=None)
+            token_counts += strategy.reduce(tf.distribute.ReduceOp.SUM, step_counts, axis=None)
+        return sums, token_counts
+
+    sums, token_counts = all_steps(iter(batches))
+    masked_loss, masked_right, masked, sentence_loss, sentence_right, sequences = sums.numpy()
+    frequencies = tf.math.divide_no_nan(token_counts, tf.reduce_sum(token_counts))
+    return {
+        "masked_lm_loss": float(masked_loss / masked),
+        "masked_lm_accuracy": float(masked_right / masked),
+        "unigram_entropy": float(-tf.reduce_sum(tf.math.xlogy(frequencies, frequencies))),
+        "next_sentence_loss": float(sentence_loss / sequences),
+        "next_sentence_accuracy": float(sentence_right / sequences),
+    }
+
+
+def evaluation_sums(
+    model: tf.keras.Model, batch: Batch, *, vocab_size: int
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns the sums of one batch: float32 [6] as `evaluate` unpacks them, and [vocab] counts."""
+    inputs = {name: batch[name] for name in ("input_ids", "input_mask", "segment_ids")}
+    inputs["masked_lm_positions"] = batch["masked_lm_positions"]
+    inputs["dropout_seed"] = tf.zeros([2], tf.int32)  # unused outside training
+    outputs = model(inputs, training=False)
+    masked_logits, sentence_logits = outputs["masked_lm_logits"], outputs["next_sentence_logits"]
+    token_weights, weights = batch["masked_lm_weights"], batch["example_weights"]
+    masked_right = _right(masked_logits, batch["masked_lm_ids"]) * token_weights
+    sentence_right = _right(sentence_logits, batch["next_sentence_labels"]) * weights
+    sums = [
+        tf.reduce_sum(losses.masked_lm_losses(masked_logits, batch)),
+        tf.reduce_sum(masked_right),
+        tf.reduce_sum(token_weights),
+        tf.reduce_sum(losses.next_sentence_losses(sentence_logits, batch) * weights),
+        tf.reduce_sum(sentence_right),
+        tf.reduce_sum(weights),
+    ]
+    ids, id_weights = tf.reshape(batch["masked_lm_ids"], [-1]), tf.reshape(token_weights, [-1])
+    return tf.stack(sums), tf.math.unsorted_segment_sum(id_weights, ids, vocab_size)
+
+
+def _right(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+    return tf.cast(tf.argmax(logits, axis=-1, output_type=tf.int32) == labels, tf.float32)

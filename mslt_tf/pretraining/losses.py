@@ -1,0 +1,37 @@
+"""BERT's two losses as sums; whoever has the counts over all replicas divides.
+
+Shapes: batch, predictions (masked positions of a sequence, with padding), vocab.
+"""
+
+import tensorflow as tf
+
+Batch = dict[str, tf.Tensor]
+
+
+def loss_counts(batch: Batch) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns (masked tokens, sequences) of a batch, what the two losses are averaged over."""
+    weights = batch["masked_lm_weights"]  # [batch, predictions]
+    return tf.reduce_sum(weights), tf.cast(tf.shape(weights)[0], tf.float32)
+
+
+def masked_lm_losses(logits: tf.Tensor, batch: Batch) -> tf.Tensor:
+    """Returns the cross entropy of each masked token, in nats; padding counts 0.
+
+    Args:
+        logits: float32 [batch, predictions, vocab].
+        batch: has `masked_lm_ids` and `masked_lm_weights` [batch, predictions].
+
+    Returns:
+        float32 [batch, predictions].
+    """
+    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(
+        labels=batch["masked_lm_ids"], logits=logits
+    )
+    return losses * batch["masked_lm_weights"]
+
+
+def next_sentence_losses(logits: tf.Tensor, batch: Batch) -> tf.Tensor:
+    """Returns the cross entropy of each sentence label, in nats: float32 [batch]."""
+    return tf.nn.sparse_softmax_cross_entropy_with_logits(
+        labels=batch["next_sentence_labels"], logits=logits
+    )

@@ -1,0 +1,96 @@
+"""LAMB, its learning rate over the whole run, and which variables decay."""
+
+import re
+import warnings
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+from mslt_tf.config import OptimizerConfig, Precision
+
+with warnings.catch_warnings():
+    # It announces its end of support at each import; setup.py pins the last release on purpose.
+    warnings.simplefilter("ignore")
+    import tensorflow_addons as tfa
+
+# LayerNorm's gain and every bias: neither decayed nor layer-adapted, as in BERT and in LAMB's
+# reference implementation. A golden list in the tests says which variables this catches.
+NO_DECAY_PATTERNS = ("layer_norm", "bias")
+CLIP_NORM = 1.0  # BERT: global norm of the gradient
+BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-6  # BERT's
+
+
+def make_optimizer(
+    config: OptimizerConfig,
+    *,
+    global_step: tf.Variable,
+    first_step: int,
+    variables: Sequence[tf.Variable],
+    precision: Precision,
+) -> tf.keras.optimizers.legacy.Optimizer:
+    """Returns a fresh LAMB with slots for `variables`; its learning rate follows `global_step`.
+
+    Args:
+        config: peak, warm-up and decay.
+        global_step: int64 scalar, updates done since the run began.
+        first_step: the global step at which this optimizer began; its stage warm-up counts from
+            there.
+        variables: what it will train; it keeps m and v for these only.
+        precision: "float16" adds dynamic loss scaling.
+    """
+    lamb = tfa.optimizers.LAMB(
+        # A function, not a Keras schedule: that would count this optimizer's own updates, which
+        # begin anew in every stage.
+        learning_rate=lambda: learning_rate(global_step, config, first_step=first_step),
+        beta_1=BETA_1,
+        beta_2=BETA_2,
+        epsilon=EPSILON,
+        weight_decay=config.weight_decay_rate,
+        exclude_from_weight_decay=list(NO_DECAY_PATTERNS),
+        exclude_from_layer_adaptation=list(NO_DECAY_PATTERNS),
+    )
+    if precision == "float16":
+        lamb = tf.keras.mixed_precision.LossScaleOptimizer(lamb)
+    # Keras would make the slots in the first step; a checkpoint is restored before that.
+    lamb._create_all_weights(list(variables))
+    return lamb
+
+
+def learning_rate(
+    global_step: tf.Tensor | tf.Variable, config: OptimizerConfig, *, first_step: int = 0
+) -> tf.Tensor:
+    """Returns BERT's learning rate for the update after `global_step` updates: float32 scalar.
+
+    Linear warm-up from 0, then linear decay to 0 at the run's end, not offset by the warm-up. With
+    `stage_warmup_steps`, an optimizer that begins after step 0 warms up again from `first_step`.
+    """
+    step = tf.cast(global_step, tf.float32)
+    warming_up = step / max(config.num_warmup_steps, 1)
+    decaying = 1.0 - step / config.num_train_steps
+    rate = tf.where(step < config.num_warmup_steps, warming_up, decaying)
+    if config.stage_warmup_steps and first_step:
+        rate *= tf.minimum((step - first_step + 1) / config.stage_warmup_steps, 1.0)
+    return config.learning_rate * rate
+
+
+def decays(variable_name: str) -> bool:
+    """Returns whether weight decay and layer adaptation apply to a variable of this name."""
+    return not any(re.search(pattern, variable_name) for pattern in NO_DECAY_PATTERNS)
+
+
+def scale_loss(optimizer: tf.keras.optimizers.legacy.Optimizer, loss: tf.Tensor) -> tf.Tensor:
+    """Returns the loss to differentiate: scaled up in float16, as it is otherwise."""
+    return optimizer.get_scaled_loss(loss) if _scales_loss(optimizer) else loss
+
+
+def unscale_gradients(
+    optimizer: tf.keras.optimizers.legacy.Optimizer, gradients: Sequence[tf.Tensor]
+) -> list[tf.Tensor]:
+    """Takes the factor of `scale_loss` out of the gradients again."""
+    if _scales_loss(optimizer):
+        return list(optimizer.get_unscaled_gradients(gradients))
+    return list(gradients)
+
+
+def _scales_loss(optimizer: tf.keras.optimizers.legacy.Optimizer) -> bool:
+    return isinstance(optimizer, tf.keras.mixed_precision.LossScaleOptimizer)

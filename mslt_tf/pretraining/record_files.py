@@ -1,0 +1,187 @@
+"""Which TFRecord files there are, what is in them, and whether they fit the run.
+
+Facts come from `dataset_info.json` beside the shards. Records that others made have none: then
+the files are read once, with progress, and what was found is kept in the run's folder.
+"""
+
+import collections
+import dataclasses
+import hashlib
+import json
+import os
+from collections.abc import Callable, Sequence
+
+import tensorflow as tf
+
+from mslt_tf import dataset_info
+from mslt_tf.config import PretrainingConfig
+from mslt_tf.dataset_info import DatasetInfo
+from mslt_tf.errors import UserError
+from mslt_tf.pretraining import record_scan
+from mslt_tf.pretraining.record_scan import Block, FileFacts
+
+Report = Callable[[str], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Records:
+    """Files of equal layout, as blocks that can be read on their own."""
+
+    blocks: tuple[Block, ...]
+    layout: record_scan.Layout
+    vocab_size: int  # of the vocabulary, or the largest token id + 1 if that is all we know
+    vocab_sha256: str  # "" if unknown
+    fingerprint: str
+
+    @property
+    def num_records(self) -> int:
+        """How many records all blocks hold."""
+        return sum(block.num_records for block in self.blocks)
+
+
+def open_records(patterns: Sequence[str], *, cache_path: str, report: Report) -> Records:
+    """Finds and describes the record files that match any of `patterns`.
+
+    Args:
+        patterns: paths or globs.
+        cache_path: file that keeps what was read off files without `dataset_info.json`.
+        report: takes lines of progress.
+
+    Raises:
+        UserError: nothing matches, a file is damaged, or the files differ in layout.
+    """
+    paths = _match(patterns)
+    infos = {folder: _read_info(folder) for folder in sorted({os.path.dirname(p) for p in paths})}
+    facts, foreign = {}, []
+    for path in paths:
+        described = _facts_from_info(path, infos[os.path.dirname(path)])
+        if described is None:
+            foreign.append(path)
+        else:
+            facts[path] = described
+    facts |= record_scan.scan_files(foreign, cache_path=cache_path, report=report)
+    layouts = {path: facts[path].layout for path in paths}
+    first = paths[0]
+    for path in paths:
+        if layouts[path] != layouts[first]:
+            raise UserError(
+                f"{path} has {layouts[path]}, but {first} has {layouts[first]}. All files of one "
+                "set must have the same layout; select fewer."
+            )
+    known = [info for info in infos.values() if info is not None and not foreign]
+    return Records(
+        blocks=tuple(block for path in paths for block in facts[path].blocks),
+        layout=layouts[first],
+        vocab_size=max(facts[path].vocab_size for path in paths),
+        vocab_sha256=known[0].vocab_sha256 if len({i.vocab_sha256 for i in known}) == 1 else "",
+        fingerprint=_fingerprint(paths, facts, known),
+    )
+
+
+def check_records(records: Records, config: PretrainingConfig, *, flag: str) -> None:
+    """Checks records against every stage of the plan and against the vocabulary.
+
+    Raises:
+        UserError: another length, number of predictions or vocabulary than the run's.
+    """
+    layout = records.layout
+    for stage in config.plan.stages:
+        wanted = (stage.seq_length, stage.max_predictions_per_seq)
+        if wanted != (layout.max_seq_length, layout.max_predictions_per_seq):
+            raise UserError(
+                f"--{flag} has records of {layout.max_seq_length} tokens and "
+                f"{layout.max_predictions_per_seq} predictions, stage {stage.name} needs "
+                f"{wanted[0]} and {wanted[1]}. Set --max_seq_length and "
+                "--max_predictions_per_seq to the records' values, or create other records."
+            )
+    exact = bool(records.vocab_sha256)
+    if records.vocab_size > config.model.vocab_size or (
+        exact and records.vocab_size != config.model.vocab_size
+    ):
+        have = "a vocabulary" if exact else "token ids that need a vocabulary"
+        raise UserError(
+            f"--{flag} was made with {have} of {records.vocab_size}, the model has vocab_size "
+            f"{config.model.vocab_size}. Set --vocab_size={records.vocab_size}, or use the records "
+            "that belong to this model."
+        )
+    _check_vocabulary(records, config, flag=flag)
+
+
+def _check_vocabulary(records: Records, config: PretrainingConfig, *, flag: str) -> None:
+    if not config.vocab_file:
+        return
+    if not tf.io.gfile.exists(config.vocab_file):
+        raise UserError(f"--vocab_file {config.vocab_file} does not exist. Give an existing file.")
+    with tf.io.gfile.GFile(config.vocab_file) as file:
+        tokens = file.read().splitlines()
+    if len(tokens) != config.model.vocab_size:
+        raise UserError(
+            f"{config.vocab_file} has {len(tokens)} tokens, the model has vocab_size "
+            f"{config.model.vocab_size}. Set --vocab_size={len(tokens)} or give the right file."
+        )
+    if records.vocab_sha256 and dataset_info.hash_vocabulary(tokens) != records.vocab_sha256:
+        raise UserError(
+            f"{config.vocab_file} is not the vocabulary that --{flag} was made with (its hash "
+            "differs). Give the file that create_data.py was given."
+        )
+
+
+def _match(patterns: Sequence[str]) -> list[str]:
+    paths: set[str] = set()
+    for pattern in patterns:
+        if tf.io.gfile.isdir(pattern):
+            raise UserError(
+                f"{pattern} is a folder. Name the files in it, e.g. "
+                f"{os.path.join(pattern, 'train-*.tfrecord')}."
+            )
+        matches = [path for path in tf.io.gfile.glob(pattern) if not tf.io.gfile.isdir(path)]
+        if not matches:
+            folder = os.path.dirname(pattern) or "."
+            there = "holds no such file" if tf.io.gfile.isdir(folder) else "does not exist"
+            raise UserError(
+                f"no record file matches {pattern}: folder {folder} {there}. Create records with "
+                "tfrecords_tools/create_data.py, or correct the path."
+            )
+        paths.update(matches)
+    return sorted(paths)
+
+
+def _read_info(folder: str) -> DatasetInfo | None:
+    path = os.path.join(folder, dataset_info.FILE_NAME)
+    if not tf.io.gfile.exists(path):
+        return None
+    with tf.io.gfile.GFile(path) as file:
+        return DatasetInfo.from_json(file.read(), path=path)
+
+
+def _facts_from_info(path: str, info: DatasetInfo | None) -> FileFacts | None:
+    shards = {} if info is None else {s.name: s for part in info.splits.values() for s in part}
+    shard = shards.get(os.path.basename(path))
+    if info is None or shard is None:
+        return None
+    num_bytes = tf.io.gfile.stat(path).length
+    if num_bytes != shard.num_bytes:
+        raise UserError(
+            f"{path} has {num_bytes} bytes, {dataset_info.FILE_NAME} says {shard.num_bytes}: it is "
+            "truncated or was replaced. Copy it again or create the records anew."
+        )
+    layout = record_scan.Layout(
+        max_seq_length=info.max_seq_length,
+        max_predictions_per_seq=info.max_predictions_per_seq,
+        feature_names=info.feature_names,
+        compression=info.compression,
+    )
+    blocks = (Block(path=path, byte_offset=0, num_records=shard.num_records),)
+    return FileFacts(layout=layout, vocab_size=info.vocab_size, blocks=blocks)
+
+
+def _fingerprint(
+    paths: Sequence[str], facts: dict[str, FileFacts], known: Sequence[DatasetInfo]
+) -> str:
+    """Identifies the data by content where known, else by file names and record counts."""
+    counts: collections.Counter[str] = collections.Counter()
+    for path in paths:
+        name = os.path.basename(path)
+        counts[name] += sum(block.num_records for block in facts[path].blocks)
+    content = [sorted(info.source_sha256 for info in known), sorted(counts.items())]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()

@@ -1,0 +1,73 @@
+"""What a run says: lines and progress on the terminal, metrics.jsonl, TensorBoard events."""
+
+import datetime
+import json
+import os
+import sys
+import time
+from collections.abc import Mapping
+
+import tensorflow as tf
+
+METRICS_FILE = "metrics.jsonl"
+SECONDS_BETWEEN_LINES = 10.0  # of progress, where it does not go to a terminal
+
+
+class RunLog:
+    """Writes the metrics of a run; holds its open files."""
+
+    def __init__(self, output_dir: str, *, resumed_at: int):
+        """Opens the log, dropping entries of steps that a resumed run will do again."""
+        self._path = os.path.join(output_dir, METRICS_FILE)
+        self._events = tf.summary.create_file_writer(os.path.join(output_dir, "tensorboard"))
+        self._on_terminal = sys.stdout.isatty()
+        self._progress_width = 0
+        self._last_progress = 0.0
+        kept = [line for line in _read_lines(self._path) if json.loads(line)["step"] <= resumed_at]
+        with tf.io.gfile.GFile(self._path, "w") as file:
+            file.write("".join(kept))
+
+    def line(self, text: str) -> None:
+        """Writes a line to the terminal."""
+        say(text.ljust(self._progress_width))
+        self._progress_width = 0
+
+    def progress(self, text: str) -> None:
+        """Shows where the run stands: in place on a terminal, as a line elsewhere."""
+        if self._on_terminal:
+            sys.stdout.write("\r" + text.ljust(self._progress_width))
+            sys.stdout.flush()
+            self._progress_width = len(text)
+        elif time.monotonic() - self._last_progress > SECONDS_BETWEEN_LINES:
+            self._last_progress = time.monotonic()
+            say(text)
+
+    def metrics(self, kind: str, *, stage: str, step: int, values: Mapping[str, float]) -> None:
+        """Appends an entry to metrics.jsonl and to TensorBoard; `kind` is "train" or "eval"."""
+        entry = {"kind": kind, "stage": stage, "step": step, **values}
+        with tf.io.gfile.GFile(self._path, "a") as file:
+            file.write(json.dumps(entry) + "\n")
+        with self._events.as_default(step=step):
+            for name, value in values.items():
+                tf.summary.scalar(f"{kind}/{name}", value)
+        self._events.flush()
+
+
+def say(text: str) -> None:
+    """Writes a line to standard output at once."""
+    start = "\r" if sys.stdout.isatty() else ""
+    sys.stdout.write(f"{start}{text}\n")
+    sys.stdout.flush()
+
+
+def format_duration(seconds: float) -> str:
+    """Returns hours, minutes and seconds, e.g. "1:02:03"."""
+    return str(datetime.timedelta(seconds=round(seconds)))
+
+
+def _read_lines(path: str) -> list[str]:
+    if not tf.io.gfile.exists(path):
+        return []
+    with tf.io.gfile.GFile(path) as file:
+        # A line cut short by a crash has no end; its step is done again.
+        return [line for line in file if line.endswith("\n")]

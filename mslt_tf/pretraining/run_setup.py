@@ -1,0 +1,198 @@
+"""All that can be checked, and must be there, before the first step of a run."""
+
+import dataclasses
+import importlib.metadata
+import json
+import os
+from typing import Any
+
+import tensorflow as tf
+
+from mslt_tf.config import PretrainingConfig
+from mslt_tf.errors import UserError
+from mslt_tf.pretraining import checkpointing, record_files, stage_model
+from mslt_tf.pretraining.record_files import Records
+from mslt_tf.pretraining.run_log import RunLog, say
+from mslt_tf.stage_plan import StagePlan
+
+PACKAGES = ("tensorflow", "tensorflow-addons", "keras", "numpy")  # what results depend on
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A run that is ready to train."""
+
+    config: PretrainingConfig
+    strategy: tf.distribute.Strategy
+    train_records: Records
+    eval_records: Records | None
+    checkpoint: checkpointing.Checkpoint | None  # where it goes on
+    initial_weights: stage_model.Weights | None  # of --init_checkpoint
+    log: RunLog
+
+    @property
+    def plan(self) -> StagePlan:
+        """The run's stage plan."""
+        return self.config.plan
+
+    @property
+    def export(self) -> str:
+        """Where the SavedModel goes."""
+        return os.path.join(self.config.output_dir, "export")
+
+    def save(self, state: tf.train.Checkpoint, step: int) -> None:
+        """Writes a checkpoint.
+
+        Raises:
+            UserError: the folder cannot be written to, or the disk is full.
+        """
+        folder = _checkpoint_folder(self.config)
+        try:
+            checkpointing.save(
+                folder,
+                state,
+                step=step,
+                identity=_identity(self.config, self.train_records),
+                settings=_settings(self.config),
+                num_kept=self.config.num_checkpoints_kept,
+            )
+        except tf.errors.OpError as error:
+            raise UserError(
+                f"the checkpoint of step {step} could not be written to {folder} "
+                f"({error.message}). Make room or mend the folder and start again; the run goes "
+                "on from the checkpoint before."
+            ) from error
+
+
+def open_run(config: PretrainingConfig) -> Run:
+    """Checks devices, data, folder and checkpoint, and returns a run that is ready to train.
+
+    Raises:
+        UserError: what is not as it must be.
+    """
+    if not config.output_dir:
+        raise UserError("--output_dir is not set. Name the folder of this run.")
+    if not config.train_records:
+        raise UserError("--train_records is not set. Name TFRecord files, e.g. data/train-*.")
+    strategy = make_strategy(config)
+    _check_batches(config, strategy.num_replicas_in_sync)
+    _check_writable(config.output_dir)
+    train_records = _open_records(config, "train_records")
+    eval_records = _open_records(config, "eval_records") if config.eval_records else None
+    checkpoint = checkpointing.newest(_checkpoint_folder(config), report=say)
+    if checkpoint:
+        checkpointing.check_same_run(
+            checkpoint,
+            _identity(config, train_records),
+            lengthen=config.lengthen,
+            output_dir=config.output_dir,
+        )
+        _report_changed_settings(checkpoint, config)
+    _describe(config, train_records)
+    return Run(
+        config=config,
+        strategy=strategy,
+        train_records=train_records,
+        eval_records=eval_records,
+        checkpoint=checkpoint,
+        initial_weights=_initial_weights(config),
+        log=RunLog(config.output_dir, resumed_at=checkpoint.step if checkpoint else 0),
+    )
+
+
+def make_strategy(config: PretrainingConfig) -> tf.distribute.Strategy:
+    """Returns the distribution strategy: all devices of this machine, or the first."""
+    gpus = tf.config.list_logical_devices("GPU")
+    devices = [device.name for device in gpus or tf.config.list_logical_devices("CPU")]
+    if config.distribution_strategy == "one_device":
+        return tf.distribute.OneDeviceStrategy(devices[0])
+    return tf.distribute.MirroredStrategy(devices)
+
+
+def _check_batches(config: PretrainingConfig, num_replicas: int) -> None:
+    for stage in config.plan.stages:
+        if stage.batch_size % num_replicas:
+            raise UserError(
+                f"train_batch_size {stage.batch_size} cannot be split over {num_replicas} devices. "
+                f"Use a multiple of {num_replicas}, e.g. "
+                f"{num_replicas * -(-stage.batch_size // num_replicas)}."
+            )
+        per_replica = stage.batch_size // num_replicas
+        if config.micro_batch_size and per_replica % min(config.micro_batch_size, per_replica):
+            raise UserError(
+                f"a device's share of {per_replica} sequences cannot be split into micro-batches "
+                f"of {config.micro_batch_size}. Use a --micro_batch_size that divides it."
+            )
+
+
+def _check_writable(output_dir: str) -> None:
+    probe = os.path.join(output_dir, ".writable")
+    try:
+        tf.io.gfile.makedirs(output_dir)
+        with tf.io.gfile.GFile(probe, "w") as file:
+            file.write("")
+        tf.io.gfile.remove(probe)
+    except tf.errors.OpError as error:
+        raise UserError(
+            f"--output_dir {output_dir} cannot be written to ({error.message}). Name a folder that "
+            "can."
+        ) from error
+
+
+def _open_records(config: PretrainingConfig, flag: str) -> Records:
+    records = record_files.open_records(
+        getattr(config, flag),
+        cache_path=os.path.join(config.output_dir, f"{flag}_facts.json"),
+        report=say,
+    )
+    record_files.check_records(records, config, flag=flag)
+    return records
+
+
+def _initial_weights(config: PretrainingConfig) -> stage_model.Weights | None:
+    if not config.init_checkpoint:
+        return None
+    checkpoint = checkpointing.read(config.init_checkpoint)
+    weights = checkpointing.read_weights(checkpoint)
+    stage_model.check_fits(weights, config, config.plan.stages[0], path=config.init_checkpoint)
+    return weights
+
+
+def _identity(config: PretrainingConfig, train_records: Records) -> dict[str, Any]:
+    return {**config.identity(), "data": train_records.fingerprint}
+
+
+def _settings(config: PretrainingConfig) -> dict[str, Any]:
+    """Returns the settings that change results but may be changed on purpose."""
+    return {
+        **dataclasses.asdict(config.optimizer),
+        "precision": config.precision,
+        "trunk_dropout": config.trunk_dropout,
+    }
+
+
+def _report_changed_settings(
+    checkpoint: checkpointing.Checkpoint, config: PretrainingConfig
+) -> None:
+    for name, value in _settings(config).items():
+        if checkpoint.settings.get(name) != value:
+            say(f"note: {name} was {checkpoint.settings.get(name)}, from here on it is {value}")
+
+
+def _describe(config: PretrainingConfig, train_records: Records) -> None:
+    """Writes plan, settings and versions into the run's folder, and says the main facts."""
+    versions = {name: importlib.metadata.version(name) for name in PACKAGES}
+    texts = {
+        "plan.txt": config.plan.table() + "\n",
+        "config.json": config.to_json(),
+        "versions.json": json.dumps(versions, indent=2) + "\n",
+    }
+    for name, text in texts.items():
+        with tf.io.gfile.GFile(os.path.join(config.output_dir, name), "w") as file:
+            file.write(text)
+    epochs = sum(s.num_sequences for s in config.plan.stages) / train_records.num_records
+    say(f"{train_records.num_records:,} records, {epochs:.2f} epochs in all")
+
+
+def _checkpoint_folder(config: PretrainingConfig) -> str:
+    return os.path.join(config.output_dir, "checkpoints")

@@ -1,0 +1,90 @@
+"""Sums what one stage logs, shows its progress, and reckons the time that is left."""
+
+import numpy as np
+import tensorflow as tf
+
+from mslt_tf import cost_model
+from mslt_tf.config import PretrainingConfig
+from mslt_tf.pretraining import optimization, train_step
+from mslt_tf.pretraining.run_log import RunLog, format_duration
+
+
+class StageMeter:
+    """Takes the sums of each call of compiled steps; logs them where an interval ends."""
+
+    def __init__(self, config: PretrainingConfig, index: int, log: RunLog, *, optimizer_start: int):
+        self._config, self._index, self._log = config, index, log
+        self._optimizer_start = optimizer_start
+        self._stage = config.plan.stages[index]
+        self._end = config.plan.first_step(index) + self._stage.num_steps
+        self._has_compiled = False
+        self.seconds_per_step = 1.0  # a guess until a call without compilation was timed
+        self._begin_interval()
+
+    def add(self, step: int, num_steps: int, totals: np.ndarray, seconds: float) -> None:
+        """Takes one call.
+
+        Args:
+            step: the global step after it.
+            num_steps: steps it did.
+            totals: `train_step.METRICS`, summed over these steps.
+            seconds: wall-clock it took. The first call compiles: it counts as time spent, but not
+                for the speed.
+        """
+        self._totals += totals
+        self._num_steps += num_steps
+        self._seconds += seconds
+        if self._has_compiled:
+            self.seconds_per_step = seconds / num_steps
+            self._timed_steps += num_steps
+            self._timed_seconds += seconds
+        self._has_compiled = True
+        self._show(step)
+        if step % self._config.log_steps == 0 or step == self._end:
+            self._log.metrics("train", stage=self._stage.name, step=step, values=self._values(step))
+            self._begin_interval()
+
+    def _begin_interval(self) -> None:
+        self._totals = np.zeros(len(train_step.METRICS))
+        self._num_steps, self._seconds = 0, 0.0
+        self._timed_steps, self._timed_seconds = 0, 0.0
+
+    def _values(self, step: int) -> dict[str, float]:
+        rate = optimization.learning_rate(
+            tf.constant(step), self._config.optimizer, first_step=self._optimizer_start
+        )
+        values = {
+            **dict(zip(train_step.METRICS, self._totals / self._num_steps, strict=True)),
+            "learning_rate": float(rate),
+            "seconds": self._seconds,
+        }
+        if self._timed_steps:
+            values["sequences_per_second"] = self._sequences_per_second()
+        return values
+
+    def _sequences_per_second(self) -> float:
+        return self._timed_steps * self._stage.batch_size / self._timed_seconds
+
+    def _show(self, step: int) -> None:
+        loss = self._totals[0] / self._num_steps
+        text = f"{self._stage.name}  step {step:,} of {self._config.plan.num_steps:,}  "
+        text += f"loss {loss:.3f}"
+        if self._timed_steps:
+            text += f"  {self._sequences_per_second():,.0f} sequences/s"
+            text += f"  ETA {format_duration(self._seconds_left(step))}"
+        self._log.progress(text)
+
+    def _seconds_left(self, step: int) -> float:
+        """Returns the time that is left, later stages reckoned by their FLOPs."""
+        plan = self._config.plan
+        flops = [
+            stage.batch_size * cost_model.stage_cost(self._config.model, stage).flops
+            for stage in plan.stages
+        ]
+        ends = [plan.first_step(i) + stage.num_steps for i, stage in enumerate(plan.stages)]
+        steps_left = [
+            min(stage.num_steps, max(0, end - step))
+            for stage, end in zip(plan.stages, ends, strict=True)
+        ]
+        flops_left = sum(f * n for f, n in zip(flops, steps_left, strict=True))
+        return self.seconds_per_step * flops_left / flops[self._index]

@@ -1,0 +1,112 @@
+"""The model of one stage: built anew, frozen below, started from the stage before it."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import tensorflow as tf
+
+from mslt_tf.config import PretrainingConfig
+from mslt_tf.errors import UserError
+from mslt_tf.modeling import bert
+from mslt_tf.stage_plan import Stage
+
+# Values of a model's variables on the host: layer name -> name within the layer -> value.
+Weights = Mapping[str, Mapping[str, np.ndarray]]
+
+POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
+
+
+def build(config: PretrainingConfig, stage: Stage) -> tf.keras.Model:
+    """Returns the model of `stage` with initial weights, its lower blocks frozen.
+
+    While blocks are frozen the embeddings are frozen too, and with them the output matrix, which
+    is the table of word embeddings.
+    """
+    model = bert.build_bert(
+        config.model,
+        num_blocks=stage.num_blocks,
+        compute_dtype=POLICIES[config.precision],
+        initializer_seed=config.seed,
+    )
+    for name in frozen_layers(stage):
+        layer = model.get_layer(name)
+        layer.trainable = False
+        layer.dropout_enabled = config.trunk_dropout
+    return model
+
+
+def frozen_layers(stage: Stage) -> list[str]:
+    """Returns the names of the layers that do not train in `stage`, from the bottom up."""
+    if stage.trains_embeddings:
+        return []
+    return [bert.EMBEDDINGS, *(bert.block_name(i) for i in range(stage.num_frozen_blocks))]
+
+
+def source_layers(stage: Stage) -> dict[str, str | None]:
+    """Returns for each layer of `stage` the layer of the stage before that it starts from.
+
+    None means: keeps its initial weights. Without a stage before, all do.
+    """
+    sources: dict[str, str | None] = {name: name for name in (bert.EMBEDDINGS, *bert.HEADS)}
+    for index, source in enumerate(stage.block_sources):
+        sources[bert.block_name(index)] = None if source is None else bert.block_name(source)
+    return sources
+
+
+def grow(model: tf.keras.Model, before: Weights, stage: Stage) -> None:
+    """Gives the layers of `stage`'s model the weights they start from.
+
+    Raises:
+        KeyError: a layer or variable has no counterpart in `before`.
+    """
+    for name, source in source_layers(stage).items():
+        if source is not None:
+            assign(model.get_layer(name), before[source])
+
+
+def assign(layer: tf.keras.layers.Layer, values: Mapping[str, np.ndarray]) -> None:
+    """Sets all variables of `layer` from values by name within the layer.
+
+    Raises:
+        ValueError: the names differ.
+    """
+    variables = named_variables(layer)
+    if variables.keys() != values.keys():
+        raise ValueError(f"{layer.name} has {sorted(variables)}, the source {sorted(values)}")
+    for name, variable in variables.items():
+        variable.assign(values[name])
+
+
+def weights_of(model: tf.keras.Model) -> dict[str, dict[str, np.ndarray]]:
+    """Copies the weights of a model to the host."""
+    return {
+        layer.name: {name: v.numpy() for name, v in named_variables(layer).items()}
+        for layer in model.layers
+        if layer.variables
+    }
+
+
+def named_variables(layer: tf.keras.layers.Layer) -> dict[str, tf.Variable]:
+    """Returns a layer's variables by their name within it, e.g. "attention/query/kernel"."""
+    prefix = layer.name + "/"
+    return {v.name.removeprefix(prefix).removesuffix(":0"): v for v in layer.variables}
+
+
+def check_fits(weights: Weights, config: PretrainingConfig, stage: Stage, *, path: str) -> None:
+    """Checks that another run's weights can start the first stage.
+
+    Raises:
+        UserError: another depth, or other sizes.
+    """
+    depth = sum(name.startswith(bert.block_name(0)[:-1]) for name in weights)
+    if depth != stage.num_blocks:
+        raise UserError(
+            f"{path} has {depth} layers, stage {stage.name} begins with {stage.num_blocks}. Use "
+            "--method=original for a full-depth start, or a checkpoint of that depth."
+        )
+    width = weights[bert.EMBEDDINGS]["word_embeddings"].shape
+    if width != (config.model.vocab_size, config.model.hidden_size):
+        raise UserError(
+            f"{path} has word embeddings {width}, the model has vocab_size "
+            f"{config.model.vocab_size} and hidden_size {config.model.hidden_size}. Use its values."
+        )

@@ -1,0 +1,143 @@
+"""The compiled step of one stage: many updates in one call, gradients for what trains only."""
+
+from collections.abc import Callable, Iterator
+
+import tensorflow as tf
+
+from mslt_tf.config import PretrainingConfig
+from mslt_tf.pretraining import losses, optimization
+from mslt_tf.pretraining.losses import Batch
+
+METRICS = ("masked_lm_loss", "next_sentence_loss", "gradient_norm")
+BYTES_PER_PACK = 32 * 1024 * 1024  # of gradient per collective: sums overlap, none is huge
+ALL_FINITE = tf.int64.max
+
+# Takes an iterator of per-replica batches and a number of steps (int64 scalar, a tensor, or each
+# number would trace anew); returns METRICS summed over the steps, float32 [3], and the global step
+# whose loss was first not finite, or ALL_FINITE.
+TrainSteps = Callable[[Iterator[Batch], tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
+
+
+def make_train_steps(
+    config: PretrainingConfig,
+    *,
+    strategy: tf.distribute.Strategy,
+    model: tf.keras.Model,
+    optimizer: tf.keras.optimizers.legacy.Optimizer,
+    global_step: tf.Variable,
+) -> TrainSteps:
+    """Returns the function that trains `model`'s trainable variables for a number of steps."""
+    compute_gradients = make_gradient_function(config, model=model, optimizer=optimizer)
+    variables = model.trainable_variables
+
+    def replica_step(batch: Batch) -> tuple[tf.Tensor, tf.Tensor]:
+        context = tf.distribute.get_replica_context()
+        counts = _sum_over_replicas(context, list(losses.loss_counts(batch)))
+        seed = _dropout_seed(config.seed, global_step, context.replica_id_in_sync_group)
+        sums = _sum_over_replicas(context, compute_gradients(batch, counts, seed))
+        loss_sums, gradients = sums[:2], optimization.unscale_gradients(optimizer, sums[2:])
+        gradients, norm = tf.clip_by_global_norm(gradients, optimization.CLIP_NORM)
+        # Already summed: the optimizer must not do it again.
+        optimizer.apply_gradients(
+            zip(gradients, variables, strict=True), experimental_aggregate_gradients=False
+        )
+        loss = loss_sums[0] + loss_sums[1]
+        bad_step = tf.where(tf.math.is_finite(loss), ALL_FINITE, tf.identity(global_step))
+        global_step.assign_add(1)
+        return tf.stack([*loss_sums, norm]), bad_step
+
+    @tf.function
+    def train_steps(iterator: Iterator[Batch], num_steps: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        totals, first_bad_step = tf.zeros([len(METRICS)]), tf.constant(ALL_FINITE, tf.int64)
+        for _ in tf.range(num_steps):
+            metrics, bad_step = strategy.run(replica_step, args=(next(iterator),))
+            # Sums over replicas already, so any replica's will do.
+            totals += strategy.experimental_local_results(metrics)[0]
+            first_bad_step = tf.minimum(
+                first_bad_step, strategy.experimental_local_results(bad_step)[0]
+            )
+        return totals, first_bad_step
+
+    return train_steps
+
+
+def make_gradient_function(
+    config: PretrainingConfig,
+    *,
+    model: tf.keras.Model,
+    optimizer: tf.keras.optimizers.legacy.Optimizer,
+) -> Callable[[Batch, list[tf.Tensor], tf.Tensor], list[tf.Tensor]]:
+    """Returns a function of (one replica's batch, counts over all replicas, dropout seed).
+
+    It returns the replica's share of [masked LM loss, sentence loss, *gradients of
+    `model.trainable_variables`]; shares add up over micro-batches and replicas. Frozen variables
+    are not watched, so nothing of the trunk is recorded for the backward pass.
+    """
+    variables = model.trainable_variables
+    xla = bool(tf.config.list_physical_devices("GPU"))  # slower on CPUs: benchmarks/README.md
+
+    @tf.function(jit_compile=xla or None)
+    def micro_batch_gradients(
+        batch: Batch, counts: list[tf.Tensor], seed: tf.Tensor
+    ) -> list[tf.Tensor]:
+        num_masked, num_sequences = counts
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(variables)
+            outputs = model(_model_inputs(batch, seed), training=True)
+            masked_lm_loss = tf.math.divide_no_nan(
+                tf.reduce_sum(losses.masked_lm_losses(outputs["masked_lm_logits"], batch)),
+                num_masked,
+            )
+            next_sentence_loss = (
+                tf.reduce_sum(losses.next_sentence_losses(outputs["next_sentence_logits"], batch))
+                / num_sequences
+            )
+            loss = optimization.scale_loss(optimizer, masked_lm_loss + next_sentence_loss)
+        gradients = tape.gradient(loss, variables)
+        dense = [tf.convert_to_tensor(gradient) for gradient in gradients]
+        return [masked_lm_loss, next_sentence_loss, *dense]
+
+    def compute_gradients(
+        batch: Batch, counts: list[tf.Tensor], seed: tf.Tensor
+    ) -> list[tf.Tensor]:
+        batch_size = batch["input_ids"].shape[0]
+        micro_batch_size = min(config.micro_batch_size or batch_size, batch_size)
+        if micro_batch_size == batch_size:
+            return micro_batch_gradients(batch, counts, _fold(seed, 0))
+        num_micro_batches = batch_size // micro_batch_size
+        parts = {
+            name: tf.reshape(values, [num_micro_batches, micro_batch_size, *values.shape[1:]])
+            for name, values in batch.items()
+        }
+        totals = [tf.zeros([]), tf.zeros([]), *(tf.zeros(v.shape) for v in variables)]
+        for index in tf.range(num_micro_batches):
+            part = {name: values[index] for name, values in parts.items()}
+            shares = micro_batch_gradients(part, counts, _fold(seed, index))
+            totals = [total + share for total, share in zip(totals, shares, strict=True)]
+        return totals
+
+    return compute_gradients
+
+
+def _model_inputs(batch: Batch, dropout_seed: tf.Tensor) -> Batch:
+    names = ("input_ids", "input_mask", "segment_ids", "masked_lm_positions")
+    return {**{name: batch[name] for name in names}, "dropout_seed": dropout_seed}
+
+
+def _dropout_seed(seed: int, global_step: tf.Variable, replica_id: tf.Tensor | int) -> tf.Tensor:
+    """Returns the int32 [2] seed of one replica's dropout in one step."""
+    step_seed = tf.stack([tf.constant(seed, tf.int32), tf.cast(global_step, tf.int32)])
+    return _fold(step_seed, replica_id)
+
+
+def _fold(seed: tf.Tensor, data: tf.Tensor | int) -> tf.Tensor:
+    return tf.random.experimental.stateless_fold_in(seed, data, alg="philox")
+
+
+def _sum_over_replicas(
+    context: tf.distribute.ReplicaContext, tensors: list[tf.Tensor]
+) -> list[tf.Tensor]:
+    if context.num_replicas_in_sync == 1:
+        return tensors
+    options = tf.distribute.experimental.CommunicationOptions(bytes_per_pack=BYTES_PER_PACK)
+    return list(context.all_reduce(tf.distribute.ReduceOp.SUM, tensors, options))

@@ -1,0 +1,256 @@
+"""The flags of `mslt_tf.run_pretraining`; the only module that reads them."""
+
+import dataclasses
+from collections.abc import Iterable
+from typing import Any, get_args
+
+from absl import flags
+
+from mslt_tf.config import DistributionStrategy, OptimizerConfig, Precision, PretrainingConfig
+from mslt_tf.errors import UserError
+from mslt_tf.methods import Method, make_plan
+from mslt_tf.model_config import ModelConfig
+
+
+def define_flags(flag_values: flags.FlagValues) -> None:
+    """Defines the flags of `mslt_tf.run_pretraining` on `flag_values`."""
+    _define_data_flags(flag_values)
+    _define_plan_flags(flag_values)
+    _define_model_flags(flag_values)
+    _define_run_flags(flag_values)
+
+
+def config_from_flags(flag_values: flags.FlagValues) -> PretrainingConfig:
+    """Reads and checks all flags.
+
+    Raises:
+        UserError: a value out of its range, or values that do not fit together.
+    """
+    model = ModelConfig(**_values_of(ModelConfig, flag_values))
+    plan = make_plan(
+        flag_values.method,
+        num_blocks=model.num_blocks,
+        num_stages=flag_values.num_stages,
+        num_train_steps=flag_values.num_train_steps,
+        joint_fraction=flag_values.joint_fraction,
+        seq_length=flag_values.max_seq_length,
+        max_predictions_per_seq=flag_values.max_predictions_per_seq,
+        batch_size=flag_values.train_batch_size,
+        stage_steps=_integers("stage_steps", flag_values.stage_steps),
+    )
+    parts: dict[str, Any] = {
+        "model": model,
+        "plan": plan,
+        "optimizer": OptimizerConfig(**_values_of(OptimizerConfig, flag_values)),
+        "train_records": tuple(flag_values.train_records),
+        "eval_records": tuple(flag_values.eval_records),
+    }
+    return PretrainingConfig(**parts, **_values_of(PretrainingConfig, flag_values, without=parts))
+
+
+def _values_of(
+    settings: type, flag_values: flags.FlagValues, *, without: Iterable[str] = ()
+) -> dict[str, Any]:
+    """Returns the flags that are named like the fields of a dataclass."""
+    names = {field.name for field in dataclasses.fields(settings)} - set(without)
+    return {name: flag_values[name].value for name in names}
+
+
+def _integers(name: str, words: list[str]) -> tuple[int, ...]:
+    try:
+        return tuple(int(word.replace("_", "")) for word in words)
+    except ValueError as error:
+        raise UserError(f"{name} is {','.join(words)}. Give whole numbers with commas.") from error
+
+
+def _define_data_flags(values: flags.FlagValues) -> None:
+    flags.DEFINE_list(
+        "train_records",
+        [],
+        "TFRecord files to train on: paths or globs, separated by commas. Records of BERT's "
+        "create_pretraining_data.py, of NVIDIA's or Model Garden's scripts do as well as ours.",
+        flag_values=values,
+    )
+    flags.DEFINE_list(
+        "eval_records",
+        [],
+        "TFRecord files to evaluate on, kept out of training. Empty: no evaluation.",
+        flag_values=values,
+    )
+    flags.DEFINE_string(
+        "vocab_file",
+        "",
+        "The WordPiece vocabulary that the records were made with: checked against the records "
+        "and packed into the export. Empty: neither.",
+        flag_values=values,
+    )
+    flags.DEFINE_bool(
+        "do_lower_case", True, "Whether the vocabulary is uncased.", flag_values=values
+    )
+    flags.DEFINE_integer(
+        "max_seq_length", 128, "Tokens per sequence, as in the records.", flag_values=values
+    )
+    flags.DEFINE_integer(
+        "max_predictions_per_seq",
+        20,
+        "Masked tokens per sequence, as in the records.",
+        flag_values=values,
+    )
+
+
+def _define_plan_flags(values: flags.FlagValues) -> None:
+    flags.DEFINE_enum(
+        "method",
+        "mslt",
+        list(get_args(Method)),
+        "mslt: multi-stage layerwise training. stacking: progressive stacking, everything "
+        "always trained. original: the whole model from scratch.",
+        flag_values=values,
+    )
+    flags.DEFINE_integer(
+        "num_stages",
+        4,
+        "mslt: in how many equal parts the layers are added (the paper's k).",
+        flag_values=values,
+    )
+    flags.DEFINE_float(
+        "joint_fraction",
+        0.2,
+        "mslt: share of the steps in which at last all layers train together; 0: none.",
+        flag_values=values,
+    )
+    flags.DEFINE_list(
+        "stage_steps",
+        [],
+        "Steps of each stage, e.g. 200000,200000,200000,200000,200000, instead of the method's "
+        "own shares. Must sum to num_train_steps.",
+        flag_values=values,
+    )
+    flags.DEFINE_integer(
+        "num_train_steps", 1_000_000, "Updates of the whole run, all stages.", flag_values=values
+    )
+    flags.DEFINE_integer(
+        "train_batch_size",
+        1024,
+        "Sequences per update, over all devices and accumulated micro-batches.",
+        flag_values=values,
+    )
+    flags.DEFINE_float(
+        "learning_rate",
+        0.00088,
+        "Peak learning rate of LAMB; rises through the warm-up, then falls to 0 at the end.",
+        flag_values=values,
+    )
+    flags.DEFINE_integer(
+        "num_warmup_steps", 10_000, "Steps of warm-up, once per run.", flag_values=values
+    )
+    flags.DEFINE_integer(
+        "stage_warmup_steps",
+        0,
+        "Steps of another warm-up at the start of each later stage.",
+        flag_values=values,
+    )
+    flags.DEFINE_float(
+        "weight_decay_rate",
+        0.01,
+        "Weight decay, not on LayerNorm and biases.",
+        flag_values=values,
+    )
+
+
+def _define_model_flags(values: flags.FlagValues) -> None:
+    base = ModelConfig()
+    for field in dataclasses.fields(ModelConfig):
+        default = getattr(base, field.name)
+        text = f"The model's {field.name}, as in bert_config.json."
+        if field.name == "hidden_act":
+            flags.DEFINE_enum(
+                field.name,
+                default,
+                ["gelu", "gelu_new"],
+                "gelu: the exact (erf) form. gelu_new: the tanh form.",
+                flag_values=values,
+            )
+        elif isinstance(default, int):
+            flags.DEFINE_integer(field.name, default, text, flag_values=values)
+        else:
+            flags.DEFINE_float(field.name, default, text, flag_values=values)
+
+
+def _define_run_flags(values: flags.FlagValues) -> None:
+    flags.DEFINE_string(
+        "output_dir",
+        "",
+        "The run's folder: plan, settings, metrics, TensorBoard events, checkpoints, export. A "
+        "run that was interrupted goes on from its newest checkpoint.",
+        flag_values=values,
+    )
+    flags.DEFINE_string(
+        "init_checkpoint",
+        "",
+        "Checkpoint folder of another run (RUN/checkpoints/step-N) to take the weights from.",
+        flag_values=values,
+    )
+    flags.DEFINE_enum(
+        "precision",
+        "float32",
+        list(get_args(Precision)),
+        "Of activations. bfloat16 for recent GPUs, TPUs and CPUs with AVX512_BF16; float16, "
+        "with loss scaling, for older GPUs. Weights, logits and losses are always float32.",
+        flag_values=values,
+    )
+    flags.DEFINE_enum(
+        "distribution_strategy",
+        "mirrored",
+        list(get_args(DistributionStrategy)),
+        "mirrored: all GPUs of this machine, or its CPU. one_device: the first only.",
+        flag_values=values,
+    )
+    flags.DEFINE_bool(
+        "trunk_dropout",
+        True,
+        "Whether frozen layers drop activations out. False is faster, and not the paper's way.",
+        flag_values=values,
+    )
+    flags.DEFINE_integer(
+        "micro_batch_size",
+        0,
+        "Sequences per device and forward pass; gradients of the passes are summed. 0: all.",
+        flag_values=values,
+    )
+    flags.DEFINE_integer(
+        "eval_batch_size", 32, "Sequences per evaluation batch.", flag_values=values
+    )
+    flags.DEFINE_integer(
+        "seed", 12_345, "Of initial weights, data order and dropout.", flag_values=values
+    )
+    flags.DEFINE_integer(
+        "log_steps", 100, "Steps between entries in metrics.jsonl.", flag_values=values
+    )
+    flags.DEFINE_integer(
+        "checkpoint_steps",
+        5_000,
+        "Steps between checkpoints. Stages end with one, and so does SIGTERM or Ctrl-C.",
+        flag_values=values,
+    )
+    flags.DEFINE_integer(
+        "num_checkpoints_kept", 3, "How many of the newest checkpoints stay.", flag_values=values
+    )
+    flags.DEFINE_integer(
+        "eval_steps",
+        0,
+        "Steps between evaluations; each stage ends with one anyway.",
+        flag_values=values,
+    )
+    flags.DEFINE_bool(
+        "lengthen",
+        False,
+        "Lets a run go on under a plan that only gives more steps to stages not yet ended.",
+        flag_values=values,
+    )
+    flags.DEFINE_bool(
+        "dry_run",
+        False,
+        "Print plan and cost and stop: no data, no GPU, no TensorFlow needed.",
+        flag_values=values,
+    )

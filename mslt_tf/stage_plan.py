@@ -1,0 +1,167 @@
+"""The heart: what exists, what trains, where it starts from and for how long, at any global step.
+
+A plan is a frozen value without TensorFlow. Its entries index encoder *blocks*, the units of
+growth; in BERT a block is one layer. Paper: arXiv 2011.13635, section 3.2.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+
+from mslt_tf.errors import UserError
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """A span of steps in which the model's depth and its trainable set stay the same.
+
+    Everything above the frozen blocks trains, the heads in every stage. The embeddings train just
+    where no block is frozen: otherwise their gradient would drag the backward pass through the
+    whole frozen trunk.
+    """
+
+    name: str
+    block_sources: tuple[int | None, ...]  # entry i: the previous stage's block, None: fresh
+    num_frozen_blocks: int
+    num_steps: int
+    seq_length: int
+    max_predictions_per_seq: int
+    batch_size: int  # sequences per update, over all replicas and accumulation steps
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.num_frozen_blocks < self.num_blocks:
+            raise UserError(
+                f"stage {self.name} freezes {self.num_frozen_blocks} of {self.num_blocks} blocks. "
+                "At least one block must exist and train."
+            )
+        for name in ("num_steps", "seq_length", "max_predictions_per_seq", "batch_size"):
+            if getattr(self, name) < 1:
+                raise UserError(
+                    f"stage {self.name} has {name} {getattr(self, name)}. Every stage needs at "
+                    "least 1; use more steps or fewer stages."
+                )
+
+    @property
+    def num_blocks(self) -> int:
+        """The depth of the model in this stage."""
+        return len(self.block_sources)
+
+    @property
+    def trains_embeddings(self) -> bool:
+        """Whether the embeddings, and with them the tied output matrix, train."""
+        return self.num_frozen_blocks == 0
+
+    @property
+    def num_sequences(self) -> int:
+        """How many sequences the stage consumes."""
+        return self.num_steps * self.batch_size
+
+
+@dataclasses.dataclass(frozen=True)
+class StagePlan:
+    """All stages of a run, in order. The global step alone decides the stage."""
+
+    stages: tuple[Stage, ...]
+
+    def __post_init__(self) -> None:
+        if not self.stages:
+            raise UserError("the plan has no stage. Give at least one.")
+        depth_before = 0
+        for stage in self.stages:
+            sources = [source for source in stage.block_sources if source is not None]
+            if any(not 0 <= source < depth_before for source in sources):
+                raise UserError(
+                    f"stage {stage.name} starts from blocks {stage.block_sources}, but the stage "
+                    f"before it has {depth_before} blocks. Name only blocks below {depth_before}."
+                )
+            depth_before = stage.num_blocks
+
+    @property
+    def num_steps(self) -> int:
+        """The number of steps of the whole run."""
+        return sum(stage.num_steps for stage in self.stages)
+
+    def first_step(self, index: int) -> int:
+        """Returns the global step at which stage `index` begins."""
+        return sum(stage.num_steps for stage in self.stages[:index])
+
+    def stage_at(self, global_step: int) -> tuple[int, int]:
+        """Returns (stage index, step in stage) of the update that makes step `global_step` + 1.
+
+        Raises:
+            ValueError: `global_step` is not one of the plan's steps, 0 to num_steps - 1.
+        """
+        for index, stage in enumerate(self.stages):
+            step_in_stage = global_step - self.first_step(index)
+            if 0 <= step_in_stage < stage.num_steps:
+                return index, step_in_stage
+        raise ValueError(f"step {global_step} is not in 0..{self.num_steps - 1} of this plan")
+
+    def sequences_before(self, global_step: int) -> int:
+        """Returns how many sequences were consumed when `global_step` updates are done."""
+        consumed = 0
+        for index, stage in enumerate(self.stages):
+            steps_done = min(max(global_step - self.first_step(index), 0), stage.num_steps)
+            consumed += steps_done * stage.batch_size
+        return consumed
+
+    def keeps_optimizer(self, index: int) -> bool:
+        """Returns whether stage `index` goes on with the optimizer state of the one before.
+
+        True where exactly the same variables train; else a fresh optimizer starts.
+        """
+        if index == 0:
+            return False
+        before, stage = self.stages[index - 1], self.stages[index]
+        return (
+            stage.block_sources == kept(before.num_blocks)
+            and stage.num_frozen_blocks == before.num_frozen_blocks
+        )
+
+    def table(self) -> str:
+        """Returns the plan as text, a row a stage."""
+        rows = [("stage", "steps", "layers", "trains", "starts from", "seq", "batch")]
+        for stage in self.stages:
+            trains = _ranges(range(stage.num_frozen_blocks, stage.num_blocks))
+            rows.append(
+                (
+                    stage.name,
+                    f"{stage.num_steps:,}",
+                    str(stage.num_blocks),
+                    trains + (" +emb" if stage.trains_embeddings else ""),
+                    _ranges(stage.block_sources),
+                    str(stage.seq_length),
+                    str(stage.batch_size),
+                )
+            )
+        return format_table(rows)
+
+
+def format_table(rows: Sequence[Sequence[str]]) -> str:
+    """Returns rows of cells as left-aligned columns, two spaces apart."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    )
+
+
+def kept(num_blocks: int) -> tuple[int, ...]:
+    """Returns the sources of `num_blocks` blocks that all stay where they are."""
+    return tuple(range(num_blocks))
+
+
+def _ranges(blocks: Sequence[int | None]) -> str:
+    """Writes ascending runs short: (0, 1, 2, 0, 1) as "0-2 0-1", fresh blocks as "new"."""
+    if not any(block is not None for block in blocks):
+        return "new"
+    runs: list[list[int | None]] = []
+    for block in blocks:
+        last = runs[-1][-1] if runs else None
+        if last is not None and block == last + 1:
+            runs[-1].append(block)
+        else:
+            runs.append([block])
+    return " ".join(
+        "new" if run[0] is None else str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}"
+        for run in runs
+    )

@@ -1,0 +1,63 @@
+"""How every command of this project starts: quiet libraries, flags, help, errors for people."""
+
+import logging
+import os
+import sys
+import textwrap
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from absl import flags
+
+from mslt_tf.errors import UserError
+
+USAGE_STATUS = 2  # a flag, a file or a machine is not as it must be
+
+
+def run(
+    main: Callable[[], int | None],
+    *,
+    define_flags: Callable[[flags.FlagValues], None],
+    description: str,
+) -> NoReturn:
+    """Parses the command line into `flags.FLAGS`, calls `main` and exits with its status.
+
+    Args:
+        main: the command; reads `flags.FLAGS`; its result is the exit status, None means 0.
+        define_flags: defines the command's flags on the values it is given.
+        description: what `--help` says before it lists these flags.
+    """
+    silence_tensorflow()
+    foreign = set(flags.FLAGS)
+    define_flags(flags.FLAGS)
+    own_flags = [flags.FLAGS[name] for name in flags.FLAGS if name not in foreign]
+    if {"--help", "-h", "-help", "--helpfull"} & set(sys.argv[1:]):
+        sys.stdout.write(help_text(description, own_flags))
+        sys.exit(0)
+    try:
+        unparsed = flags.FLAGS(sys.argv)[1:]
+        if unparsed:
+            raise UserError(f"{unparsed[0]!r} is not a flag. Flags are written --name=value.")
+        sys.exit(main())
+    except (UserError, flags.Error) as error:
+        sys.stdout.flush()
+        sys.stderr.write(f"error: {error}\n")
+        sys.exit(USAGE_STATUS)
+
+
+def silence_tensorflow() -> None:
+    """Keeps TensorFlow's start-up notes off the terminal; must run before it is imported."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+
+
+def help_text(description: str, own_flags: list[flags.Flag[Any]]) -> str:
+    """Returns the description and a table of flags with their defaults, in order of definition."""
+    lines = [description.strip(), "", "Flags:"]
+    for flag in own_flags:
+        lines.append(f"  --{flag.name} (default: {flag.default_as_str or 'none'})")
+        lines += textwrap.wrap(
+            flag.help, width=96, initial_indent=" " * 6, subsequent_indent=" " * 6
+        )
+    lines += ["", "--flagfile=FILE reads flags from a file; later flags win over earlier ones."]
+    return "\n".join(lines) + "\n"

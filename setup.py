@@ -1,0 +1,32 @@
+"""Packaging of mslt_tf. constraints.txt, by `make constraints`, has exact versions of all of it."""
+
+from setuptools import find_packages, setup
+
+setup(
+    name="mslt_tf",
+    version="0.1.0",
+    description="Pretrains BERT by Multi-Stage Layerwise Training on TensorFlow 2.",
+    packages=find_packages(include=["mslt_tf*", "tfrecords_tools*"]),
+    python_requires=">=3.11,<3.12",  # TensorFlow 2.15 has nothing newer; the tests run on 3.11
+    install_requires=[
+        "tensorflow==2.15.1",  # the last release that tensorflow-addons works with
+        "tensorflow-text==2.15.0",  # FastBertTokenizer; its ops must match TensorFlow's version
+        "tensorflow-addons==0.23.0",  # the LAMB optimizer
+        "keras-nlp==0.12.1",  # learns WordPiece vocabularies
+        "tensorflow-datasets==4.9.*",  # corpora
+        "absl-py",  # flags
+        "blingfire",  # sentence splitting: keeps "Mr." whole, 8 MB/s on a core
+        "numpy==1.26.4",  # TensorFlow 2.15 is built against NumPy 1
+        "tensorflow-metadata<1.16",  # newer needs protobuf 5, then tensorflow-datasets fails
+        "setuptools<81",  # tensorflow-hub, behind tensorflow-text, imports pkg_resources
+    ],
+    extras_require={
+        "dev": [
+            "pytest",  # runs the tests
+            "ruff",  # lint and format
+            "mypy",  # types on floor 0
+            "transformers==4.48.3",  # the independent BERT that outputs are compared with
+        ],
+        "gpu": ["tensorflow[and-cuda]==2.15.1"],  # the CUDA libraries TensorFlow was built with
+    },
+)
