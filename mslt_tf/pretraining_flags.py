@@ -18,6 +18,7 @@ def define_flags(flag_values: flags.FlagValues) -> None:
     _define_plan_flags(flag_values)
     _define_model_flags(flag_values)
     _define_run_flags(flag_values)
+    _define_interval_flags(flag_values)
 
 
 def config_from_flags(flag_values: flags.FlagValues) -> PretrainingConfig:
@@ -224,6 +225,15 @@ def _define_run_flags(values: flags.FlagValues) -> None:
     flags.DEFINE_integer(
         "seed", 12_345, "Of initial weights, data order and dropout.", flag_values=values
     )
+    flags.DEFINE_bool(
+        "dry_run",
+        False,
+        "Print plan and cost and stop: no data, no GPU, no TensorFlow needed.",
+        flag_values=values,
+    )
+
+
+def _define_interval_flags(values: flags.FlagValues) -> None:
     flags.DEFINE_integer(
         "log_steps", 100, "Steps between entries in metrics.jsonl.", flag_values=values
     )
@@ -246,11 +256,5 @@ def _define_run_flags(values: flags.FlagValues) -> None:
         "lengthen",
         False,
         "Lets a run go on under a plan that only gives more steps to stages not yet ended.",
-        flag_values=values,
-    )
-    flags.DEFINE_bool(
-        "dry_run",
-        False,
-        "Print plan and cost and stop: no data, no GPU, no TensorFlow needed.",
         flag_values=values,
     )

@@ -12,7 +12,7 @@ from mslt_tf.model_config import ModelConfig
 from mslt_tf.modeling.dropout import Place, dropout, encoder_site
 from mslt_tf.modeling.linear import Linear
 
-# exp(-10,000) is 0 in every float type, and float16 (up to 65,504) still holds the sum with a score.
+# exp(-10,000) is 0 in every float type, and float16 (up to 65,504) still holds it plus a score.
 _MASKED = -10_000.0
 
 

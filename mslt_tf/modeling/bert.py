@@ -25,7 +25,7 @@ ComputeDtype = Literal["float32", "mixed_bfloat16", "mixed_float16"]
 
 
 def block_name(index: int) -> str:
-    """Returns the name of the Keras layer that holds an encoder block, counted from 0 at the bottom.
+    """Returns the name of the Keras layer that holds an encoder block; 0 is the lowest.
 
     >>> block_name(3)
     'encoder_3'
@@ -42,9 +42,9 @@ def build_bert(
 ) -> tf.keras.Model:
     """Builds the model; call it as `model(inputs, training=True)`.
 
-    Inputs, a dict of int32: `input_ids`, `input_mask` (0 at padding) and `segment_ids` [batch, seq],
-    `masked_lm_positions` [batch, predictions], and `dropout_seed` [2], which decides all of dropout
-    and is ignored outside training. Each call may have lengths of its own.
+    Inputs, a dict of int32: `input_ids`, `input_mask` (0 at padding) and `segment_ids`
+    [batch, seq], `masked_lm_positions` [batch, predictions], and `dropout_seed` [2], which decides
+    all of dropout and is ignored outside training. Each call may have lengths of its own.
 
     Outputs, a dict: `masked_lm_logits` float32 [batch, predictions, vocab], `next_sentence_logits`
     float32 [batch, 2], and in the compute type `sequence_output` [batch, seq, hidden] and
@@ -61,17 +61,19 @@ def build_bert(
     """
     if not 1 <= num_blocks <= config.num_hidden_layers:
         raise UserError(
-            f"num_blocks is {num_blocks}. Use 1 to {config.num_hidden_layers}, the num_hidden_layers."
+            f"num_blocks is {num_blocks}. "
+            f"Use 1 to {config.num_hidden_layers}, the num_hidden_layers of the config."
         )
     # Layers
-    common = {"initializer_seed": initializer_seed, "dtype": compute_dtype}
-    embeddings = Embeddings(config, name=EMBEDDINGS, **common)
+    seed, dtype = initializer_seed, compute_dtype
+    embeddings = Embeddings(config, name=EMBEDDINGS, initializer_seed=seed, dtype=dtype)
     blocks = [
-        EncoderLayer(config, index=i, name=block_name(i), **common) for i in range(num_blocks)
+        EncoderLayer(config, index=i, name=block_name(i), initializer_seed=seed, dtype=dtype)
+        for i in range(num_blocks)
     ]
-    pooler = Pooler(config, name=POOLER, **common)
-    next_sentence = NextSentenceHead(config, initializer_seed=initializer_seed, name=NEXT_SENTENCE)
-    masked_lm = MaskedLanguageModelHead(config, name=MASKED_LM, **common)
+    pooler = Pooler(config, name=POOLER, initializer_seed=seed, dtype=dtype)
+    next_sentence = NextSentenceHead(config, name=NEXT_SENTENCE, initializer_seed=seed)
+    masked_lm = MaskedLanguageModelHead(config, name=MASKED_LM, initializer_seed=seed, dtype=dtype)
 
     # Model
     inputs = _inputs()

@@ -40,7 +40,7 @@ def dropout(x: tf.Tensor, rate: float, *, seed: tf.Tensor, site: int) -> tf.Tens
     if threshold == 0:
         return x
     keep = random_bits(tf.shape(x) if None in x.shape else x.shape, seed, site) >= threshold
-    scale = 2**_BITS / (2**_BITS - threshold)  # from the realised probability, so the mean is exact
+    scale = 2**_BITS / (2**_BITS - threshold)  # from the probability that 16 bits give
     return x * (tf.cast(keep, x.dtype) * tf.cast(scale, x.dtype))
 
 

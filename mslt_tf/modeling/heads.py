@@ -1,6 +1,7 @@
 """What stands on top of the encoder: the pooler and the two pretraining heads.
 
-Words used in shapes: batch, seq (tokens), hidden, predictions (masked positions per sequence), vocab.
+Words used in shapes: batch, seq (tokens), hidden, predictions (masked positions per sequence),
+vocab (word pieces).
 """
 
 import tensorflow as tf
@@ -53,8 +54,8 @@ class NextSentenceHead(tf.keras.layers.Layer):
 class MaskedLanguageModelHead(tf.keras.layers.Layer):
     """Scores every word piece at the masked positions.
 
-    The decoder matrix is the table of word embeddings. It comes in as a call argument, so this layer
-    neither owns it nor decides whether it trains.
+    The decoder matrix is the table of word embeddings. It comes in as a call argument, so this
+    layer neither owns it nor decides whether it trains.
     """
 
     def __init__(self, config: ModelConfig, *, initializer_seed: int, name: str, dtype: str):

@@ -1,7 +1,7 @@
 """Initial weights that depend on a seed and on the variable's own name only.
 
-A model of 3 layers and one of 12 therefore start with the same first 3 layers, and nothing depends on
-the order in which variables are made.
+A model of 3 layers and one of 12 therefore start with the same first 3 layers, and nothing depends
+on the order in which variables are made.
 """
 
 import zlib

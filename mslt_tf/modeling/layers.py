@@ -8,7 +8,8 @@ Words used in shapes:
     predictions  masked positions per sequence, padding included
     vocab        word pieces of the vocabulary
 
-Variables are float32 always. `dtype` is a Keras policy: "float32", "mixed_bfloat16" or "mixed_float16".
+Variables are float32 always. `dtype` is a Keras policy: "float32", "mixed_bfloat16" or
+"mixed_float16".
 """
 
 import functools
@@ -35,15 +36,15 @@ class Embeddings(tf.keras.layers.Layer):
         super().__init__(name=name, dtype=dtype)
         self.dropout_enabled = True
         self._rate = config.hidden_dropout_prob
-        # Plain float32 variables: only the rows looked up are cast to the compute type, not a table.
         add_table = functools.partial(
-            _add_table, self, width=config.hidden_size, config=config, seed=initializer_seed
+            self._add_table,
+            width=config.hidden_size,
+            initializer_range=config.initializer_range,
+            initializer_seed=initializer_seed,
         )
-        self.word_embeddings = add_table("word_embeddings", rows=config.vocab_size)
-        self.position_embeddings = add_table(
-            "position_embeddings", rows=config.max_position_embeddings
-        )
-        self.segment_embeddings = add_table("segment_embeddings", rows=config.type_vocab_size)
+        self.word_embeddings = add_table("word_embeddings", config.vocab_size)
+        self.position_embeddings = add_table("position_embeddings", config.max_position_embeddings)
+        self.segment_embeddings = add_table("segment_embeddings", config.type_vocab_size)
         self.layer_norm = LayerNorm(
             config.hidden_size,
             path=f"{name}/layer_norm",
@@ -74,16 +75,18 @@ class Embeddings(tf.keras.layers.Layer):
             x = dropout(x, self._rate, seed=dropout_seed, site=EMBEDDINGS_SITE)
         return x, word_table
 
-
-def _add_table(layer: tf.keras.layers.Layer, name: str, *, rows, width, config, seed):
-    return layer.add_weight(
-        name=f"{layer.name}/{name}",
-        shape=[rows, width],
-        initializer=named_truncated_normal(
-            f"{layer.name}/{name}", stddev=config.initializer_range, seed=seed
-        ),
-        experimental_autocast=False,
-    )
+    def _add_table(
+        self, name: str, rows: int, *, width: int, initializer_range: float, initializer_seed: int
+    ) -> tf.Variable:
+        path = f"{self.name}/{name}"
+        return self.add_weight(
+            name=path,
+            shape=[rows, width],
+            initializer=named_truncated_normal(
+                path, stddev=initializer_range, seed=initializer_seed
+            ),
+            experimental_autocast=False,  # the rows looked up are cast, not the whole table
+        )
 
 
 class EncoderLayer(tf.keras.layers.Layer):

@@ -23,8 +23,8 @@ class Linear(tf.keras.layers.Layer):
         Args:
             input_size: size of the last axis of the input.
             output_size: size of the last axis of the output.
-            path: the layer's place in the model, e.g. "encoder_0/attention/query". The variables are
-                named after it, and the kernel's initial values depend on it.
+            path: the layer's place in the model, e.g. "encoder_0/attention/query". The variables
+                are named after it, and the kernel's initial values depend on it.
             initializer_range: standard deviation of the kernel's initial values.
             initializer_seed: the model's seed.
             dtype: Keras policy.

@@ -1,0 +1,65 @@
+# One word per need; `make` alone lists them.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.NOTPARALLEL:
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-slow check style plans constraints clean
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+PIP := $(PYTHON) -m pip --disable-pip-version-check --quiet
+READY := $(VENV)/.complete# exists only after an installation that went through
+
+# Floor 0, the modules without TensorFlow: what lies directly in mslt_tf, without the entries.
+FLOOR_0 := $(filter-out mslt_tf/run_%,$(wildcard mslt_tf/*.py))
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
+
+setup: $(READY) ## Install everything into .venv, at the versions of constraints.txt
+
+# Without the stamp, what is in .venv may be half an installation, so it is made anew. With an old
+# stamp it is whole, and pip only has to change what setup.py or constraints.txt changed.
+# setuptools comes first, and builds without isolation, so that the builds are pinned as well.
+# PYTHONWARNINGS: setuptools would remark at length that an editable install is editable.
+$(READY): setup.py constraints.txt
+	@echo "Installing TensorFlow and about 90 packages into $(VENV) (2 GB). This takes some minutes,"
+	@echo "nearly all of it downloading and unpacking; pip speaks only when something is wrong."
+	@[[ -e $@ ]] || scripts/make_venv.sh $(VENV)
+	@rm -f $@
+	@$(PIP) install -c constraints.txt pip setuptools wheel
+	@PYTHONWARNINGS=ignore $(PIP) install -c constraints.txt --no-build-isolation -e '.[dev]'
+	@touch $@
+	@echo "Done. Next: make demo, or make test."
+
+demo: setup ## Pretrain a tiny model on a small text, from nothing to an exported encoder
+	@$(PYTHON) scripts/demo.py
+
+test: setup ## Run the fast tests
+	@$(PYTHON) -m pytest
+
+test-slow: setup ## Run the slow tests
+	@$(PYTHON) -m pytest -m "slow and not gpu" || [[ $$? == 5 ]]  # 5: there are none
+
+check: setup ## Lint, format, types of floor 0, import floors; changes nothing
+	@$(PYTHON) -m ruff check .
+	@$(PYTHON) -m ruff format --check .
+	@$(PYTHON) -m mypy $(FLOOR_0)
+	@$(PYTHON) -m pytest -q tests/test_architecture.py
+
+style: setup ## Mend what ruff can mend, and format
+	@$(PYTHON) -m ruff check --fix-only .
+	@$(PYTHON) -m ruff format .
+
+plans: setup ## Print the stage plan of every configs/*.flags
+	@for flags in configs/*.flags; do \
+	  echo "== $$flags"; \
+	  $(PYTHON) -m mslt_tf.run_pretraining --flagfile="$$flags" --dry_run; \
+	done
+
+constraints: ## Write constraints.txt anew: the newest versions that setup.py allows
+	@scripts/make_constraints.sh
+
+clean: ## Remove caches and build outputs; keeps .venv and runs
+	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache
+	find . -path ./$(VENV) -prune -o -name __pycache__ -type d -exec rm -rf {} +

@@ -1,0 +1,55 @@
+"""Settings of every test run, and the comparison with golden files."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+# TensorFlow reads these when it is imported, so they come first.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # its import logs errors that are none
+# Code that AutoGraph cannot convert is an error, instead of running once, in Python, unnoticed.
+os.environ["AUTOGRAPH_STRICT_CONVERSION"] = "1"
+
+import pytest
+
+GOLDEN_FOLDER = Path(__file__).parent / "golden"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Adds the option that writes golden files anew; see tests/golden/README.md."""
+    parser.addoption("--update_golden", action="store_true", help="write golden files anew")
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Splits the CPU into two logical devices where a selected test is marked `multi_device`.
+
+    TensorFlow allows that only before its first operation, hence not in a fixture.
+    """
+    if any(item.get_closest_marker("multi_device") for item in session.items):
+        import tensorflow as tf
+
+        (cpu,) = tf.config.list_physical_devices("CPU")
+        two_devices = [tf.config.LogicalDeviceConfiguration() for _ in range(2)]
+        tf.config.set_logical_device_configuration(cpu, two_devices)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skips tests marked `gpu` on a machine without one."""
+    if item.get_closest_marker("gpu"):
+        import tensorflow as tf
+
+        if not tf.config.list_physical_devices("GPU"):
+            pytest.skip("TensorFlow sees no GPU here")
+
+
+@pytest.fixture
+def check_golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
+    """A function (file name, text) that fails where tests/golden/NAME has another text."""
+
+    def check(name: str, text: str) -> None:
+        path = GOLDEN_FOLDER / name
+        if request.config.getoption("--update_golden"):
+            path.write_text(text, "utf-8")
+        golden = path.read_text("utf-8") if path.exists() else ""
+        assert text == golden, f"{path.name} differs: see tests/golden/README.md"
+
+    return check

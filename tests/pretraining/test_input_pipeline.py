@@ -1,0 +1,109 @@
+"""Batches as a function of (seed, position)."""
+
+import itertools
+
+import pytest
+
+from mslt_tf.pretraining import input_pipeline, record_files, record_scan
+from tests import tiny
+
+SIZES = (7, 5, 11)
+NUM_RECORDS = sum(SIZES)
+
+
+@pytest.fixture(params=["", "GZIP"])
+def records(request, tmp_path, monkeypatch):
+    """23 records in three files; every token of a record is its number."""
+    monkeypatch.setattr(record_scan, "BLOCK_RECORDS", 4)
+    numbers = itertools.count(5)
+    for index, size in enumerate(SIZES):
+        shard = [tiny.numbered_record(next(numbers)) for _ in range(size)]
+        tiny.write_shard(tmp_path / f"{index}.tfrecord", shard, compression=request.param)
+    return record_files.open_records(
+        [str(tmp_path / "*.tfrecord")],
+        cache_path=str(tmp_path / "facts.json"),
+        report=lambda line: None,
+    )
+
+
+def read(records, *, seed=0, position=0, batch_size=1, count=NUM_RECORDS):
+    """Returns the numbers of `count` records from `position` on."""
+    batches = input_pipeline.training_batches(
+        records, seed=seed, first_position=position, batch_size=batch_size
+    )
+    rows = batches.unbatch().take(count)
+    return [int(row["input_ids"][0]) - 5 for row in rows.as_numpy_iterator()]
+
+
+def test_every_epoch_holds_each_record_once_in_an_order_of_its_own(records):
+    three_epochs = read(records, count=3 * NUM_RECORDS)
+    epochs = [three_epochs[i * NUM_RECORDS : (i + 1) * NUM_RECORDS] for i in range(3)]
+    assert all(sorted(epoch) == list(range(NUM_RECORDS)) for epoch in epochs)
+    assert epochs[0] != epochs[1]
+    assert epochs[1] != epochs[2]
+    assert epochs[0] != sorted(epochs[0])
+
+
+@pytest.mark.parametrize("position", [1, 4, 6, 22, 23, 24, 40, 200])
+def test_reading_from_a_position_gives_what_reading_on_would_have_given(records, position):
+    whole = read(records, count=position + 30)
+    assert read(records, position=position, count=30) == whole[position:]
+
+
+@pytest.mark.parametrize("batch_size", [2, 5, 23, 50])
+def test_batch_size_does_not_change_the_order(records, batch_size):
+    assert read(records, batch_size=batch_size, count=60) == read(records, count=60)
+
+
+def test_the_seed_decides_the_order(records):
+    assert read(records, seed=1) == read(records, seed=1)
+    assert read(records, seed=1) != read(records, seed=2)
+
+
+def test_a_batch_has_the_types_and_shapes_it_promises(records):
+    batches = input_pipeline.training_batches(records, seed=0, first_position=0, batch_size=6)
+    batch = next(iter(batches))
+    described = {name: (value.dtype.name, value.shape.as_list()) for name, value in batch.items()}
+    assert described == {
+        "input_ids": ("int32", [6, 16]),
+        "input_mask": ("int32", [6, 16]),
+        "segment_ids": ("int32", [6, 16]),
+        "masked_lm_positions": ("int32", [6, 4]),
+        "masked_lm_ids": ("int32", [6, 4]),
+        "masked_lm_weights": ("float32", [6, 4]),
+        "next_sentence_labels": ("int32", [6]),
+    }
+
+
+@pytest.mark.parametrize(("batch_size", "num_replicas"), [(4, 1), (4, 2), (23, 1), (5, 3), (40, 1)])
+def test_evaluation_reads_each_record_once_and_fills_up_with_nothing(
+    records, batch_size, num_replicas
+):
+    dataset = input_pipeline.evaluation_batches(
+        records, batch_size=batch_size, num_replicas=num_replicas
+    )
+    batches = list(dataset.as_numpy_iterator())
+    assert len(batches) % num_replicas == 0
+    assert all(len(batch["input_ids"]) == batch_size for batch in batches)
+    seen = [
+        (int(ids[0]) - 5, weight)
+        for batch in batches
+        for ids, weight in zip(batch["input_ids"], batch["example_weights"], strict=True)
+    ]
+    assert seen[:NUM_RECORDS] == [(number, 1.0) for number in range(NUM_RECORDS)]
+    assert all(weight == 0 for _, weight in seen[NUM_RECORDS:])
+    filling = [batch["masked_lm_weights"][batch["example_weights"] == 0] for batch in batches]
+    assert sum(part.sum() for part in filling) == 0
+
+
+def test_blocks_at_a_position_are_those_that_are_read_there(records):
+    numbers = iter(range(NUM_RECORDS))
+    block_of = {
+        next(numbers): index
+        for index, block in enumerate(records.blocks)
+        for _ in range(block.num_records)
+    }
+    for position in (0, 3, 20, 30):
+        read_here = {block_of[number] for number in read(records, position=position, count=6)}
+        found = input_pipeline.blocks_at(records, seed=0, position=position, num_records=6)
+        assert read_here == set(found)

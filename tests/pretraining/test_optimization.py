@@ -1,0 +1,109 @@
+"""LAMB against NumPy, the schedule against a hand calculation, and what decays."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from mslt_tf.config import OptimizerConfig
+from mslt_tf.modeling import bert
+from mslt_tf.pretraining import optimization
+from tests import tiny
+
+CONFIG = OptimizerConfig(learning_rate=0.1, num_warmup_steps=4, num_train_steps=10)
+
+
+def rate(step, **changes):
+    first_step = changes.pop("first_step", 0)
+    config = dataclasses.replace(CONFIG, **changes)
+    return float(optimization.learning_rate(tf.constant(step), config, first_step=first_step))
+
+
+def test_the_rate_rises_to_its_peak_then_falls_to_zero_at_the_end():
+    rates = [rate(step) for step in range(11)]
+    warming_up = [0, 0.025, 0.05, 0.075]
+    decaying = [0.06, 0.05, 0.04, 0.03, 0.02, 0.01, 0]  # peak x (1 - step / 10), BERT's
+    np.testing.assert_allclose(rates, warming_up + decaying, atol=1e-7)
+
+
+def test_without_warm_up_the_rate_begins_at_its_peak():
+    assert rate(0, num_warmup_steps=0) == pytest.approx(0.1)
+
+
+def test_a_stage_warm_up_scales_the_rate_after_a_fresh_optimizer():
+    changes = {"first_step": 5, "stage_warmup_steps": 2}
+    np.testing.assert_allclose(
+        [rate(step, **changes) for step in (5, 6, 7)], [0.05 / 2, 0.04, 0.03], rtol=1e-6
+    )
+    assert rate(3, stage_warmup_steps=2) == pytest.approx(0.075)  # the first has the run's own
+
+
+class NumpyLamb:
+    """LAMB by the paper's algorithm 2 with bias correction, one variable."""
+
+    def __init__(self, weights, *, decays):
+        self.w, self.m, self.v, self.t = weights.astype(np.float64), 0.0, 0.0, 0
+        self.decays = decays
+
+    def step(self, gradient, learning_rate):
+        self.t += 1
+        self.m = 0.9 * self.m + 0.1 * gradient
+        self.v = 0.999 * self.v + 0.001 * gradient**2
+        update = (self.m / (1 - 0.9**self.t)) / (np.sqrt(self.v / (1 - 0.999**self.t)) + 1e-6)
+        ratio = 1.0
+        if self.decays:
+            update = update + 0.01 * self.w
+            ratio = np.linalg.norm(self.w) / np.linalg.norm(update)
+        self.w = self.w - learning_rate * ratio * update
+
+
+def test_four_updates_equal_lamb_in_numpy():
+    rng = np.random.default_rng(0)
+    kernel, bias = rng.normal(size=[3, 4]), rng.normal(size=[4])
+    variables = [
+        tf.Variable(kernel, dtype=tf.float32, name="dense/kernel"),
+        tf.Variable(bias, dtype=tf.float32, name="dense/bias"),
+    ]
+    global_step = tf.Variable(2, dtype=tf.int64)
+    optimizer = optimization.make_optimizer(
+        CONFIG, global_step=global_step, first_step=2, variables=variables, precision="float32"
+    )
+    references = [NumpyLamb(kernel, decays=True), NumpyLamb(bias, decays=False)]
+    for _ in range(4):
+        gradients = [rng.normal(size=v.shape).astype(np.float32) for v in variables]
+        optimizer.apply_gradients(zip(map(tf.constant, gradients), variables, strict=True))
+        for reference, gradient in zip(references, gradients, strict=True):
+            reference.step(gradient, rate(int(global_step)))
+        global_step.assign_add(1)
+    for reference, variable in zip(references, variables, strict=True):
+        np.testing.assert_allclose(variable, reference.w, rtol=2e-5)
+
+
+def test_the_variables_that_decay_are_the_pinned_ones(check_golden):
+    model = bert.build_bert(tiny.config().model, num_blocks=1)
+    lines = [
+        f"{'decays' if optimization.decays(v.name) else 'exempt'}  {v.name}"
+        for v in model.trainable_variables
+    ]
+    check_golden("decayed_variables.txt", "\n".join(sorted(lines)) + "\n")
+
+
+def test_float16_scales_the_loss_and_unscales_the_gradients():
+    variable = tf.Variable([1.0, 2.0])
+    optimizer = optimization.make_optimizer(
+        CONFIG,
+        global_step=tf.Variable(4, dtype=tf.int64),
+        first_step=0,
+        variables=[variable],
+        precision="float16",
+    )
+    loss = tf.constant(3.0)
+    scaled = optimization.scale_loss(optimizer, loss)
+    assert float(scaled) > 1_000 * float(loss)
+    (unscaled,) = optimization.unscale_gradients(optimizer, [scaled * tf.ones(2)])
+    np.testing.assert_allclose(unscaled, [3.0, 3.0])
+    before, scale = variable.numpy(), float(optimizer.loss_scale)
+    optimizer.apply_gradients([(tf.constant([np.inf, 1.0]), variable)])
+    np.testing.assert_array_equal(variable, before)  # an overflow changes no weight
+    assert float(optimizer.loss_scale) == scale / 2

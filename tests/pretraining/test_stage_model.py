@@ -1,0 +1,117 @@
+"""Growth and freezing, with a different number in every weight."""
+
+import numpy as np
+import pytest
+
+from mslt_tf.errors import UserError
+from mslt_tf.modeling import bert
+from mslt_tf.pretraining import stage_model
+from tests import tiny
+
+MSLT, STACKING = tiny.config(), tiny.config(method="stacking")
+HEADS = ["masked_lm", "next_sentence", "pooler"]
+
+
+def fingerprinted(model, start):
+    """Gives every element of every weight a number of its own, from `start` on."""
+    for variable in model.variables:
+        size = variable.shape.num_elements()
+        variable.assign(np.arange(start, start + size, dtype=np.float32).reshape(variable.shape))
+        start += size
+    return start
+
+
+def trainable_layers(model):
+    return sorted({variable.name.split("/")[0] for variable in model.trainable_variables})
+
+
+@pytest.mark.parametrize(
+    ("stage", "layers"),
+    [
+        (0, ["embeddings", "encoder_0", *HEADS]),
+        (1, ["encoder_1", *HEADS]),
+        (2, ["encoder_2", *HEADS]),
+        (3, ["encoder_3", *HEADS]),
+        (4, ["embeddings", "encoder_0", "encoder_1", "encoder_2", "encoder_3", *HEADS]),
+    ],
+)
+def test_what_trains_in_each_stage_of_mslt(stage, layers):
+    model = stage_model.build(MSLT, MSLT.plan.stages[stage])
+    assert trainable_layers(model) == layers
+    all_layers = {variable.name.split("/")[0] for variable in model.variables}
+    assert set(stage_model.frozen_layers(MSLT.plan.stages[stage])) == all_layers - set(layers)
+
+
+def test_everything_trains_in_each_stage_of_stacking():
+    for stage in STACKING.plan.stages:
+        model = stage_model.build(STACKING, stage)
+        assert len(model.trainable_variables) == len(model.variables)
+
+
+@pytest.mark.parametrize("config", [MSLT, STACKING], ids=["mslt", "stacking"])
+def test_every_weight_of_a_grown_model_is_its_sources(config):
+    before, number = None, 1
+    for stage in config.plan.stages:
+        model = stage_model.build(config, stage)
+        if before is not None:
+            stage_model.grow(model, before, stage)
+            expected = {name: before[name] for name in ("embeddings", *HEADS)}
+            for block, source in enumerate(stage.block_sources):
+                expected[f"encoder_{block}"] = before[f"encoder_{source}"]
+            grown = stage_model.weights_of(model)
+            assert grown.keys() == expected.keys()
+            for layer, values in expected.items():
+                assert grown[layer].keys() == values.keys()
+                for name, value in values.items():
+                    np.testing.assert_array_equal(grown[layer][name], value, f"{layer}/{name}")
+        number = fingerprinted(model, number)
+        before = stage_model.weights_of(model)
+
+
+def test_a_fresh_stage_keeps_its_initial_weights_and_they_come_from_the_seed():
+    stage = MSLT.plan.stages[0]
+    first, again = (stage_model.weights_of(stage_model.build(MSLT, stage)) for _ in range(2))
+    other = stage_model.weights_of(stage_model.build(tiny.config(seed=1), stage))
+    kernel = ("encoder_0", "attention/query/kernel")
+    np.testing.assert_array_equal(first[kernel[0]][kernel[1]], again[kernel[0]][kernel[1]])
+    assert np.all(first[kernel[0]][kernel[1]] != other[kernel[0]][kernel[1]])
+
+
+def test_only_the_frozen_trunk_loses_its_dropout():
+    config = tiny.config(trunk_dropout="false")
+    model = stage_model.build(config, config.plan.stages[2])
+    enabled = {name: model.get_layer(name).dropout_enabled for name in model_blocks(3)}
+    assert enabled == {
+        "embeddings": False,
+        "encoder_0": False,
+        "encoder_1": False,
+        "encoder_2": True,
+    }
+    model = stage_model.build(MSLT, MSLT.plan.stages[2])
+    assert all(model.get_layer(name).dropout_enabled for name in model_blocks(3))
+
+
+def model_blocks(depth):
+    return [bert.EMBEDDINGS, *(bert.block_name(index) for index in range(depth))]
+
+
+def test_weights_with_other_names_are_refused():
+    model = stage_model.build(MSLT, MSLT.plan.stages[0])
+    values = stage_model.weights_of(model)["pooler"]
+    with pytest.raises(ValueError, match="pooler has"):
+        stage_model.assign(model.get_layer("pooler"), {**values, "extra": np.zeros(1)})
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ({"method": "original"}, "has 1 layers, stage original begins with 4"),
+        ({"hidden_size": 16}, "has word embeddings"),
+    ],
+)
+def test_initial_weights_of_another_shape_are_refused(flags, message):
+    weights = stage_model.weights_of(stage_model.build(MSLT, MSLT.plan.stages[0]))
+    stage_model.check_fits(weights, MSLT, MSLT.plan.stages[0], path="p")
+    other = tiny.config(**flags)
+    with pytest.raises(UserError, match=message):
+        stage_model.check_fits(weights, other, other.plan.stages[0], path="p")

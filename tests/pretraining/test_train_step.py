@@ -1,0 +1,231 @@
+"""The compiled step: right gradients, nothing of the trunk, sums over everything."""
+
+import collections
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from mslt_tf.pretraining import (
+    input_pipeline,
+    losses,
+    optimization,
+    record_files,
+    stage_model,
+    train_step,
+)
+from tests import tiny
+
+NO_DROPOUT = {"hidden_dropout_prob": 0, "attention_probs_dropout_prob": 0}
+NUM_STAGES = 5
+
+
+@pytest.fixture(scope="module")
+def records(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("records")
+    pattern = tiny.write_random_shards(folder)
+    return record_files.open_records(
+        [pattern], cache_path=str(folder / "facts.json"), report=lambda line: None
+    )
+
+
+class Trained:
+    """The parts of one stage, and its steps."""
+
+    def __init__(self, config, records, *, stage=0, strategy=None):
+        self.strategy = strategy or tf.distribute.get_strategy()
+        self.stage = config.plan.stages[stage]
+        batch_size = self.stage.batch_size // self.strategy.num_replicas_in_sync
+        with self.strategy.scope():
+            self.model = stage_model.build(config, self.stage)
+            self.global_step = tf.Variable(
+                2, dtype=tf.int64, aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA
+            )
+            self.optimizer = optimization.make_optimizer(
+                config.optimizer,
+                global_step=self.global_step,
+                first_step=0,
+                variables=self.model.trainable_variables,
+                precision=config.precision,
+            )
+        self._steps = train_step.make_train_steps(
+            config,
+            strategy=self.strategy,
+            model=self.model,
+            optimizer=self.optimizer,
+            global_step=self.global_step,
+        )
+        self._batches = iter(
+            self.strategy.distribute_datasets_from_function(
+                lambda _: input_pipeline.training_batches(
+                    records, seed=0, first_position=0, batch_size=batch_size
+                )
+            )
+        )
+
+    def train(self, num_steps):
+        totals, bad_step = self._steps(self._batches, tf.constant(num_steps, tf.int64))
+        return totals.numpy() / num_steps, int(bad_step)
+
+    def weights(self):
+        return {v.name: v.numpy() for v in self.model.variables}
+
+
+def num_slot_elements(optimizer):
+    slots = [variable for variable in optimizer.variables() if variable.shape.rank]
+    return sum(slot.shape.num_elements() for slot in slots)
+
+
+def first_batch(records, batch_size=8):
+    dataset = input_pipeline.training_batches(
+        records, seed=0, first_position=0, batch_size=batch_size
+    )
+    return next(iter(dataset))
+
+
+@pytest.mark.parametrize("stage", range(NUM_STAGES))
+def test_gradients_equal_those_of_the_averaged_loss_over_the_whole_model(records, stage):
+    config = tiny.config(**NO_DROPOUT)
+    trained = Trained(config, records, stage=stage)
+    model, batch = trained.model, first_batch(records)
+    compute = train_step.make_gradient_function(config, model=model, optimizer=trained.optimizer)
+    found = compute(batch, list(losses.loss_counts(batch)), tf.constant([0, 0]))[2:]
+    with tf.GradientTape() as tape:  # Keras' own way, and means where ours has sums and counts
+        inputs = {name: batch[name] for name in model.input if name in batch}
+        outputs = model({**inputs, "dropout_seed": tf.zeros([2], tf.int32)}, training=False)
+        log_probs = tf.nn.log_softmax(outputs["masked_lm_logits"])
+        right = tf.gather(log_probs, batch["masked_lm_ids"], batch_dims=2)
+        is_masked = batch["masked_lm_weights"] > 0
+        loss = -tf.reduce_mean(tf.boolean_mask(right, is_masked))
+        log_probs = tf.nn.log_softmax(outputs["next_sentence_logits"])
+        loss -= tf.reduce_mean(tf.gather(log_probs, batch["next_sentence_labels"], batch_dims=1))
+    expected = tape.gradient(loss, model.trainable_variables)
+    assert len(found) == len(expected)
+    for variable, ours, theirs in zip(model.trainable_variables, found, expected, strict=True):
+        np.testing.assert_allclose(
+            ours, tf.convert_to_tensor(theirs), rtol=1e-4, atol=1e-6, err_msg=variable.name
+        )
+
+
+@pytest.mark.parametrize("stage", [0, 1, 3, 4])
+def test_frozen_weights_stay_bit_identical_without_slots_and_all_others_move(records, stage):
+    trained = Trained(tiny.config(), records, stage=stage)
+    before = trained.weights()
+    trained.train(3)
+    after = trained.weights()
+    moved = {name for name in before if not np.array_equal(before[name], after[name])}
+    # A key's bias shifts all scores of a query alike, which softmax takes out: no gradient.
+    immovable = {name for name in before if name.endswith("attention/key/bias:0")}
+    trainable = {variable.name for variable in trained.model.trainable_variables}
+    assert moved - immovable == trainable - immovable
+    num_elements = sum(v.shape.num_elements() for v in trained.model.trainable_variables)
+    assert num_slot_elements(trained.optimizer) == 2 * num_elements
+    frozen_layers = stage_model.frozen_layers(trained.stage)
+    assert not [name for name in moved if name.split("/")[0] in frozen_layers]
+
+
+def count_products(config, records, stage):
+    """Returns how many matrix products the gradient of one micro-batch takes."""
+    trained = Trained(config, records, stage=stage)
+    compute = train_step.make_gradient_function(
+        config, model=trained.model, optimizer=trained.optimizer
+    )
+    batch = first_batch(records)
+    graph = (
+        tf.function(compute)
+        .get_concrete_function(batch, list(losses.loss_counts(batch)), tf.constant([0, 0]))
+        .graph.as_graph_def()
+    )
+    nodes = [node for function in graph.library.function for node in function.node_def]
+    return collections.Counter(node.op for node in nodes)
+
+
+def test_the_trunk_costs_its_forward_products_and_nothing_else(records):
+    config = tiny.config()
+    counts = [count_products(config, records, stage) for stage in range(NUM_STAGES)]
+    products = [c["MatMul"] + c["BatchMatMulV2"] for c in counts]
+    one_layer_forward = 6 + 2  # four of attention, two of feed-forward; scores and mixing
+    # Each stage of mslt adds one frozen layer to the one before it, with its forward pass only.
+    assert products[2] - products[1] == one_layer_forward
+    assert products[3] - products[2] == one_layer_forward
+    # Three layers more that train: forward, and a gradient to input and weights of each product;
+    # and the input gradients of query, key and value, the embeddings and the tied output matrix.
+    assert products[4] - products[3] > 3 * 2 * one_layer_forward
+
+
+def test_accumulated_micro_batches_give_the_update_of_the_whole_batch(records):
+    for stage in (0, 2):
+        whole = Trained(tiny.config(**NO_DROPOUT), records, stage=stage)
+        parts = Trained(tiny.config(**NO_DROPOUT, micro_batch_size=2), records, stage=stage)
+        losses_whole, losses_parts = whole.train(3)[0], parts.train(3)[0]
+        np.testing.assert_allclose(losses_parts, losses_whole, rtol=1e-5)
+        for name, value in whole.weights().items():
+            np.testing.assert_allclose(parts.weights()[name], value, atol=2e-6, err_msg=name)
+
+
+@pytest.fixture(scope="module")
+def two_replicas():
+    """One for all tests: a process's collectives have their keys from it."""
+    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+
+
+@pytest.mark.multi_device
+@pytest.mark.parametrize("stage", [0, 1, 4])
+def test_two_replicas_with_unequal_numbers_of_masked_tokens_give_the_same_update(
+    records, two_replicas, stage
+):
+    halves = tf.split(first_batch(records)["masked_lm_weights"], 2)
+    assert tf.reduce_sum(halves[0]) != tf.reduce_sum(halves[1])
+    config = tiny.config(**NO_DROPOUT)
+    one = Trained(config, records, stage=stage)
+    two = Trained(config, records, stage=stage, strategy=two_replicas)
+    np.testing.assert_allclose(two.train(3)[0], one.train(3)[0], rtol=1e-5)
+    for name, value in one.weights().items():
+        np.testing.assert_allclose(two.weights()[name], value, atol=2e-6, err_msg=name)
+
+
+def test_dropout_differs_between_steps_and_repeats_with_the_step(records):
+    config = tiny.config(learning_rate=1e-30)  # weights stand still, only dropout differs
+    first, again = Trained(config, records), Trained(config, records)
+    batch = first_batch(records)
+
+    def loss(trained, step):
+        compute = train_step.make_gradient_function(
+            config, model=trained.model, optimizer=trained.optimizer
+        )
+        counts = list(losses.loss_counts(batch))
+        return float(compute(batch, counts, tf.constant([config.seed, step]))[0])
+
+    assert loss(first, 1) == loss(again, 1)
+    assert loss(first, 1) != loss(first, 2)
+
+
+def test_how_steps_are_cut_into_calls_changes_nothing(records):
+    at_once, in_parts = Trained(tiny.config(), records), Trained(tiny.config(), records)
+    at_once.train(6)
+    for num_steps in (1, 3, 2):
+        in_parts.train(num_steps)
+    for name, value in at_once.weights().items():
+        np.testing.assert_array_equal(in_parts.weights()[name], value, name)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
+def test_the_loss_falls_in_every_precision(records, precision):
+    config = tiny.config(
+        precision=precision, num_train_steps=60, learning_rate=0.05, method="original", **NO_DROPOUT
+    )
+    trained = Trained(config, records)
+    first = trained.train(5)[0][0]
+    trained.train(40)
+    last = trained.train(5)[0][0]
+    assert last < first - 0.1
+    assert np.isfinite(last)
+
+
+def test_the_first_step_with_a_loss_that_is_not_finite_is_told(records):
+    trained = Trained(tiny.config(), records)
+    assert trained.train(2)[1] == train_step.ALL_FINITE
+    trained.model.get_layer("masked_lm").output_bias.assign(
+        tf.fill([tiny.VOCAB_SIZE], float("nan"))
+    )
+    assert trained.train(3)[1] == 4  # the steps began at 2, two were good

@@ -1,0 +1,86 @@
+"""The plan: what exists and trains at any step."""
+
+import pytest
+
+from mslt_tf.errors import UserError
+from mslt_tf.stage_plan import Stage, StagePlan
+
+
+def stage(name="s", *, sources, frozen=0, steps=10, batch=4, seq=128):
+    return Stage(
+        name=name,
+        block_sources=tuple(sources),
+        num_frozen_blocks=frozen,
+        num_steps=steps,
+        seq_length=seq,
+        max_predictions_per_seq=20,
+        batch_size=batch,
+    )
+
+
+PLAN = StagePlan(
+    (
+        stage("a", sources=[None], steps=3, batch=2),
+        stage("b", sources=[0, 0], frozen=1, steps=5, batch=4),
+        stage("c", sources=[0, 1], steps=2, batch=8),
+    )
+)
+
+
+def test_the_global_step_alone_decides_the_stage():
+    found = [PLAN.stage_at(step) for step in range(10)]
+    assert found == [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2), (1, 3), (1, 4), (2, 0), (2, 1)]
+
+
+@pytest.mark.parametrize("step", [-1, 10, 1_000])
+def test_a_step_outside_the_plan_raises(step):
+    with pytest.raises(ValueError, match=r"not in 0\.\.9"):
+        PLAN.stage_at(step)
+
+
+def test_consumed_sequences_count_each_stages_own_batch():
+    assert [PLAN.sequences_before(step) for step in (0, 1, 3, 4, 8, 10)] == [0, 2, 6, 10, 26, 42]
+    assert PLAN.sequences_before(PLAN.num_steps) == sum(s.num_sequences for s in PLAN.stages)
+
+
+def test_embeddings_train_just_where_nothing_is_frozen():
+    assert [s.trains_embeddings for s in PLAN.stages] == [True, False, True]
+
+
+def test_optimizer_state_is_kept_only_where_the_same_variables_train():
+    same = [stage(sources=[None, None]), stage(sources=[0, 1], seq=512)]
+    assert StagePlan(tuple(same)).keeps_optimizer(1)
+    assert [PLAN.keeps_optimizer(i) for i in range(3)] == [False, False, False]
+    # Same depth and trainable blocks, but other weights in them: state would not belong to them.
+    swapped = StagePlan((stage(sources=[None, None]), stage(sources=[1, 0])))
+    assert not swapped.keeps_optimizer(1)
+
+
+def test_a_source_that_does_not_exist_is_refused():
+    with pytest.raises(UserError, match="has 1 blocks"):
+        StagePlan((stage(sources=[None]), stage(sources=[0, 1])))
+    with pytest.raises(UserError, match="has 0 blocks"):
+        StagePlan((stage(sources=[0]),))
+    with pytest.raises(UserError, match="no stage"):
+        StagePlan(())
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"sources": []}, "freezes 0 of 0"),
+        ({"sources": [None], "frozen": 1}, "freezes 1 of 1"),
+        ({"sources": [None], "steps": 0}, "num_steps 0"),
+        ({"sources": [None], "batch": 0}, "batch_size 0"),
+    ],
+)
+def test_a_stage_that_cannot_train_is_refused(change, message):
+    with pytest.raises(UserError, match=message):
+        stage(**change)
+
+
+def test_the_table_writes_runs_of_blocks_short():
+    rows = [line.split() for line in PLAN.table().splitlines()]
+    assert rows[1] == ["a", "3", "1", "0", "+emb", "new", "128", "2"]
+    assert rows[2] == ["b", "5", "2", "1", "0", "0", "128", "4"]
+    assert rows[3] == ["c", "2", "2", "0-1", "+emb", "0-1", "128", "8"]

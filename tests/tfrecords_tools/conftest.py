@@ -1,0 +1,58 @@
+"""Settings for a small data set, and the real texts."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.tfrecords_tools.numbered_text import (
+    NUM_DOCUMENTS,
+    SPECIAL_TOKENS,
+    WORDS_PER_DOCUMENT,
+    document_text,
+    word,
+)
+from tfrecords_tools.recipe import Recipe
+from tfrecords_tools.settings import DatasetSettings
+
+REAL_DATA = Path(__file__).parents[3] / "shared" / "data"
+
+
+@pytest.fixture
+def vocabulary() -> list[str]:
+    words = [
+        word(document, place)
+        for document in range(NUM_DOCUMENTS)
+        for place in range(WORDS_PER_DOCUMENT)
+    ]
+    return SPECIAL_TOKENS + words
+
+
+@pytest.fixture
+def make_settings(tmp_path: Path, vocabulary: list[str]) -> Callable[..., DatasetSettings]:
+    """A function that gives settings for the text, apart from what it is told."""
+    (tmp_path / "text.txt").write_text(
+        "\n\n".join(document_text(document) for document in range(NUM_DOCUMENTS))
+    )
+    (tmp_path / "vocab.txt").write_text("".join(f"{token}\n" for token in vocabulary))
+
+    def make(**changes: object) -> DatasetSettings:
+        values: dict[str, object] = {
+            "input": str(tmp_path / "text.txt"),
+            "output_dir": str(tmp_path / "records"),
+            "vocab_file": str(tmp_path / "vocab.txt"),
+            "heldout_fraction": 0.2,
+            "num_shards": 3,
+            "recipe": Recipe(max_seq_length=32, max_predictions_per_seq=5, dupe_factor=2),
+        }
+        return DatasetSettings(**(values | changes))  # type: ignore[arg-type]
+
+    return make
+
+
+@pytest.fixture
+def real_data() -> Path:
+    """The folder of real texts beside the checkout."""
+    if not REAL_DATA.is_dir():
+        pytest.skip(f"real texts are absent: no folder {REAL_DATA}")
+    return REAL_DATA

@@ -1,0 +1,129 @@
+"""The three programs as a person runs them."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from absl import flags
+
+from tfrecords_tools import build_vocab, create_data, inspect_data, vocabulary_learning
+from tfrecords_tools.build_vocab import VocabularySettings
+from tfrecords_tools.settings import DatasetSettings
+
+PROJECT = Path(__file__).parents[2]
+
+
+def run(
+    *command: str, folder: Path = PROJECT, hash_seed: int = 0
+) -> subprocess.CompletedProcess[str]:
+    # Another hash seed gives sets another order, which no result may depend on.
+    environment = os.environ | {"PYTHONHASHSEED": str(hash_seed)}
+    return subprocess.run(
+        [sys.executable, *command],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+
+
+def test_both_ways_of_running_give_the_same_bytes(
+    make_settings: Callable[..., DatasetSettings], tmp_path: Path
+):
+    settings = make_settings()
+    arguments = [
+        f"--input={settings.input}",
+        f"--vocab_file={settings.vocab_file}",
+        "--heldout_fraction=0.2",
+        "--num_shards=2",
+        "--dupe_factor=1",
+        "--max_seq_length=32",
+        "--max_predictions_per_seq=5",
+    ]
+    contents = []
+    ways = [["tfrecords_tools/create_data.py"], ["-m", "tfrecords_tools.create_data"]]
+    for hash_seed, way in enumerate(ways):
+        output = tmp_path / f"records_{hash_seed}"
+        result = run(*way, *arguments, f"--output_dir={output}", hash_seed=hash_seed)
+        assert result.returncode == 0, result.stderr
+        assert "24 documents" in result.stdout
+        assert "Traceback" not in result.stderr
+        contents.append({path.name: path.read_bytes() for path in output.iterdir()})
+    assert len(contents[0]) == 4
+    assert contents[0] == contents[1]
+
+
+def test_a_vocabulary_is_the_same_in_another_process(tmp_path: Path):
+    text = (PROJECT / "tfrecords_tools" / "recipe.py").read_text()[:3_000]
+    (tmp_path / "text.txt").write_text(text)
+    settings = VocabularySettings(
+        input=f"{tmp_path}/text.txt", vocab_file=f"{tmp_path}/here.txt", vocab_size=300
+    )
+    vocabulary_learning.build(settings)
+    result = run(
+        "-m",
+        "tfrecords_tools.build_vocab",
+        f"--input={settings.input}",
+        f"--vocab_file={tmp_path}/there.txt",
+        "--vocab_size=300",
+        hash_seed=1,
+    )
+    assert result.returncode == 0, result.stderr
+    here = (tmp_path / "here.txt").read_bytes()
+    assert here == (tmp_path / "there.txt").read_bytes()
+    assert here.startswith(b"[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\n")
+
+
+@pytest.mark.parametrize("name", ["create_data", "build_vocab", "inspect_data"])
+def test_a_mistake_is_told_in_one_line_with_status_2(name: str, tmp_path: Path):
+    result = run(str(PROJECT / "tfrecords_tools" / f"{name}.py"), folder=tmp_path)
+    assert result.returncode == 2
+    assert result.stderr.startswith("error: --input")
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["create_data", "build_vocab", "inspect_data"])
+def test_help_shows_a_command_and_every_flag(name: str):
+    result = run("-m", f"tfrecords_tools.{name}", "--help")
+    assert result.returncode == 0
+    assert f"python -m tfrecords_tools.{name} --" in result.stdout
+    assert "--vocab_file" in result.stdout
+
+
+@pytest.mark.parametrize("program", [create_data, build_vocab, inspect_data])
+def test_default_flags_are_the_defaults_of_the_settings(program):
+    flag_values = flags.FlagValues()
+    program.define_flags(flag_values)
+    paths = {"input", "output_dir", "vocab_file", "input_dir"} & set(flag_values)
+    flag_values(["program", *(f"--{path}=x" for path in paths)])
+    settings = program.settings_from_flags(flag_values)
+    assert settings == type(settings)(**dict.fromkeys(paths, "x"))
+
+
+def test_every_flag_of_create_data_reaches_its_setting():
+    flag_values = flags.FlagValues()
+    create_data.define_flags(flag_values)
+    given = {
+        "input": "a",
+        "output_dir": "b",
+        "vocab_file": "c",
+        "do_lower_case": False,
+        "max_seq_length": 11,
+        "max_predictions_per_seq": 12,
+        "dupe_factor": 13,
+        "short_seq_prob": 0.14,
+        "masked_lm_prob": 0.16,
+        "random_seed": 17,
+        "heldout_fraction": 0.18,
+        "num_shards": 19,
+    }
+    assert set(given) == set(flag_values) - {"flagfile", "undefok"}
+    flag_values(["program", *(f"--{name}={value}" for name, value in given.items())])
+    settings = create_data.settings_from_flags(flag_values)
+    reached = settings.to_record() | {"output_dir": settings.output_dir, "vocab_file": "c"}
+    assert reached == given

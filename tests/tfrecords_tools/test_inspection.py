@@ -1,0 +1,133 @@
+"""Records shown as text and counted."""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mslt_tf.errors import UserError
+from tfrecords_tools import inspection, pretraining_dataset
+from tfrecords_tools.inspect_data import InspectionSettings
+from tfrecords_tools.masking import Features
+from tfrecords_tools.record_statistics import count_records, rates
+from tfrecords_tools.settings import DatasetSettings
+
+VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "cat", "sat", "cow"]
+
+
+def two_records() -> Features:
+    """[CLS] the cat [SEP] sat [SEP] with three predictions, and [CLS] cow [SEP] the [SEP]."""
+    return Features(
+        input_ids=np.array([[2, 4, 6, 3, 8, 3, 0], [2, 4, 3, 5, 3, 0, 0]], np.int32),
+        input_mask=np.array([[1, 1, 1, 1, 1, 1, 0], [1, 1, 1, 1, 1, 0, 0]], np.int32),
+        segment_ids=np.array([[0, 0, 0, 0, 1, 1, 0], [0, 0, 0, 1, 1, 0, 0]], np.int32),
+        masked_lm_positions=np.array([[1, 2, 4], [1, 0, 0]], np.int32),
+        masked_lm_ids=np.array([[5, 6, 7], [8, 0, 0]], np.int32),
+        masked_lm_weights=np.array([[1, 1, 1], [1, 0, 0]], np.float32),
+        next_sentence_labels=np.array([[1], [0]], np.int32),
+    )
+
+
+def test_a_record_is_shown_with_its_masks():
+    assert inspection.show_record(two_records(), 0, VOCABULARY) == [
+        "record 0: 6 tokens; the second segment is a random one (label 1)",
+        "  [CLS] [the->[MASK]] [cat->cat] [SEP]",
+        "  [sat->cow] [SEP]",
+    ]
+    assert inspection.show_record(two_records(), 1, VOCABULARY)[1:] == [
+        "  [CLS] [cow->[MASK]] [SEP]",
+        "  the [SEP]",
+    ]
+
+
+def test_rates_are_those_of_the_records():
+    counts = count_records(two_records(), mask_id=4)
+    assert rates(counts) == {
+        "records": 2,
+        "random_next_rate": 0.5,
+        "mean_length": 5.5,
+        "shortest": 5,
+        "longest": 6,
+        "full_length_rate": 0.0,
+        "predictions_per_record": 2.0,
+        "prediction_rate": round(4 / 11, 4),
+        "masked_rate": 0.5,
+        "kept_rate": 0.25,
+        "random_word_rate": 0.25,
+    }
+
+
+def test_counts_of_batches_add_up():
+    whole = two_records()
+    parts = [
+        Features(**{name: value[row : row + 1] for name, value in vars(whole).items()})
+        for row in (0, 1)
+    ]
+    total = count_records(parts[0], mask_id=4) + count_records(parts[1], mask_id=4)
+    assert total == count_records(whole, mask_id=4)
+
+
+@pytest.fixture
+def settings(make_settings: Callable[..., DatasetSettings]) -> InspectionSettings:
+    """Settings for looking at a data set that has been created."""
+    created = make_settings()
+    pretraining_dataset.create(created)
+    return InspectionSettings(input_dir=created.output_dir, vocab_file=created.vocab_file)
+
+
+def test_the_statistics_are_those_that_were_written(
+    settings: InspectionSettings, capsys: pytest.CaptureFixture[str]
+):
+    info = inspection.read_info(settings.input_dir)
+    for split in ("train", "heldout"):
+        counts = inspection.inspect(dataclasses.replace(settings, split=split, num_counted=0))
+        written = dict(info.statistics[split])
+        del written["documents"]
+        assert rates(counts) == written
+        assert f"records          {counts.records:,}\n" in capsys.readouterr().out
+
+
+def test_as_many_records_are_shown_and_counted_as_asked_for(
+    settings: InspectionSettings, capsys: pytest.CaptureFixture[str]
+):
+    capsys.readouterr()
+    counts = inspection.inspect(dataclasses.replace(settings, num_shown=2, num_counted=7))
+    assert counts.records == 7
+    shown = [line for line in capsys.readouterr().out.splitlines() if line.startswith("record ")]
+    assert [line.split(":")[0] for line in shown] == ["record 0", "record 1"]
+
+
+def test_another_vocabulary_is_refused(settings: InspectionSettings, tmp_path: Path):
+    tokens = Path(settings.vocab_file).read_text().splitlines()
+    other = tmp_path / "other.txt"
+    other.write_text("\n".join([*tokens[:5], *reversed(tokens[5:])]))
+    with pytest.raises(UserError, match="is not the vocabulary that the records"):
+        inspection.inspect(dataclasses.replace(settings, vocab_file=str(other)))
+
+
+def test_a_split_that_is_not_there_is_refused(settings: InspectionSettings):
+    with pytest.raises(UserError, match=r"--split=test is not in .* holds heldout, train"):
+        inspection.inspect(dataclasses.replace(settings, split="test"))
+
+
+def test_a_truncated_shard_is_refused_by_name(settings: InspectionSettings):
+    path = Path(settings.input_dir) / "train-00001-of-00003.tfrecord"
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(
+        UserError, match=r"train-00001-of-00003\.tfrecord has .* cut off or changed"
+    ):
+        inspection.inspect(settings)
+
+
+def test_a_folder_without_info_is_refused(settings: InspectionSettings, tmp_path: Path):
+    with pytest.raises(UserError, match=r"holds no dataset_info\.json"):
+        inspection.inspect(dataclasses.replace(settings, input_dir=str(tmp_path)))
+
+
+@pytest.mark.parametrize("wrong", [{"input_dir": ""}, {"vocab_file": ""}, {"num_shown": -1}])
+def test_a_setting_out_of_range_is_refused_by_its_flag(wrong: dict[str, object]):
+    values = {"input_dir": "a", "vocab_file": "b"} | wrong
+    with pytest.raises(UserError, match=f"--{next(iter(wrong))} is "):
+        InspectionSettings(**values)  # type: ignore[arg-type]

@@ -1,0 +1,104 @@
+"""What happens to a folder that records are to go into."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from mslt_tf.errors import UserError
+from tfrecords_tools import masking, pretraining_dataset
+from tfrecords_tools.recipe import Recipe
+from tfrecords_tools.settings import DatasetSettings
+
+MakeSettings = Callable[..., DatasetSettings]
+
+
+def file_names(folder: str) -> list[str]:
+    return sorted(path.name for path in Path(folder).iterdir())
+
+
+def test_a_finished_folder_is_left_as_it_is(
+    make_settings: MakeSettings, capsys: pytest.CaptureFixture[str]
+):
+    settings = make_settings()
+    first = pretraining_dataset.create(settings)
+    times = {path: path.stat().st_mtime_ns for path in Path(settings.output_dir).iterdir()}
+    capsys.readouterr()
+    assert pretraining_dataset.create(settings).to_json() == first.to_json()
+    assert capsys.readouterr().out.endswith("holds these records already; nothing to do.\n")
+    assert times == {path: path.stat().st_mtime_ns for path in Path(settings.output_dir).iterdir()}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"num_shards": 2}, "with num_shards = 3, but 2 is asked for"),
+        ({"do_lower_case": False}, "with do_lower_case = True, but False is asked for"),
+        ({"recipe": Recipe(max_seq_length=32)}, "with dupe_factor = 2, but 10 is asked for"),
+    ],
+)
+def test_a_folder_with_other_settings_is_refused_by_name(
+    make_settings: MakeSettings, change: dict[str, object], message: str
+):
+    pretraining_dataset.create(make_settings())
+    with pytest.raises(UserError, match=message):
+        pretraining_dataset.create(make_settings(**change))
+
+
+def test_a_folder_made_with_another_vocabulary_or_text_is_refused(make_settings: MakeSettings):
+    settings = make_settings()
+    pretraining_dataset.create(settings)
+    for path, message in (
+        (settings.vocab_file, "vocab_sha256 = "),
+        (settings.input, "input_bytes"),
+    ):
+        before = Path(path).read_text()
+        Path(path).write_text(before + "another\n")
+        with pytest.raises(UserError, match=message):
+            pretraining_dataset.create(settings)
+        Path(path).write_text(before)
+
+
+def test_a_run_that_breaks_off_leaves_nothing_that_looks_finished(
+    make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch
+):
+    settings = make_settings()
+    with monkeypatch.context() as patch:
+        calls = []
+
+        def fail_later(*args: object, **kwargs: object) -> masking.Features:
+            calls.append(args)
+            if len(calls) == 3:
+                raise KeyboardInterrupt
+            return make_features(*args, **kwargs)
+
+        make_features = masking.make_features
+        patch.setattr(masking, "make_features", fail_later)
+        with pytest.raises(KeyboardInterrupt):
+            pretraining_dataset.create(settings)
+    left = file_names(settings.output_dir)
+    assert left
+    assert all(name.endswith(".partial") for name in left)
+    pretraining_dataset.create(make_settings(num_shards=2))
+    assert file_names(settings.output_dir) == [
+        "dataset_info.json",
+        "heldout-00000-of-00001.tfrecord",
+        "train-00000-of-00002.tfrecord",
+        "train-00001-of-00002.tfrecord",
+    ]
+
+
+def test_records_that_no_info_explains_are_not_touched(make_settings: MakeSettings):
+    settings = make_settings()
+    stray = Path(settings.output_dir) / "train-00000-of-00003.tfrecord"
+    stray.parent.mkdir()
+    stray.write_bytes(b"precious")
+    with pytest.raises(UserError, match=r"train-00000-of-00003.tfrecord .* no dataset_info\.json"):
+        pretraining_dataset.create(settings)
+    assert stray.read_bytes() == b"precious"
+
+
+def test_a_file_in_place_of_the_folder_is_refused(make_settings: MakeSettings, tmp_path: Path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="cannot be used as a folder"):
+        pretraining_dataset.create(make_settings(output_dir=str(tmp_path / "file")))

@@ -1,0 +1,109 @@
+"""Vocabularies, and the tokenised corpus."""
+
+from pathlib import Path
+
+import pytest
+
+from mslt_tf.errors import UserError
+from tests.tfrecords_tools.numbered_text import SPECIAL_TOKENS
+from tfrecords_tools import tokenization
+from tfrecords_tools.masking import SpecialTokens
+
+WORDS = ["the", "cat", "sat", "##s", ".", "É"]
+
+
+def write(path: Path, tokens: list[str], *, line_end: str = "\n") -> str:
+    path.write_bytes("".join(token + line_end for token in tokens).encode())
+    return str(path)
+
+
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+def test_tokens_are_the_lines_of_the_file(tmp_path: Path, line_end: str):
+    tokens = [*SPECIAL_TOKENS, "a", "\u2028", "\x85"]  # two that str.splitlines() would split at
+    path = write(tmp_path / "vocab.txt", tokens, line_end=line_end)
+    assert tokenization.read_vocabulary(path) == tokens
+
+
+def test_the_last_line_needs_no_end(tmp_path: Path):
+    (tmp_path / "vocab.txt").write_text("\n".join(SPECIAL_TOKENS))
+    assert tokenization.read_vocabulary(str(tmp_path / "vocab.txt")) == SPECIAL_TOKENS
+
+
+@pytest.mark.parametrize(
+    ("tokens", "message"),
+    [
+        (["[PAD]", "[UNK]", "a", "[SEP]"], r"lacks \[CLS\], \[MASK\]; a vocabulary must"),
+        ([*SPECIAL_TOKENS, "a", "b", "a"], "'a' stands on line 6 and again on line 8"),
+        ([*SPECIAL_TOKENS, "", "b"], "line 6 is empty"),
+        ([], "line 1 is empty"),
+    ],
+)
+def test_a_vocabulary_that_cannot_work_is_refused(tmp_path: Path, tokens: list[str], message: str):
+    with pytest.raises(UserError, match=message):
+        tokenization.read_vocabulary(write(tmp_path / "vocab.txt", tokens))
+
+
+def test_a_vocabulary_that_is_no_text_or_no_file_is_refused(tmp_path: Path):
+    (tmp_path / "vocab.txt").write_bytes(b"[PAD]\n\xff\n")
+    with pytest.raises(UserError, match="not UTF-8 text: byte 6 is 0xff"):
+        tokenization.read_vocabulary(str(tmp_path / "vocab.txt"))
+    for path in (tmp_path, tmp_path / "absent"):
+        with pytest.raises(UserError, match="is no file"):
+            tokenization.read_vocabulary(str(path))
+
+
+def test_special_tokens_are_found_wherever_they_stand():
+    vocabulary = ["a", "[MASK]", "[SEP]", "[UNK]", "[CLS]", "[PAD]"]
+    assert tokenization.special_tokens(vocabulary) == SpecialTokens(
+        cls_id=4, sep_id=2, mask_id=1, vocab_size=6
+    )
+
+
+def tokenize(documents: list[list[str]], *, do_lower_case: bool = True):
+    vocabulary = SPECIAL_TOKENS + WORDS
+    tokenizer = tokenization.make_tokenizer(vocabulary, do_lower_case=do_lower_case)
+    result = tokenization.tokenize_documents(documents, tokenizer)
+    return result, [vocabulary[token] for token in result.corpus.tokens]
+
+
+def test_sentences_and_documents_are_marked_in_one_run_of_tokens():
+    result, tokens = tokenize([["The cats sat. The cat sat."], ["Cat", "sat"]])
+    assert tokens == ["the", "cat", "##s", "sat", ".", "the", "cat", "sat", ".", "cat", "sat"]
+    assert result.corpus.sentence_starts.tolist() == [0, 5, 9, 10, 11]
+    assert result.corpus.document_starts.tolist() == [0, 2, 4]
+
+
+def test_lower_casing_follows_the_setting():
+    assert tokenize([["The cat É"]])[1] == ["the", "cat", "[UNK]"]  # the accent is stripped
+    assert tokenize([["The cat É"]], do_lower_case=False)[1] == ["[UNK]", "cat", "É"]
+
+
+def test_the_result_does_not_depend_on_the_batches(monkeypatch: pytest.MonkeyPatch):
+    documents = [["The cat sat."] * length for length in (3, 1, 5, 2)]
+    whole, tokens = tokenize(documents)
+    monkeypatch.setattr(tokenization, "_BATCH_SENTENCES", 2)
+    parts, tokens_of_parts = tokenize(documents)
+    assert tokens_of_parts == tokens
+    assert parts.corpus.sentence_starts.tolist() == whole.corpus.sentence_starts.tolist()
+    assert parts.corpus.document_starts.tolist() == [0, 3, 4, 9, 11]
+    assert parts.sha256 == whole.sha256
+
+
+def test_sentences_and_documents_without_tokens_are_left_out_and_counted():
+    accent = "\u0301"  # text for the sentence splitter, stripped by the tokenizer
+    result, tokens = tokenize([[], ["cat", accent, "sat"], [accent], ["the"]])
+    assert tokens == ["cat", "sat", "the"]
+    assert result.corpus.sentence_starts.tolist() == [0, 1, 2, 3]
+    assert result.corpus.document_starts.tolist() == [0, 2, 3]
+    assert (result.num_empty_documents, result.num_empty_sentences) == (2, 2)
+
+
+def test_no_documents_at_all_give_an_empty_corpus():
+    result, tokens = tokenize([])
+    assert tokens == []
+    assert result.corpus.num_documents == result.corpus.num_sentences == 0
+
+
+def test_the_fingerprint_tells_where_sentences_and_documents_end():
+    texts = [[["a", "b"]], [["a"], ["b"]], [["ab"]], [["b", "a"]], [["a", "b"], []]]
+    assert len({tokenize(documents)[0].sha256 for documents in texts}) == len(texts)

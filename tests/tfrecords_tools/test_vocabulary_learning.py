@@ -1,0 +1,123 @@
+"""Vocabularies that are learned from a text."""
+
+import dataclasses
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from mslt_tf.errors import UserError
+from tests.tfrecords_tools.numbered_text import SPECIAL_TOKENS
+from tfrecords_tools import tokenization, vocabulary_learning
+from tfrecords_tools.build_vocab import VocabularySettings
+
+TEXT = [
+    "The café's naïve CAT sat; it's $5 a^b, 中文x-y\u00a0z\x01q!",
+    "Ünlü ŞEHİR ﬁne Ⅷ ½ x² \u200b joined… “quotes” — dash",
+    "",
+    "[MASK] and ##s are punctuation here, not tokens.",
+] * 3
+
+
+@pytest.mark.parametrize("do_lower_case", [True, False])
+def test_words_are_counted_as_the_tokenizer_splits_them(do_lower_case: bool):
+    counts = vocabulary_learning.count_words(TEXT, do_lower_case=do_lower_case)
+    vocabulary = ["[UNK]", *counts]
+    tokenizer = tokenization.make_tokenizer(vocabulary, do_lower_case=do_lower_case)
+    tokens = Counter(vocabulary[token] for token in tokenizer.tokenize(TEXT).values.numpy())
+    assert tokens == counts
+
+
+def test_lower_casing_strips_accents_and_marks_stand_alone():
+    counts = vocabulary_learning.count_words(TEXT, do_lower_case=True)
+    assert counts["cafe"] == counts["naive"] == counts["中"] == counts["文"] == 3
+    assert counts["cat"] == counts["$"] == counts["^"] == 3
+    assert counts["#"] == 6
+    cased = vocabulary_learning.count_words(TEXT, do_lower_case=False)
+    assert cased["café"] == cased["CAT"] == cased["The"] == 3
+    assert "cafe" not in cased
+
+
+def word_counts() -> Counter[str]:
+    stems = ["walk", "talk", "play", "jump", "look", "cook", "help", "work"]
+    ends = ["", "ed", "ing", "s", "er", "able"]
+    counts = Counter(
+        {stem + end: 10 * (place + 1) for place, stem in enumerate(stems) for end in ends}
+    )
+    return counts + Counter({",": 900, "中": 50, "the": 5_000, "abcdefghijklmnopqrstuvwxyz": 2})
+
+
+def test_a_vocabulary_begins_with_special_tokens_and_holds_frequent_words():
+    vocabulary = vocabulary_learning.learn(word_counts(), vocab_size=200)
+    assert vocabulary[:5] == SPECIAL_TOKENS
+    assert len(vocabulary) == len(set(vocabulary)) <= 200
+    assert {"the", "working", ",", "中", "a", "##a"} <= set(vocabulary)
+
+
+def test_pieces_that_no_text_can_need_are_left_out():
+    assert {"##,", "##中"}.isdisjoint(vocabulary_learning.learn(word_counts(), vocab_size=200))
+
+
+def test_every_word_can_be_written_in_pieces():
+    vocabulary = vocabulary_learning.learn(word_counts(), vocab_size=90)
+    assert len(vocabulary) <= 90
+    tokenizer = tokenization.make_tokenizer(vocabulary, do_lower_case=True)
+    tokens = tokenizer.tokenize([*word_counts(), "zebra"]).values.numpy()
+    assert vocabulary.index("[UNK]") not in tokens
+
+
+def test_the_order_of_reading_does_not_matter():
+    counts = word_counts()
+    backwards = Counter(dict(reversed(counts.items())))
+    assert vocabulary_learning.learn(counts, vocab_size=150) == vocabulary_learning.learn(
+        backwards, vocab_size=150
+    )
+
+
+def settings_for(tmp_path: Path, text: str) -> VocabularySettings:
+    (tmp_path / "text.txt").write_text(text)
+    return VocabularySettings(
+        input=str(tmp_path / "text.txt"),
+        vocab_file=str(tmp_path / "new" / "vocab.txt"),
+        vocab_size=300,
+    )
+
+
+def test_the_file_is_a_vocabulary_and_fewer_tokens_are_admitted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    settings = settings_for(tmp_path, "the cat sat on the mat\nand the dog sat too\n")
+    vocabulary = vocabulary_learning.build(settings)
+    assert tokenization.read_vocabulary(settings.vocab_file) == vocabulary
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["vocab.txt"]
+    assert len(vocabulary) < 300
+    assert "fewer than --vocab_size=300" in capsys.readouterr().out
+
+
+def test_an_existing_vocabulary_is_never_overwritten(tmp_path: Path):
+    settings = settings_for(tmp_path, "the cat sat")
+    (tmp_path / "new").mkdir()
+    Path(settings.vocab_file).write_text("precious")
+    with pytest.raises(UserError, match=r"vocab\.txt exists already"):
+        vocabulary_learning.build(settings)
+    assert Path(settings.vocab_file).read_text() == "precious"
+
+
+def test_an_input_without_words_is_refused(tmp_path: Path):
+    with pytest.raises(UserError, match="holds no words"):
+        vocabulary_learning.build(settings_for(tmp_path, "\n \n\x01\n"))
+
+
+@pytest.mark.parametrize("wrong", [{"input": ""}, {"vocab_file": ""}, {"vocab_size": 199}])
+def test_a_setting_out_of_range_is_refused_by_its_flag(wrong: dict[str, object]):
+    values = {"input": "a", "vocab_file": "b"} | wrong
+    with pytest.raises(UserError, match=f"--{next(iter(wrong))} is "):
+        VocabularySettings(**values)  # type: ignore[arg-type]
+
+
+def test_a_real_text_gets_a_vocabulary_of_about_the_size_asked_for(tmp_path: Path, real_data: Path):
+    text = (real_data / "wikitext2_valid.txt").read_text("utf-8")[:200_000]
+    settings = dataclasses.replace(settings_for(tmp_path, text), vocab_size=1_000)
+    vocabulary = vocabulary_learning.build(settings)
+    assert 900 <= len(vocabulary) <= 1_000
+    assert {"the", "##ing", "##s", "."} <= set(vocabulary)

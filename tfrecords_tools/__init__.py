@@ -1,0 +1,1 @@
+"""Creates, and looks into, TFRecords for pretraining."""

@@ -1,0 +1,93 @@
+r"""Builds a WordPiece vocabulary from the same inputs that create_data takes.
+
+With the documentation inside this Python installation for a corpus, for example:
+
+  python -m tfrecords_tools.build_vocab --input=embedded --vocab_file=data/vocab.txt \
+      --vocab_size=8192
+
+Your own text: --input='texts/*.txt,wiki/AA/wiki_*'. Words are split exactly as create_data splits
+them; give it the same --do_lower_case. The same text gives the same file, byte by byte.
+"""
+
+import dataclasses
+import os
+
+from absl import flags
+
+from mslt_tf import startup
+from mslt_tf.errors import UserError
+
+MIN_VOCAB_SIZE = 200  # room for the special tokens and an alphabet, begun and continued
+
+
+@dataclasses.dataclass(frozen=True)
+class VocabularySettings:
+    """What a vocabulary depends on, and where it goes."""
+
+    input: str  # glob patterns, separated by commas, or "embedded"
+    vocab_file: str
+    vocab_size: int = 8192  # most tokens
+    do_lower_case: bool = True
+
+    def __post_init__(self) -> None:
+        for name in ("input", "vocab_file"):
+            if not getattr(self, name):
+                raise UserError(f"--{name} is not set, and has no default. See --help.")
+        if self.vocab_size < MIN_VOCAB_SIZE:
+            raise UserError(
+                f"--vocab_size is {self.vocab_size}; it must be at least {MIN_VOCAB_SIZE}, to hold "
+                "the special tokens and all letters. BERT's is 30522."
+            )
+
+
+def define_flags(flag_values: flags.FlagValues) -> None:
+    """Defines the flags; only on running as a program, as other tools use the same names."""
+    flags.DEFINE_string(
+        "input",
+        "",
+        "Text files: glob patterns separated by commas; or the word embedded, for the "
+        "documentation inside this Python installation.",
+        flag_values=flag_values,
+    )
+    flags.DEFINE_string(
+        "vocab_file", "", "File to write; it must not exist yet.", flag_values=flag_values
+    )
+    flags.DEFINE_integer(
+        "vocab_size", VocabularySettings.vocab_size, "Most tokens to take.", flag_values=flag_values
+    )
+    flags.DEFINE_boolean(
+        "do_lower_case",
+        VocabularySettings.do_lower_case,
+        "Lower-case the text and strip accents.",
+        flag_values=flag_values,
+    )
+
+
+def settings_from_flags(flag_values: flags.FlagValues) -> VocabularySettings:
+    """Returns the settings that the command line gives.
+
+    Raises:
+        UserError: a value is out of its range, or a needed one is missing.
+    """
+    return VocabularySettings(
+        input=flag_values.input,
+        vocab_file=flag_values.vocab_file,
+        vocab_size=flag_values.vocab_size,
+        do_lower_case=flag_values.do_lower_case,
+    )
+
+
+def main() -> None:
+    """Builds the vocabulary that the command line describes."""
+    settings = settings_from_flags(flags.FLAGS)
+    # Text work needs no GPU, and TensorFlow would take all memory of one from a training run.
+    os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+    # Imports TensorFlow, which must come after `startup.run` has silenced it; and wrong flags are
+    # reported without waiting for it.
+    from tfrecords_tools import vocabulary_learning
+
+    vocabulary_learning.build(settings)
+
+
+if __name__ == "__main__":
+    startup.run(main, define_flags=define_flags, description=__doc__ or "")

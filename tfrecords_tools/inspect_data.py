@@ -1,0 +1,87 @@
+"""Shows records of a data set as text, and whether they follow BERT's recipe.
+
+For example:
+
+  python -m tfrecords_tools.inspect_data --input_dir=data/embedded_128 --vocab_file=data/vocab.txt
+
+A token to predict is shown as [original->what the model sees], e.g. [the->[MASK]], [the->the]
+where it was kept and [the->cow] where a random word stands in its place.
+"""
+
+import dataclasses
+import os
+
+from absl import flags
+
+from mslt_tf import startup
+from mslt_tf.errors import UserError
+
+
+@dataclasses.dataclass(frozen=True)
+class InspectionSettings:
+    """Which records to look at."""
+
+    input_dir: str
+    vocab_file: str
+    split: str = "train"
+    num_shown: int = 3  # records to print
+    num_counted: int = 10_000  # records to count; 0 for all
+
+    def __post_init__(self) -> None:
+        for name in ("input_dir", "vocab_file"):
+            if not getattr(self, name):
+                raise UserError(f"--{name} is not set, and has no default. See --help.")
+        for name in ("num_shown", "num_counted"):
+            if getattr(self, name) < 0:
+                raise UserError(f"--{name} is {getattr(self, name)}; it must be 0 or more.")
+
+
+def define_flags(flag_values: flags.FlagValues) -> None:
+    """Defines the flags; only on running as a program, as other tools use the same names."""
+    flags.DEFINE_string("input_dir", "", "Folder that create_data made.", flag_values=flag_values)
+    flags.DEFINE_string(
+        "vocab_file", "", "The vocabulary it was made with.", flag_values=flag_values
+    )
+    flags.DEFINE_string(
+        "split", InspectionSettings.split, "train or heldout.", flag_values=flag_values
+    )
+    flags.DEFINE_integer(
+        "num_shown", InspectionSettings.num_shown, "Records to print.", flag_values=flag_values
+    )
+    flags.DEFINE_integer(
+        "num_counted",
+        InspectionSettings.num_counted,
+        "Records to count; 0 for all.",
+        flag_values=flag_values,
+    )
+
+
+def settings_from_flags(flag_values: flags.FlagValues) -> InspectionSettings:
+    """Returns the settings that the command line gives.
+
+    Raises:
+        UserError: a value is out of its range, or a needed one is missing.
+    """
+    return InspectionSettings(
+        input_dir=flag_values.input_dir,
+        vocab_file=flag_values.vocab_file,
+        split=flag_values.split,
+        num_shown=flag_values.num_shown,
+        num_counted=flag_values.num_counted,
+    )
+
+
+def main() -> None:
+    """Shows what the command line asks for."""
+    settings = settings_from_flags(flags.FLAGS)
+    # Text work needs no GPU, and TensorFlow would take all memory of one from a training run.
+    os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+    # Imports TensorFlow, which must come after `startup.run` has silenced it; and wrong flags are
+    # reported without waiting for it.
+    from tfrecords_tools import inspection
+
+    inspection.inspect(settings)
+
+
+if __name__ == "__main__":
+    startup.run(main, define_flags=define_flags, description=__doc__ or "")

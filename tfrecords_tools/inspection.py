@@ -1,0 +1,147 @@
+"""Reads records back, shows them as text and counts them."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from mslt_tf import dataset_info, pretraining_example
+from mslt_tf.errors import UserError
+from tfrecords_tools import tokenization
+from tfrecords_tools.console import say
+from tfrecords_tools.inspect_data import InspectionSettings
+from tfrecords_tools.masking import Features
+from tfrecords_tools.record_statistics import RecordCounts, count_records, describe
+
+_BATCH_RECORDS = 1_024
+_SENTENCE_LABELS = {
+    pretraining_example.IS_NEXT: "the second segment follows the first",
+    pretraining_example.IS_RANDOM_NEXT: "the second segment is a random one",
+}
+
+
+def inspect(settings: InspectionSettings) -> RecordCounts:
+    """Prints some records and the statistics, and returns the counts behind these.
+
+    Raises:
+        UserError: there is no such data set or split, a file is damaged, or the vocabulary is not
+            the one that the records were made with.
+    """
+    info = read_info(settings.input_dir)
+    vocabulary = tokenization.read_vocabulary(settings.vocab_file)
+    if dataset_info.hash_vocabulary(vocabulary) != info.vocab_sha256:
+        raise UserError(
+            f"--vocab_file {settings.vocab_file} is not the vocabulary that the records in "
+            f"{settings.input_dir} were made with ({len(vocabulary)} and {info.vocab_size} "
+            "tokens). Give the one that create_data was given."
+        )
+    paths = shard_paths(info, settings.split, input_dir=settings.input_dir)
+    mask_id = vocabulary.index("[MASK]")
+    counts = RecordCounts()
+    limit = settings.num_counted or sum(shard.num_records for shard in info.splits[settings.split])
+    for batch in read_batches(paths, info, num_records=max(limit, settings.num_shown)):
+        # Nothing was counted before the first batch, so this shows the first records.
+        for row in range(counts.records, min(settings.num_shown, len(batch.input_ids))):
+            for line in show_record(batch, row, vocabulary):
+                say(line)
+            say("")
+        counts += count_records(batch, mask_id=mask_id)
+    say(f"{settings.split} of {settings.input_dir}:")
+    for line in describe(counts):
+        say(f"  {line}")
+    return counts
+
+
+def read_info(input_dir: str) -> dataset_info.DatasetInfo:
+    """Returns what a folder says of itself.
+
+    Raises:
+        UserError: it says nothing, or what no reader understands.
+    """
+    path = f"{input_dir}/{dataset_info.FILE_NAME}"
+    if not tf.io.gfile.exists(path):
+        raise UserError(
+            f"--input_dir {input_dir} holds no {dataset_info.FILE_NAME}. Give a folder that "
+            "create_data has finished."
+        )
+    with tf.io.gfile.GFile(path) as file:
+        return dataset_info.DatasetInfo.from_json(file.read(), path=path)
+
+
+def shard_paths(info: dataset_info.DatasetInfo, split: str, *, input_dir: str) -> list[str]:
+    """Returns the files of a split.
+
+    Raises:
+        UserError: there is no such split, or a file's size is not what it was.
+    """
+    if split not in info.splits:
+        raise UserError(
+            f"--split={split} is not in {input_dir}, which holds {', '.join(sorted(info.splits))}."
+        )
+    paths = []
+    for shard in info.splits[split]:
+        path = f"{input_dir}/{shard.name}"
+        size = tf.io.gfile.stat(path).length if tf.io.gfile.exists(path) else 0
+        if size != shard.num_bytes:
+            raise UserError(
+                f"{path} has {size:,} bytes; {dataset_info.FILE_NAME} says {shard.num_bytes:,}. "
+                "It was cut off or changed: copy it again, or create the records anew."
+            )
+        paths.append(path)
+    return paths
+
+
+def read_batches(
+    paths: list[str], info: dataset_info.DatasetInfo, *, num_records: int
+) -> Iterator[Features]:
+    """Yields the first `num_records` records of the files, in order."""
+    features = {
+        pretraining_example.stored_name(feature, info.feature_names): tf.io.FixedLenFeature(
+            [
+                pretraining_example.feature_length(
+                    feature,
+                    max_seq_length=info.max_seq_length,
+                    max_predictions_per_seq=info.max_predictions_per_seq,
+                )
+            ],
+            tf.dtypes.as_dtype(feature.dtype),
+        )
+        for feature in pretraining_example.FEATURES
+    }
+    records = tf.data.TFRecordDataset(paths, compression_type=info.compression)
+    for batch in records.take(num_records).batch(_BATCH_RECORDS):
+        parsed: dict[str, Any] = tf.io.parse_example(batch, features)
+        yield Features(
+            **{
+                feature.name: _as_stored(
+                    parsed[pretraining_example.stored_name(feature, info.feature_names)].numpy()
+                )
+                for feature in pretraining_example.FEATURES
+            }
+        )
+
+
+def _as_stored(values: Any) -> Any:
+    return values if values.dtype == np.float32 else values.astype(np.int32)
+
+
+def show_record(features: Features, row: int, vocabulary: list[str]) -> list[str]:
+    """Returns a record as lines of text: its sentence label, and a line for each segment."""
+    tokens = [vocabulary[token] for token in features.input_ids[row]]
+    for position, label, weight in zip(
+        features.masked_lm_positions[row],
+        features.masked_lm_ids[row],
+        features.masked_lm_weights[row],
+        strict=True,
+    ):
+        if weight:
+            tokens[position] = f"[{vocabulary[label]}->{tokens[position]}]"
+    length = int(features.input_mask[row].sum())
+    first_length = length - int(features.segment_ids[row].sum())
+    label = int(features.next_sentence_labels[row, 0])
+    return [
+        f"record {row}: {length} tokens; {_SENTENCE_LABELS[label]} (label {label})",
+        "  " + " ".join(tokens[:first_length]),
+        "  " + " ".join(tokens[first_length:length]),
+    ]

@@ -1,0 +1,237 @@
+"""BERT's sentence pairs: which tokens of which document stand in which record.
+
+The recipe is that of Devlin et al. 2018 as google-research/bert runs it. It is a pure function of
+(documents, seed): every (pass, document) has a random stream of its own, so the pairs do not
+depend on the order, the process or the machine they are made in.
+
+All sentences lie one behind the other in one token array. A segment is a run of whole sentences
+of one document, shortened at its ends, so two numbers describe it and no token is copied.
+"""
+
+import bisect
+import dataclasses
+import random
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from mslt_tf.errors import UserError
+
+NUM_PAIR_SPECIALS = 3  # [CLS] first [SEP] second [SEP]
+MIN_SEQ_LENGTH = NUM_PAIR_SPECIALS + 2  # one token for each segment
+
+# One record before masking. Starts count tokens from the begin of `Corpus.tokens`.
+PAIR_DTYPE = np.dtype(
+    [
+        ("first_start", np.int64),
+        ("first_length", np.int32),
+        ("second_start", np.int64),
+        ("second_length", np.int32),
+        ("is_random_next", np.bool_),
+        ("mask_key", np.uint64),  # the record's own randomness, see masking.py
+    ]
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """The settings that records depend on, by BERT's names."""
+
+    max_seq_length: int = 128  # tokens, the three special ones included
+    max_predictions_per_seq: int = 20
+    dupe_factor: int = 10  # passes over each document, with other pairs and masks
+    short_seq_prob: float = 0.1  # of a (pass, document) to aim at shorter records
+    masked_lm_prob: float = 0.15  # of a token to be predicted
+    random_seed: int = 12345
+
+    def __post_init__(self) -> None:
+        for name, least in (
+            ("max_seq_length", MIN_SEQ_LENGTH),
+            ("max_predictions_per_seq", 1),
+            ("dupe_factor", 1),
+            ("random_seed", 0),
+        ):
+            if getattr(self, name) < least:
+                raise UserError(
+                    f"--{name} is {getattr(self, name)}; it must be at least {least}. "
+                    f"Set --{name}={least} or more."
+                )
+        for name in ("short_seq_prob", "masked_lm_prob"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise UserError(
+                    f"--{name} is {getattr(self, name)}; it must lie between 0 and 1. "
+                    f"BERT's value is {Recipe.__dataclass_fields__[name].default}."
+                )
+
+
+@dataclasses.dataclass(frozen=True)
+class Corpus:
+    """Tokenised documents. No sentence and no document is empty."""
+
+    tokens: npt.NDArray[np.int32]  # [tokens], of all documents in order
+    sentence_starts: npt.NDArray[np.int64]  # [sentences + 1], into tokens; last = their number
+    document_starts: npt.NDArray[np.int64]  # [documents + 1], into sentences; last = their number
+
+    @property
+    def num_documents(self) -> int:
+        """How many documents there are."""
+        return len(self.document_starts) - 1
+
+    @property
+    def num_sentences(self) -> int:
+        """How many sentences there are."""
+        return len(self.sentence_starts) - 1
+
+
+class Span(NamedTuple):
+    """Tokens start, ..., start + length - 1 of a corpus."""
+
+    start: int
+    length: int
+
+
+def split_documents(
+    num_documents: int, *, heldout_fraction: float, seed: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Returns the indices of the (train, held-out) documents, each ascending.
+
+    A split that exists has at least two documents, because a random next sentence comes from
+    another document of the same split.
+
+    Raises:
+        UserError: there are too few documents for that.
+    """
+    num_heldout = max(2, round(num_documents * heldout_fraction)) if heldout_fraction else 0
+    needed = 4 if num_heldout else 2
+    if num_documents - num_heldout < 2:
+        advice = "or set --heldout_fraction=0 " if num_documents > 1 and num_heldout else ""
+        raise UserError(
+            f"The input holds {num_documents} document(s) with text; it takes at least {needed}, "
+            "because a random next sentence comes from another document of the same split. "
+            f"Give more documents {advice}(a blank line ends a document in plain text)."
+        )
+    order = _generator(f"{seed}/split").permutation(num_documents)
+    return np.sort(order[num_heldout:]), np.sort(order[:num_heldout])
+
+
+def shuffle(pairs: npt.NDArray[Any], *, split: str, seed: int) -> npt.NDArray[Any]:
+    """Returns the records of a split in a random order, over all passes and documents."""
+    shuffled: npt.NDArray[Any] = _generator(f"{seed}/shuffle/{split}").permutation(pairs)
+    return shuffled
+
+
+def _generator(key: str) -> np.random.Generator:
+    """Returns a generator of its own for every purpose that is named by `key`."""
+    return np.random.default_rng(list(key.encode()))
+
+
+def make_pairs(
+    corpus: Corpus, documents: npt.NDArray[np.int64], *, recipe: Recipe, num_passes: int
+) -> Iterator[npt.NDArray[Any]]:
+    """Yields the records of each (pass, document), before masking and shuffling.
+
+    Args:
+        corpus: all documents.
+        documents: [split] indices of those to read; random next sentences come from them too.
+        recipe: lengths and probabilities.
+        num_passes: how often to go over the documents.
+
+    Yields:
+        PAIR_DTYPE [records], at least one.
+    """
+    for pass_index in range(num_passes):
+        for rank in range(len(documents)):
+            yield pairs_of_document(corpus, documents, rank, recipe=recipe, pass_index=pass_index)
+
+
+def pairs_of_document(
+    corpus: Corpus,
+    documents: npt.NDArray[np.int64],
+    rank: int,
+    *,
+    recipe: Recipe,
+    pass_index: int,
+) -> npt.NDArray[Any]:
+    """Returns the records, PAIR_DTYPE [records], that one pass makes of `documents[rank]`."""
+    document = int(documents[rank])
+    # A string seeds through SHA-512, so neighbouring passes and documents share nothing.
+    rng = random.Random(f"{recipe.random_seed}/{pass_index}/{document}")
+    max_num_tokens = recipe.max_seq_length - NUM_PAIR_SPECIALS
+    # Drawn once a document, as in BERT; a document's last record is short anyway.
+    target_length = max_num_tokens
+    if rng.random() < recipe.short_seq_prob:
+        target_length = rng.randint(2, max_num_tokens)
+
+    begin, end = corpus.document_starts[document : document + 2]
+    starts = corpus.sentence_starts[begin : end + 1].tolist()
+    num_sentences = len(starts) - 1
+    pairs = []
+    chunk_begin = 0
+    while chunk_begin < num_sentences:
+        # The fewest sentences that reach the target, or all that are left.
+        chunk_end = bisect.bisect_left(starts, starts[chunk_begin] + target_length, chunk_begin + 1)
+        chunk_end = min(chunk_end, num_sentences)
+        first_end = chunk_begin + 1
+        if chunk_end - chunk_begin >= 2:
+            first_end = rng.randint(chunk_begin + 1, chunk_end - 1)
+        first = Span(starts[chunk_begin], starts[first_end] - starts[chunk_begin])
+        is_random_next = chunk_end - chunk_begin == 1 or rng.random() < 0.5
+        if is_random_next:
+            second = _random_next(
+                corpus, documents, rank, target_length=target_length - first.length, rng=rng
+            )
+            chunk_begin = first_end  # the sentences not used are put back
+        else:
+            second = Span(starts[first_end], starts[chunk_end] - starts[first_end])
+            chunk_begin = chunk_end
+        first, second = truncate_pair(first, second, max_num_tokens=max_num_tokens, rng=rng)
+        pairs.append((*first, *second, is_random_next, rng.getrandbits(64)))
+    return np.array(pairs, dtype=PAIR_DTYPE)
+
+
+def _random_next(
+    corpus: Corpus,
+    documents: npt.NDArray[np.int64],
+    rank: int,
+    *,
+    target_length: int,
+    rng: random.Random,
+) -> Span:
+    """Returns sentences from a random place of another document, enough for the target if it can.
+
+    google-research/bert tries ten times for another document and then takes the same one; here
+    it is always another one.
+    """
+    other = rng.randrange(len(documents) - 1)
+    document = int(documents[other + (other >= rank)])  # steps over `rank` itself
+    first_sentence, end = (int(n) for n in corpus.document_starts[document : document + 2])
+    begin = rng.randrange(first_sentence, end)
+    start = int(corpus.sentence_starts[begin])
+    stop = bisect.bisect_left(corpus.sentence_starts, start + target_length, begin + 1, end)
+    return Span(start, int(corpus.sentence_starts[stop]) - start)
+
+
+def truncate_pair(
+    first: Span, second: Span, *, max_num_tokens: int, rng: random.Random
+) -> tuple[Span, Span]:
+    """Shortens the longer span, token by token, until both together fit.
+
+    Each token goes from the front or from the back with probability 1/2; of two equal spans the
+    second loses.
+    """
+    excess = first.length + second.length - max_num_tokens
+    if excess <= 0:
+        return first, second
+    difference = first.length - second.length
+    until_equal = min(excess, abs(difference))
+    each, odd = divmod(excess - until_equal, 2)
+    first_loss = each + (until_equal if difference > 0 else 0)
+    second_loss = each + odd + (until_equal if difference < 0 else 0)
+    return _shorten(first, first_loss, rng), _shorten(second, second_loss, rng)
+
+
+def _shorten(span: Span, loss: int, rng: random.Random) -> Span:
+    front = rng.getrandbits(loss).bit_count()  # `loss` fair coins
+    return Span(span.start + front, span.length - loss)
