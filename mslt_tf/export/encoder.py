@@ -84,9 +84,7 @@ def _encoder_model(config: PretrainingConfig, weights: stage_model.Weights) -> t
     inputs = {name: whole.input[name] for name in (*INPUTS.values(), "dropout_seed")}
     outputs = {name: whole.output[name] for name in ("sequence_output", "pooled_output")}
     model = tf.keras.Model(inputs, outputs, name="encoder")
-    for layer in model.layers:
-        if layer.variables:
-            stage_model.assign(layer, weights[layer.name])
+    stage_model.load(model, weights)
     return model
 
 

@@ -20,7 +20,8 @@ from mslt_tf.pretraining import stage_model
 
 STATE_FILE = "state.json"
 PREFIX = "variables"  # of TensorFlow's files in the folder
-_VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
+# How TensorFlow writes a variable's key, and a "/" within one of its parts.
+_VALUE, _SLASH = "/.ATTRIBUTES/VARIABLE_VALUE", ".S"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,12 +39,7 @@ def trackable(
 ) -> tf.train.Checkpoint:
     """Returns what a checkpoint holds: weights by layer and name, slots, counters."""
     layers = {
-        layer.name: {
-            name.replace("/", "."): variable
-            for name, variable in stage_model.named_variables(layer).items()
-        }
-        for layer in model.layers
-        if layer.variables
+        layer.name: stage_model.named_variables(layer) for layer in model.layers if layer.variables
     }
     return tf.train.Checkpoint(model=layers, optimizer=optimizer, global_step=global_step)
 
@@ -134,7 +130,7 @@ def read_weights(checkpoint: Checkpoint) -> dict[str, dict[str, np.ndarray]]:
         part, _, rest = key.removesuffix(_VALUE).partition("/")
         if part == "model" and ".OPTIMIZER_SLOT" not in rest:
             layer, _, name = rest.partition("/")
-            weights.setdefault(layer, {})[name.replace(".", "/")] = reader.get_tensor(key)
+            weights.setdefault(layer, {})[name.replace(_SLASH, "/")] = reader.get_tensor(key)
     return weights
 
 

@@ -64,6 +64,13 @@ def grow(model: tf.keras.Model, before: Weights, stage: Stage) -> None:
             assign(model.get_layer(name), before[source])
 
 
+def load(model: tf.keras.Model, weights: Weights) -> None:
+    """Gives every layer of `model` the weights of the layer of the same name."""
+    for layer in model.layers:
+        if layer.variables:
+            assign(layer, weights[layer.name])
+
+
 def assign(layer: tf.keras.layers.Layer, values: Mapping[str, np.ndarray]) -> None:
     """Sets all variables of `layer` from values by name within the layer.
 

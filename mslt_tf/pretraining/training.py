@@ -37,7 +37,7 @@ SECONDS_PER_CALL = 4.0  # of compiled steps: a signal to stop is answered in bet
 class Handover:
     """What a stage leaves to the next."""
 
-    weights: stage_model.Weights | None  # None: nothing yet, start from initial weights
+    weights: stage_model.Weights
     optimizer_state: list[np.ndarray] | None = None
 
 
@@ -55,7 +55,7 @@ def pretrain(config: PretrainingConfig) -> int:
         say(f"This run is done: {run.plan.num_steps:,} steps. Export: {run.export}")
         return 0
     first_stage = run.plan.stage_at(run.checkpoint.step - 1)[0] if run.checkpoint else 0
-    handover = Handover(run.initial_weights)
+    handover: Handover | None = None
     with Interruption() as interruption:
         for index in range(first_stage, len(run.plan.stages)):
             checkpoint = run.checkpoint if index == first_stage else None
@@ -63,7 +63,7 @@ def pretrain(config: PretrainingConfig) -> int:
             if interruption.status:
                 run.log.line("Interrupted; saved. The same command goes on from here.")
                 return interruption.status
-    assert handover.weights is not None  # the last stage left them
+    assert handover is not None  # a plan has stages
     encoder.export(config, handover.weights, run.export)
     run.log.line(f"Done. Export: {run.export}")
     return 0
@@ -72,7 +72,7 @@ def pretrain(config: PretrainingConfig) -> int:
 def train_stage(
     run: Run,
     index: int,
-    before: Handover,
+    before: Handover | None,
     interruption: Interruption,
     *,
     checkpoint: checkpointing.Checkpoint | None = None,
@@ -82,7 +82,7 @@ def train_stage(
     Args:
         run: the run.
         index: of the stage in the plan.
-        before: what the stage before left.
+        before: what the stage before left; None for the first, or behind a checkpoint.
         interruption: tells when to stop early.
         checkpoint: where to go on within this stage; None begins it.
     """
@@ -104,10 +104,12 @@ def train_stage(
         state = checkpointing.trackable(model, optimizer, global_step)
         if checkpoint:
             checkpointing.restore(checkpoint, state)
-        elif before.weights is not None:
+        elif before:
             stage_model.grow(model, before.weights, stage)
             if before.optimizer_state is not None:
                 optimizer.set_weights(before.optimizer_state)
+        elif run.initial_weights:
+            stage_model.load(model, run.initial_weights)
     start = int(global_step.numpy())
     _announce(run, stage, step=start, first_step=first_step)
     train_steps = train_step.make_train_steps(

@@ -1,0 +1,227 @@
+"""Whole runs through the real `pretrain`, on a tiny model."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from mslt_tf.errors import UserError
+from mslt_tf.export import encoder
+from mslt_tf.pretraining import checkpointing, run_setup, training
+from tests import tiny
+
+PROJECT = Path(__file__).parents[2]
+TWO_LAYERS = {"num_hidden_layers": 2, "num_stages": 2, "num_train_steps": 15}  # stages of 6, 6, 3
+SMALL = {"method": "original", "num_hidden_layers": 1, "num_train_steps": 3}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """Flags that name training and evaluation records."""
+    folder = tmp_path_factory.mktemp("data")
+    return {
+        "train_records": tiny.write_random_shards(folder / "train"),
+        "eval_records": tiny.write_random_shards(folder / "eval", seed=1, sizes=(10,)),
+    }
+
+
+def entries(folder, kind):
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [line for line in lines if line["kind"] == kind]
+
+
+def final_weights(folder):
+    checkpoint = checkpointing.newest(str(folder / "checkpoints"), report=lambda line: None)
+    return checkpoint.step, checkpointing.read_weights(checkpoint)
+
+
+def assert_bit_identical(found, expected):
+    assert found.keys() == expected.keys()
+    for layer, values in expected.items():
+        for name, value in values.items():
+            np.testing.assert_array_equal(found[layer][name], value, f"{layer}/{name}")
+
+
+@pytest.mark.multi_device
+def test_a_run_on_two_devices_goes_through_all_stages_and_then_is_done(data, tmp_path, capsys):
+    config = tiny.config(
+        **data, **TWO_LAYERS, output_dir=tmp_path, distribution_strategy="mirrored", eval_steps=5
+    )
+    assert run_setup.make_strategy(config).num_replicas_in_sync == 2
+    assert training.pretrain(config) == 0
+    train = entries(tmp_path, "train")
+    assert [(e["stage"], e["step"]) for e in train] == [
+        *(("layers_1", step) for step in (2, 4, 6)),
+        *(("layers_2", step) for step in (8, 10, 12)),
+        *(("joint", step) for step in (14, 15)),
+    ]
+    assert [e["step"] for e in entries(tmp_path, "eval")] == [5, 6, 10, 12, 15]
+    assert all(np.isfinite(entry["masked_lm_loss"]) for entry in train)
+    assert (tmp_path / "plan.txt").read_text() == config.plan.table() + "\n"
+    assert json.loads((tmp_path / "config.json").read_text())["seed"] == 12_345
+    steps = [path.name for path in sorted((tmp_path / "checkpoints").iterdir())]
+    assert steps == ["step-00000006", "step-00000012", "step-00000015"]
+    assert encoder.exists(str(tmp_path / "export"))
+    capsys.readouterr()
+    assert training.pretrain(config) == 0
+    assert "This run is done: 15 steps" in capsys.readouterr().out
+
+
+def test_the_export_holds_the_last_checkpoints_encoder(data, tmp_path):
+    config = tiny.config(**data, **SMALL, output_dir=tmp_path)
+    assert training.pretrain(config) == 0
+    _, weights = final_weights(tmp_path)
+    exported = tf.saved_model.load(str(tmp_path / "export"))
+    values = {v.name: v.numpy() for v in exported.variables}
+    for layer in ("embeddings", "encoder_0", "pooler"):
+        for name, value in weights[layer].items():
+            np.testing.assert_array_equal(values[f"{layer}/{name}:0"], value)
+    # The export is made again from the checkpoint if it is not there.
+    tf.io.gfile.rmtree(str(tmp_path / "export"))
+    assert training.pretrain(config) == 0
+    assert encoder.exists(str(tmp_path / "export"))
+
+
+def test_weights_of_another_run_start_this_one(data, tmp_path):
+    one = tiny.config(**data, **SMALL, output_dir=tmp_path / "a")
+    training.pretrain(one)
+    _, weights = final_weights(tmp_path / "a")
+    start = str(tmp_path / "a" / "checkpoints" / "step-00000003")
+    two = tiny.config(
+        **data,
+        **SMALL,
+        learning_rate=1e-30,  # weights stand still
+        init_checkpoint=start,
+        output_dir=tmp_path / "b",
+        seed=1,
+    )
+    training.pretrain(two)
+    assert_bit_identical(final_weights(tmp_path / "b")[1], weights)
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ({"output_dir": ""}, "--output_dir is not set"),
+        ({"train_records": ""}, "--train_records is not set"),
+        ({"train_records": "/nowhere/x*"}, "folder /nowhere does not exist"),
+        ({"eval_records": "/nowhere/x*"}, "folder /nowhere does not exist"),
+        ({"train_batch_size": 6, "micro_batch_size": 4}, "6 sequences cannot be split into micro"),
+        ({"init_checkpoint": "/nowhere"}, "/nowhere has no state.json"),
+    ],
+)
+def test_what_can_be_known_before_the_first_step_is_refused_there(data, tmp_path, flags, message):
+    config = tiny.config(**{**data, "output_dir": tmp_path / "run", **flags})
+    with pytest.raises(UserError, match=message):
+        run_setup.open_run(config)
+
+
+def test_an_output_folder_that_cannot_be_written_is_refused(data, tmp_path):
+    (tmp_path / "file").write_text("")
+    config = tiny.config(**data, output_dir=tmp_path / "file" / "run")
+    with pytest.raises(UserError, match="cannot be written to"):
+        run_setup.open_run(config)
+
+
+@pytest.mark.multi_device
+def test_a_batch_that_does_not_divide_by_the_devices_is_refused(data, tmp_path):
+    config = tiny.config(
+        **data, output_dir=tmp_path, train_batch_size=7, distribution_strategy="mirrored"
+    )
+    with pytest.raises(UserError, match="train_batch_size 7 cannot be split over 2 devices"):
+        run_setup.open_run(config)
+
+
+def test_a_folder_with_another_runs_checkpoint_is_refused(data, tmp_path):
+    flags = {**data, **SMALL}
+    training.pretrain(tiny.config(**flags, output_dir=tmp_path))
+    with pytest.raises(UserError, match="seed: 12345 there, 1 now"):
+        training.pretrain(tiny.config(**flags, output_dir=tmp_path, seed=1))
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_names_stage_and_step(data, tmp_path):
+    config = tiny.config(
+        **data, **SMALL, learning_rate=1e30, num_warmup_steps=0, output_dir=tmp_path
+    )
+    with pytest.raises(UserError, match=r"not finite at step [12] \(stage original\)"):
+        training.pretrain(config)
+    assert not (tmp_path / "checkpoints").exists()
+
+
+def test_a_record_that_breaks_while_training_is_named(data, tmp_path):
+    pattern = tiny.write_random_shards(tmp_path / "train", sizes=(30,))
+    path = tmp_path / "train" / "part-0.tfrecord"
+    config = tiny.config(
+        train_records=pattern, **{**SMALL, "num_train_steps": 20}, output_dir=tmp_path / "run"
+    )
+    run_setup.open_run(config)  # reads the facts while the file is whole
+    content = bytearray(path.read_bytes())
+    stat = path.stat()
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))  # as a failing disk would leave it
+    with pytest.raises(UserError, match=r"part-0\.tfrecord is damaged at record \d+"):
+        training.pretrain(config)
+
+
+def command(folder, data, **flags):
+    settings = {**tiny.FLAGS, **data, **flags, "output_dir": folder}
+    arguments = [f"--{name}={value}" for name, value in settings.items()]
+    return [sys.executable, "-m", "mslt_tf.run_pretraining", *arguments]
+
+
+def run_until(command, reached, number):
+    """Starts the command, sends signal `number` when `reached()`, and returns the exit status.
+
+    It has ten seconds to exit.
+    """
+    process = subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 240
+    while not reached() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(number)
+    return process.wait(timeout=10)
+
+
+@pytest.mark.slow
+def test_killed_and_resumed_runs_end_bit_identical_to_an_undisturbed_one(data, tmp_path):
+    flags = {**TWO_LAYERS, "checkpoint_steps": 4, "num_train_steps": 30}  # stages of 12, 12, 6
+    flags["hidden_dropout_prob"] = 0.3
+    subprocess.run(command(tmp_path / "whole", data, **flags), cwd=PROJECT, check=True)
+    step, expected = final_weights(tmp_path / "whole")
+    assert step == 30
+    broken = tmp_path / "broken"
+    checkpoints = broken / "checkpoints"
+    again = command(broken, data, **flags)
+    # Killed in the first stage, then just behind a stage's edge; asked to stop in the last stage.
+    assert run_until(again, (checkpoints / "step-00000004").exists, signal.SIGKILL) == -9
+    assert run_until(again, (checkpoints / "step-00000012").exists, signal.SIGKILL) == -9
+    assert run_until(again, (checkpoints / "step-00000024").exists, signal.SIGTERM) in (143, 0)
+    subprocess.run(again, cwd=PROJECT, check=True)
+    step, found = final_weights(broken)
+    assert step == 30
+    assert_bit_identical(found, expected)
+    assert [e["step"] for e in entries(broken, "train")] == [
+        e["step"] for e in entries(tmp_path / "whole", "train")
+    ]
+
+
+@pytest.mark.slow
+def test_sigterm_in_a_long_stage_saves_and_exits_within_ten_seconds(data, tmp_path):
+    flags = {**SMALL, "num_train_steps": 1_000_000, "log_steps": 100}
+    metrics = tmp_path / "metrics.jsonl"
+    status = run_until(
+        command(tmp_path, data, **flags),
+        lambda: metrics.exists() and metrics.read_text().count("\n") > 3,
+        signal.SIGTERM,
+    )
+    assert status == 143
+    step, _ = final_weights(tmp_path)
+    assert step > 300
