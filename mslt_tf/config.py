@@ -82,6 +82,8 @@ class PretrainingConfig:
                 raise UserError(f"{name} is {getattr(self, name)}. Use at least 1.")
         if min(self.micro_batch_size, self.eval_steps) < 0:
             raise UserError("micro_batch_size and eval_steps must not be negative; 0 is off.")
+        if not 0 <= self.seed < 2**31:
+            raise UserError(f"seed is {self.seed}. Use 0 to {2**31 - 1}.")
 
     def to_json(self) -> str:
         """Returns the settings as text for the run's folder."""
@@ -90,12 +92,14 @@ class PretrainingConfig:
     def identity(self) -> dict[str, Any]:
         """Returns what must be equal for a run to go on: stages, model, objective and seed.
 
-        Not in it: world size, accumulation, learning rate, logging, paths.
+        And whether the loss is scaled, as that is state. Not in it: world size, accumulation,
+        learning rate, logging, paths.
         The fingerprint of the data is compared beside it.
         """
         return {
             "stages": [dataclasses.asdict(stage) for stage in self.plan.stages],
             "model": dataclasses.asdict(self.model),
             "objective": "mlm+nsp",
+            "scales_loss": self.precision == "float16",
             "seed": self.seed,
         }

@@ -220,7 +220,7 @@ def _define_run_flags(values: flags.FlagValues) -> None:
         flag_values=values,
     )
     flags.DEFINE_integer(
-        "eval_batch_size", 32, "Sequences per evaluation batch.", flag_values=values
+        "eval_batch_size", 32, "Sequences per device and evaluation batch.", flag_values=values
     )
     flags.DEFINE_integer(
         "seed", 12_345, "Of initial weights, data order and dropout.", flag_values=values

@@ -12,6 +12,7 @@ from absl import flags
 from mslt_tf.errors import UserError
 
 USAGE_STATUS = 2  # a flag, a file or a machine is not as it must be
+INTERRUPTED_STATUS = 130  # Ctrl-C, as shells count it: 128 + SIGINT
 
 
 def run(
@@ -43,6 +44,9 @@ def run(
         sys.stdout.flush()
         sys.stderr.write(f"error: {error}\n")
         sys.exit(USAGE_STATUS)
+    except KeyboardInterrupt:
+        sys.stderr.write("\ninterrupted\n")
+        sys.exit(INTERRUPTED_STATUS)
 
 
 def silence_tensorflow() -> None:

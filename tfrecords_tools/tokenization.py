@@ -10,10 +10,10 @@ import tensorflow as tf
 import tensorflow_text as tf_text
 
 from mslt_tf.errors import UserError
+from mslt_tf.vocabulary import parse_vocabulary
 from tfrecords_tools import corpus as corpus_lib
 from tfrecords_tools import masking, recipe
 
-SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 _BATCH_SENTENCES = 8_192  # enough to pay for a call of TensorFlow, little memory
 
 
@@ -41,39 +41,7 @@ def read_vocabulary(path: str) -> list[str]:
         )
     with tf.io.gfile.GFile(path, "rb") as file:
         content = file.read()
-    try:
-        text = content.decode("utf-8").removeprefix("\ufeff")
-    except UnicodeDecodeError as error:
-        raise UserError(
-            f"--vocab_file {path} is not UTF-8 text: byte {error.start:,} is "
-            f"0x{content[error.start]:02x}. Give a WordPiece vocabulary, one token a line."
-        ) from error
-    # Not splitlines(): rare line separators are tokens of some vocabularies.
-    tokens = [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")]
-    _check_vocabulary(tokens, path=path)
-    return tokens
-
-
-def _check_vocabulary(tokens: list[str], *, path: str) -> None:
-    line_of: dict[str, int] = {}
-    for line, token in enumerate(tokens, start=1):
-        if not token:
-            raise UserError(
-                f"--vocab_file {path}: line {line} is empty; every line must hold one token. "
-                "Remove the line only if nothing was trained with the vocabulary: ids would shift."
-            )
-        if token in line_of:
-            raise UserError(
-                f"--vocab_file {path}: {token!r} stands on line {line_of[token]} and again on line "
-                f"{line}; a token must have one id. Replace one of the two, e.g. by [unused{line}]."
-            )
-        line_of[token] = line
-    missing = [token for token in SPECIAL_TOKENS if token not in line_of]
-    if missing:
-        raise UserError(
-            f"--vocab_file {path} lacks {', '.join(missing)}; a vocabulary must hold "
-            f"{' '.join(SPECIAL_TOKENS)}. Make one by tfrecords_tools.build_vocab, or add them."
-        )
+    return parse_vocabulary(content, path=path)
 
 
 def special_tokens(vocabulary: list[str]) -> masking.SpecialTokens:

@@ -12,10 +12,10 @@ import tensorflow_text as tf_text
 from tensorflow_text.tools.wordpiece_vocab import wordpiece_tokenizer_learner_lib as learner
 
 from mslt_tf.errors import UserError
+from mslt_tf.vocabulary import SPECIAL_TOKENS
 from tfrecords_tools import corpus, records
 from tfrecords_tools.build_vocab import VocabularySettings
 from tfrecords_tools.console import Progress, say
-from tfrecords_tools.tokenization import SPECIAL_TOKENS
 
 # The learner's time grows with the words. Rarer ones than these hardly move a piece's count.
 _WORDS_PER_TOKEN = 8

@@ -28,6 +28,12 @@ def exists(path: str) -> bool:
     return bool(tf.io.gfile.exists(os.path.join(path, "saved_model.pb")))
 
 
+def remove(path: str) -> None:
+    """Removes an export, if there is one."""
+    if tf.io.gfile.exists(path):
+        tf.io.gfile.rmtree(path)
+
+
 def export(config: PretrainingConfig, weights: stage_model.Weights, path: str) -> None:
     """Writes the encoder of a fully grown model to `path`, replacing what is there.
 
@@ -36,9 +42,8 @@ def export(config: PretrainingConfig, weights: stage_model.Weights, path: str) -
     [batch, seq, hidden], `pooled_output` and `default` [batch, hidden].
     """
     temporary = f"{path}.tmp"
-    for leftover in (temporary, path):
-        if tf.io.gfile.exists(leftover):
-            tf.io.gfile.rmtree(leftover)
+    remove(temporary)
+    remove(path)
     encoder = _encoder_object(config, weights)
     tf.saved_model.save(
         encoder,

@@ -33,7 +33,7 @@ def dropout(x: tf.Tensor, rate: float, *, seed: tf.Tensor, site: int) -> tf.Tens
     Args:
         x: float tensor of any shape but a scalar.
         rate: the probability to drop a unit; 0 returns `x` itself.
-        seed: int32 [2].
+        seed: int64 [2].
         site: the number of this place in the model.
     """
     threshold = round(rate * 2**_BITS)

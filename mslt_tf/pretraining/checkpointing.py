@@ -19,6 +19,7 @@ from mslt_tf.errors import UserError
 from mslt_tf.pretraining import stage_model
 
 STATE_FILE = "state.json"
+_STEP, _TEMPORARY = "step-", "tmp-"  # how the folders are called
 PREFIX = "variables"  # of TensorFlow's files in the folder
 # How TensorFlow writes a variable's key, and a "/" within one of its parts.
 _VALUE, _SLASH = "/.ATTRIBUTES/VARIABLE_VALUE", ".S"
@@ -54,11 +55,11 @@ def save(
     num_kept: int,
 ) -> str:
     """Writes a checkpoint, removes the oldest above `num_kept`, and returns its path."""
-    path = os.path.join(folder, f"step-{step:08d}")
-    temporary = os.path.join(folder, f"tmp-{step:08d}")
-    for leftover in (temporary, path):
-        if tf.io.gfile.exists(leftover):
-            tf.io.gfile.rmtree(leftover)
+    path = os.path.join(folder, f"{_STEP}{step:08d}")
+    temporary = os.path.join(folder, f"{_TEMPORARY}{step:08d}")
+    for leftover in (*_folders(folder, _TEMPORARY), os.path.basename(path)):
+        if tf.io.gfile.exists(os.path.join(folder, leftover)):
+            tf.io.gfile.rmtree(os.path.join(folder, leftover))
     state.write(os.path.join(temporary, PREFIX))
     sizes = {
         name: tf.io.gfile.stat(os.path.join(temporary, name)).length
@@ -68,19 +69,33 @@ def save(
     with tf.io.gfile.GFile(os.path.join(temporary, STATE_FILE), "w") as file:
         json.dump(content, file, indent=2, sort_keys=True)
     tf.io.gfile.rename(temporary, path)
-    for name in _step_folders(folder)[:-num_kept]:
+    # A later one that was passed over as damaged does not count.
+    older = [name for name in _folders(folder, _STEP) if name <= os.path.basename(path)]
+    for name in older[:-num_kept]:
         tf.io.gfile.rmtree(os.path.join(folder, name))
     return path
 
 
 def newest(folder: str, *, report: Callable[[str], None]) -> Checkpoint | None:
-    """Returns the newest undamaged checkpoint in `folder`; reports those it passes over."""
-    for name in reversed(_step_folders(folder)):
+    """Returns the newest undamaged checkpoint in `folder`, None where there is none at all.
+
+    Reports those it passes over.
+
+    Raises:
+        UserError: all are damaged.
+    """
+    names = _folders(folder, _STEP)
+    for name in reversed(names):
         path = os.path.join(folder, name)
         try:
             return read(path)
         except UserError as error:
             report(f"checkpoint passed over: {error}")
+    if names:
+        raise UserError(
+            f"every checkpoint in {folder} is damaged. Restore one from elsewhere, or remove the "
+            "run's folder to begin anew."
+        )
     return None
 
 
@@ -148,7 +163,7 @@ def check_same_run(
     Raises:
         UserError: names each difference.
     """
-    differences = _differences(checkpoint.identity, json.loads(json.dumps(identity)))
+    differences = differing_leaves(checkpoint.identity, json.loads(json.dumps(identity)))
     if lengthen:
         ended = _stages_ended(checkpoint)
         differences = {
@@ -160,7 +175,8 @@ def check_same_run(
         listed = "; ".join(f"{k}: {old} there, {new} now" for k, (old, new) in differences.items())
         raise UserError(
             f"{output_dir} holds a checkpoint of another run ({listed}). Give another "
-            "--output_dir, or the flags of that run."
+            "--output_dir, or the flags of that run. (To give it more steps, use --lengthen with "
+            "--stage_steps, and change only stages that it has not left behind.)"
         )
 
 
@@ -173,15 +189,15 @@ def _is_longer_stage(name: str, values: tuple[Any, Any], *, first_stage: int) ->
 
 
 def _stages_ended(checkpoint: Checkpoint) -> int:
-    """Returns how many stages lie wholly behind a checkpoint's step."""
+    """Returns how many stages a checkpoint has left behind; the one it holds may still go on."""
     end, ended = 0, 0
     for stage in checkpoint.identity["stages"]:
         end += stage["num_steps"]
-        ended += end <= checkpoint.step
+        ended += end < checkpoint.step
     return ended
 
 
-def _differences(old: Any, new: Any, name: str = "") -> dict[str, tuple[Any, Any]]:
+def differing_leaves(old: Any, new: Any, name: str = "") -> dict[str, tuple[Any, Any]]:
     """Returns the leaves in which two JSON values differ, by dotted path."""
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         keys = sorted(old.keys() | new.keys())
@@ -192,12 +208,12 @@ def _differences(old: Any, new: Any, name: str = "") -> dict[str, tuple[Any, Any
         return {} if old == new else {name: (old, new)}
     found: dict[str, tuple[Any, Any]] = {}
     for key, old_part, new_part in pairs:
-        found |= _differences(old_part, new_part, f"{name}.{key}" if name else key)
+        found |= differing_leaves(old_part, new_part, f"{name}.{key}" if name else key)
     return found
 
 
-def _step_folders(folder: str) -> list[str]:
+def _folders(folder: str, prefix: str) -> list[str]:
     if not tf.io.gfile.exists(folder):
         return []
     names = [name.rstrip("/") for name in tf.io.gfile.listdir(folder)]
-    return sorted(name for name in names if name.startswith("step-"))
+    return sorted(name for name in names if name.startswith(prefix))

@@ -1,48 +1,69 @@
 """Held-out evaluation: how well the model fills masks and judges sentence pairs."""
 
+from collections.abc import Callable
+
 import tensorflow as tf
 
 from mslt_tf.pretraining import input_pipeline, losses
 from mslt_tf.pretraining.losses import Batch
 from mslt_tf.pretraining.record_files import Records
 
+# Evaluates the model as it is then; returns None if asked to stop before the end.
+Evaluate = Callable[[Callable[[], bool]], dict[str, float] | None]
 
-def evaluate(
+
+def make_evaluate(
     strategy: tf.distribute.Strategy,
     model: tf.keras.Model,
     records: Records,
     *,
     batch_size: int,
     vocab_size: int,
-) -> dict[str, float]:
-    """Evaluates on every record once, without dropout.
+) -> Evaluate:
+    """Returns a function that evaluates `model` on every record once, without dropout.
 
-    Returns:
-        `masked_lm_loss` and `next_sentence_loss` in nats, `masked_lm_accuracy`,
-        `next_sentence_accuracy`, and `unigram_entropy` in nats: the entropy of the masked tokens'
-        own frequencies, the loss of the best guess that ignores all context.
+    It takes a function that tells whether to stop, asked between batches, and returns
+    `masked_lm_loss` and `next_sentence_loss` in nats, `masked_lm_accuracy`,
+    `next_sentence_accuracy`, and `unigram_entropy` in nats: the entropy of the masked tokens' own
+    frequencies, the loss of the best guess that ignores all context.
+
+    Args:
+        strategy: what to run under.
+        model: built under `strategy`.
+        records: the held-out set.
+        batch_size: sequences per replica.
+        vocab_size: of the model.
     """
     num_replicas = strategy.num_replicas_in_sync
-    batches = strategy.distribute_datasets_from_function(
-        lambda _: input_pipeline.evaluation_batches(
-            records, batch_size=batch_size, num_replicas=num_replicas
-        )
-    )
     num_steps = -(-records.num_records // (batch_size * num_replicas))
 
     @tf.function
-    def all_steps(iterator) -> tuple[tf.Tensor, tf.Tensor]:
-        sums, token_counts = tf.zeros([6]), tf.zeros([vocab_size])
-        for _ in tf.range(num_steps):
-            step_sums, step_counts = strategy.run(
-                lambda batch: evaluation_sums(model, batch, vocab_size=vocab_size),
-                args=(next(iterator),),
-            )
-            sums += strategy.reduce(tf.distribute.ReduceOp.SUM, step_sums, axis=None)
-            token_counts += strategy.reduce(tf.distribute.ReduceOp.SUM, step_counts, axis=None)
-        return sums, token_counts
+    def evaluation_step(batch: Batch) -> tuple[tf.Tensor, tf.Tensor]:
+        shares = strategy.run(
+            lambda batch: evaluation_sums(model, batch, vocab_size=vocab_size), args=(batch,)
+        )
+        return tuple(strategy.reduce(tf.distribute.ReduceOp.SUM, s, axis=None) for s in shares)
 
-    sums, token_counts = all_steps(iter(batches))
+    def evaluate(should_stop: Callable[[], bool]) -> dict[str, float] | None:
+        batches = iter(
+            strategy.distribute_datasets_from_function(
+                lambda _: input_pipeline.evaluation_batches(
+                    records, batch_size=batch_size, num_replicas=num_replicas
+                )
+            )
+        )
+        sums, token_counts = tf.zeros([6]), tf.zeros([vocab_size])
+        for _ in range(num_steps):
+            if should_stop():
+                return None
+            step_sums, step_counts = evaluation_step(next(batches))
+            sums, token_counts = sums + step_sums, token_counts + step_counts
+        return _averages(sums, token_counts)
+
+    return evaluate
+
+
+def _averages(sums: tf.Tensor, token_counts: tf.Tensor) -> dict[str, float]:
     masked_loss, masked_right, masked, sentence_loss, sentence_right, sequences = sums.numpy()
     frequencies = tf.math.divide_no_nan(token_counts, tf.reduce_sum(token_counts))
     return {
@@ -57,7 +78,7 @@ def evaluate(
 def evaluation_sums(
     model: tf.keras.Model, batch: Batch, *, vocab_size: int
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns the sums of one batch: float32 [6] as `evaluate` unpacks them, and [vocab] counts."""
+    """Returns a batch's sums, float32 [6] as `_averages` unpacks them, and counts [vocab]."""
     inputs = {name: batch[name] for name in ("input_ids", "input_mask", "segment_ids")}
     inputs["masked_lm_positions"] = batch["masked_lm_positions"]
     inputs["dropout_seed"] = tf.zeros([2], tf.int32)  # unused outside training

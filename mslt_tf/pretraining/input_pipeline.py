@@ -16,6 +16,7 @@ from mslt_tf.pretraining.record_scan import Layout
 from mslt_tf.pretraining_example import FEATURES, stored_name
 
 READ_BUFFER_BYTES = 4 * 1024 * 1024
+BATCHES_AHEAD = 64  # an upper bound of what is read before it is asked for, besides a block
 
 
 def training_batches(
@@ -40,7 +41,8 @@ def training_batches(
             path, byte_offset, num_records, layout=records.layout
         ).map(lambda columns: {name: tf.gather(columns[name], rows) for name in columns})
     )
-    return blocks.rebatch(batch_size, drop_remainder=True).prefetch(2)
+    # One block ahead, or the step would wait at each block's edge for the next to be parsed.
+    return blocks.prefetch(1).rebatch(batch_size, drop_remainder=True).prefetch(2)
 
 
 def evaluation_batches(
@@ -71,14 +73,14 @@ def evaluation_batches(
 
 
 def blocks_at(records: Records, *, seed: int, position: int, num_records: int) -> list[int]:
-    """Returns the indices of the blocks that hold `num_records` records from `position` on."""
-    found, seen = [], 0
+    """Returns the blocks, each once, that hold `num_records` records from `position` on."""
+    found: list[int] = []
     for index, rows in _epochs(records, seed=seed, position=position):
         found.append(index)
-        seen += len(rows)
-        if seen >= num_records:
-            return found
-    raise AssertionError("epochs are endless")
+        num_records -= len(rows)
+        if num_records <= 0 or len(set(found)) == len(records.blocks):
+            break
+    return list(dict.fromkeys(found))
 
 
 def _reads(

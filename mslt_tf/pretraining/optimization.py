@@ -1,6 +1,5 @@
 """LAMB, its learning rate over the whole run, and which variables decay."""
 
-import re
 import warnings
 from collections.abc import Sequence
 
@@ -45,7 +44,8 @@ def make_optimizer(
         beta_1=BETA_1,
         beta_2=BETA_2,
         epsilon=EPSILON,
-        weight_decay=config.weight_decay_rate,
+        # A function too: as a value it would be restored from a checkpoint, whatever the flag says.
+        weight_decay=lambda: tf.constant(config.weight_decay_rate),
         exclude_from_weight_decay=list(NO_DECAY_PATTERNS),
         exclude_from_layer_adaptation=list(NO_DECAY_PATTERNS),
     )
@@ -73,11 +73,6 @@ def learning_rate(
     return config.learning_rate * rate
 
 
-def decays(variable_name: str) -> bool:
-    """Returns whether weight decay and layer adaptation apply to a variable of this name."""
-    return not any(re.search(pattern, variable_name) for pattern in NO_DECAY_PATTERNS)
-
-
 def scale_loss(optimizer: tf.keras.optimizers.legacy.Optimizer, loss: tf.Tensor) -> tf.Tensor:
     """Returns the loss to differentiate: scaled up in float16, as it is otherwise."""
     return optimizer.get_scaled_loss(loss) if _scales_loss(optimizer) else loss
@@ -90,6 +85,14 @@ def unscale_gradients(
     if _scales_loss(optimizer):
         return list(optimizer.get_unscaled_gradients(gradients))
     return list(gradients)
+
+
+def can_recover(optimizer: tf.keras.optimizers.legacy.Optimizer) -> tf.Tensor:
+    """Returns whether a gradient that is not finite may be an overflow that a lower scale mends.
+
+    Such an update is skipped and the scale halved; at scale 1 the loss itself is at fault.
+    """
+    return optimizer.loss_scale > 1.0 if _scales_loss(optimizer) else tf.constant(False)
 
 
 def _scales_loss(optimizer: tf.keras.optimizers.legacy.Optimizer) -> bool:

@@ -9,7 +9,7 @@ import dataclasses
 import hashlib
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import tensorflow as tf
 
@@ -19,6 +19,7 @@ from mslt_tf.dataset_info import DatasetInfo
 from mslt_tf.errors import UserError
 from mslt_tf.pretraining import record_scan
 from mslt_tf.pretraining.record_scan import Block, FileFacts
+from mslt_tf.vocabulary import parse_vocabulary
 
 Report = Callable[[str], None]
 
@@ -60,6 +61,7 @@ def open_records(patterns: Sequence[str], *, cache_path: str, report: Report) ->
         else:
             facts[path] = described
     facts |= record_scan.scan_files(foreign, cache_path=cache_path, report=report)
+    facts |= _cut_large(facts, cache_path=cache_path, report=report)
     layouts = {path: facts[path].layout for path in paths}
     first = paths[0]
     for path in paths:
@@ -110,10 +112,10 @@ def check_records(records: Records, config: PretrainingConfig, *, flag: str) -> 
 def _check_vocabulary(records: Records, config: PretrainingConfig, *, flag: str) -> None:
     if not config.vocab_file:
         return
-    if not tf.io.gfile.exists(config.vocab_file):
-        raise UserError(f"--vocab_file {config.vocab_file} does not exist. Give an existing file.")
-    with tf.io.gfile.GFile(config.vocab_file) as file:
-        tokens = file.read().splitlines()
+    if not tf.io.gfile.exists(config.vocab_file) or tf.io.gfile.isdir(config.vocab_file):
+        raise UserError(f"--vocab_file {config.vocab_file} is no file. Give the vocabulary's path.")
+    with tf.io.gfile.GFile(config.vocab_file, "rb") as file:
+        tokens = parse_vocabulary(file.read(), path=config.vocab_file)
     if len(tokens) != config.model.vocab_size:
         raise UserError(
             f"{config.vocab_file} has {len(tokens)} tokens, the model has vocab_size "
@@ -173,6 +175,24 @@ def _facts_from_info(path: str, info: DatasetInfo | None) -> FileFacts | None:
     )
     blocks = (Block(path=path, byte_offset=0, num_records=shard.num_records),)
     return FileFacts(layout=layout, vocab_size=info.vocab_size, blocks=blocks)
+
+
+def _cut_large(
+    facts: Mapping[str, FileFacts], *, cache_path: str, report: Report
+) -> dict[str, FileFacts]:
+    """Cuts described files that are too large to be held as one block, by reading them once."""
+    large = [
+        path
+        for path, found in facts.items()
+        if len(found.blocks) == 1
+        and not found.layout.compression
+        and tf.io.gfile.stat(path).length > 2 * record_scan.BLOCK_BYTES
+    ]
+    scanned = record_scan.scan_files(large, cache_path=cache_path, report=report)
+    return {
+        path: dataclasses.replace(facts[path], blocks=found.blocks)
+        for path, found in scanned.items()
+    }
 
 
 def _fingerprint(

@@ -21,7 +21,7 @@ from mslt_tf.pretraining_example import (
     stored_name,
 )
 
-BLOCK_RECORDS = 16_384  # about 25 MB at length 128: held in memory and permuted as one
+BLOCK_BYTES = 32 * 1024 * 1024  # of records held in memory, and permuted, as one
 SCAN_BATCH = 1_024
 RECORD_FRAMING_BYTES = 16  # TFRecord: length 8, its CRC 4, the data's CRC 4
 SECONDS_BETWEEN_REPORTS = 5.0
@@ -86,7 +86,7 @@ def scan_files(
         stat = tf.io.gfile.stat(path)
         key = f"{path} {stat.length} {stat.mtime_nsec}"
         if key not in cache:
-            report(f"reading file {count} of {len(paths)}, which no dataset_info.json describes")
+            report(f"reading file {count} of {len(paths)} once, to learn what is in it")
             cache[key] = dataclasses.asdict(scan_file(path, report=report))
             _write_cache(cache_path, cache)
         facts[path] = _facts_from_dict(cache[key])
@@ -101,14 +101,17 @@ def scan_file(path: str, *, report: Callable[[str], None] = lambda line: None) -
     """
     compression: Literal["", "GZIP"] = "GZIP" if _starts_with(path, GZIP_MAGIC) else ""
     layout: Layout | None = None
-    offsets, num_records, offset, largest_id = [], 0, 0, 0
+    blocks: list[Block] = []
+    num_records, offset, largest_id = 0, 0, 0
     reported = time.monotonic()
     for records in _record_batches(path, compression):
         layout = layout or _layout_of_first(path, records[0], compression)
         largest_id = max(largest_id, _largest_token_id(path, records, layout, num_records))
         for record in records:
-            if num_records % BLOCK_RECORDS == 0:
-                offsets.append(offset)
+            if not blocks or (offset - blocks[-1].byte_offset >= BLOCK_BYTES and not compression):
+                blocks.append(Block(path, offset, 0))
+            grown = blocks[-1].num_records + 1
+            blocks[-1] = dataclasses.replace(blocks[-1], num_records=grown)
             num_records += 1
             offset += len(record) + RECORD_FRAMING_BYTES
         if time.monotonic() - reported > SECONDS_BETWEEN_REPORTS:
@@ -116,13 +119,7 @@ def scan_file(path: str, *, report: Callable[[str], None] = lambda line: None) -
             report(f"{path}: {num_records:,} records, {offset / 1e6:,.0f} MB read")
     if layout is None:
         raise UserError(f"{path} holds no record. Leave it out, or create it anew.")
-    blocks = tuple(
-        Block(path, start, min(BLOCK_RECORDS, num_records - index * BLOCK_RECORDS))
-        for index, start in enumerate(offsets)
-    )
-    if compression:
-        blocks = (Block(path, 0, num_records),)
-    return FileFacts(layout=layout, vocab_size=largest_id + 1, blocks=blocks)
+    return FileFacts(layout=layout, vocab_size=largest_id + 1, blocks=tuple(blocks))
 
 
 def check_blocks(blocks: Sequence[Block], layout: Layout) -> None:
@@ -158,11 +155,16 @@ def _record_batches(path: str, compression: str) -> Iterator[list[bytes]]:
                 batch = []
     except (tf.errors.DataLossError, tf.errors.OutOfRangeError) as error:
         raise UserError(
-            f"{path} is damaged at record {num_read} (counted from 0): truncated or corrupt. "
+            f"{path} is damaged at record {num_read} (counted from 0{_or_later(compression)}): "
+            "truncated or corrupt. "
             "Copy it again or create it anew."
         ) from error
     if batch:
         yield batch
+
+
+def _or_later(compression: str) -> str:
+    return ", or later, as it is compressed" if compression else ""
 
 
 def _layout_of_first(path: str, record: bytes, compression: Literal["", "GZIP"]) -> Layout:
@@ -202,8 +204,34 @@ def _largest_token_id(path: str, records: list[bytes], layout: Layout, first_rec
             f"{path}, record {first_record} (counted from 0) does not have the layout of the "
             f"first record, {layout}. All records of a file must be alike."
         ) from error
+    _check_values(path, parsed, layout, first_record)
     ids = [stored_name(FEATURES[0], layout.feature_names), "masked_lm_ids"]
     return max(int(tf.reduce_max(parsed[name])) for name in ids)
+
+
+def _check_values(
+    path: str, parsed: dict[str, tf.Tensor], layout: Layout, first_record: int
+) -> None:
+    """Checks that each feature of the records is within its bounds."""
+    largest = {
+        "input_ids": tf.int32.max,
+        "input_mask": 1,
+        "segment_ids": 1,
+        "masked_lm_positions": layout.max_seq_length - 1,
+        "masked_lm_ids": tf.int32.max,
+        "masked_lm_weights": 1.0,
+        "next_sentence_labels": 1,
+    }
+    for feature in FEATURES:
+        values = parsed[stored_name(feature, layout.feature_names)].numpy()
+        # Written so that NaN is out of bounds as well.
+        is_bad = ~((values >= 0) & (values <= largest[feature.name])).all(axis=1)
+        if is_bad.any():
+            raise UserError(
+                f"{path}, record {first_record + int(is_bad.argmax())} (counted from 0) has "
+                f"{feature.name} outside 0..{largest[feature.name]}. It is no BERT pretraining "
+                "record; create the file anew."
+            )
 
 
 def _starts_with(path: str, prefix: bytes) -> bool:
@@ -215,7 +243,10 @@ def _read_cache(path: str) -> dict[str, Any]:
     if not tf.io.gfile.exists(path):
         return {}
     with tf.io.gfile.GFile(path) as file:
-        cache: dict[str, Any] = json.load(file)
+        try:
+            cache: dict[str, Any] = json.load(file)
+        except json.JSONDecodeError:  # cut short by a crash; the files are read again
+            return {}
         return cache
 
 

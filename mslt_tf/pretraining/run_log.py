@@ -23,9 +23,12 @@ class RunLog:
         self._on_terminal = sys.stdout.isatty()
         self._progress_width = 0
         self._last_progress = 0.0
-        kept = [line for line in _read_lines(self._path) if json.loads(line)["step"] <= resumed_at]
-        with tf.io.gfile.GFile(self._path, "w") as file:
-            file.write("".join(kept))
+        entries = [json.loads(line) for line in _read_lines(self._path)]
+        entries = [entry for entry in entries if entry["step"] <= resumed_at]
+        self._evaluated_steps = {entry["step"] for entry in entries if entry["kind"] == "eval"}
+        with tf.io.gfile.GFile(self._path + ".tmp", "w") as file:
+            file.write("".join(json.dumps(entry) + "\n" for entry in entries))
+        tf.io.gfile.rename(self._path + ".tmp", self._path, overwrite=True)
 
     def line(self, text: str) -> None:
         """Writes a line to the terminal."""
@@ -42,15 +45,31 @@ class RunLog:
             self._last_progress = time.monotonic()
             say(text)
 
+    def has_evaluation(self, step: int) -> bool:
+        """Returns whether the model of this step was evaluated."""
+        return step in self._evaluated_steps
+
     def metrics(self, kind: str, *, stage: str, step: int, values: Mapping[str, float]) -> None:
         """Appends an entry to metrics.jsonl and to TensorBoard; `kind` is "train" or "eval"."""
         entry = {"kind": kind, "stage": stage, "step": step, **values}
         with tf.io.gfile.GFile(self._path, "a") as file:
             file.write(json.dumps(entry) + "\n")
+        if kind == "eval":
+            self._evaluated_steps.add(step)
         with self._events.as_default(step=step):
             for name, value in values.items():
                 tf.summary.scalar(f"{kind}/{name}", value)
         self._events.flush()
+
+    def evaluation(self, *, stage: str, step: int, values: Mapping[str, float]) -> None:
+        """Writes the results of an evaluation to the terminal and to the metrics."""
+        self.metrics("eval", stage=stage, step=step, values=values)
+        self.line(
+            f"{stage}  step {step:,}  held out: masked LM loss {values['masked_lm_loss']:.3f} "
+            f"(unigram entropy {values['unigram_entropy']:.3f}), accuracy "
+            f"{values['masked_lm_accuracy']:.3f}; sentence accuracy "
+            f"{values['next_sentence_accuracy']:.3f}"
+        )
 
 
 def say(text: str) -> None:

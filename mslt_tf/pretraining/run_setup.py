@@ -4,6 +4,7 @@ import dataclasses
 import importlib.metadata
 import json
 import os
+from collections.abc import Mapping
 from typing import Any
 
 import tensorflow as tf
@@ -80,6 +81,7 @@ def open_run(config: PretrainingConfig) -> Run:
     train_records = _open_records(config, "train_records")
     eval_records = _open_records(config, "eval_records") if config.eval_records else None
     checkpoint = checkpointing.newest(_checkpoint_folder(config), report=say)
+    _check_disjoint(train_records, eval_records)
     if checkpoint:
         checkpointing.check_same_run(
             checkpoint,
@@ -95,7 +97,7 @@ def open_run(config: PretrainingConfig) -> Run:
         train_records=train_records,
         eval_records=eval_records,
         checkpoint=checkpoint,
-        initial_weights=_initial_weights(config),
+        initial_weights=_initial_weights(config, checkpoint),
         log=RunLog(config.output_dir, resumed_at=checkpoint.step if checkpoint else 0),
     )
 
@@ -149,13 +151,41 @@ def _open_records(config: PretrainingConfig, flag: str) -> Records:
     return records
 
 
-def _initial_weights(config: PretrainingConfig) -> stage_model.Weights | None:
+def _check_disjoint(train_records: Records, eval_records: Records | None) -> None:
+    train_paths = {block.path for block in train_records.blocks}
+    shared = sorted(train_paths & {block.path for block in (eval_records or train_records).blocks})
+    if eval_records and shared:
+        raise UserError(
+            f"{shared[0]} is in --train_records and in --eval_records. What is evaluated on must "
+            "not be trained on; narrow one of the globs."
+        )
+
+
+def _initial_weights(
+    config: PretrainingConfig, checkpoint: checkpointing.Checkpoint | None
+) -> stage_model.Weights | None:
     if not config.init_checkpoint:
         return None
-    checkpoint = checkpointing.read(config.init_checkpoint)
-    weights = checkpointing.read_weights(checkpoint)
-    stage_model.check_fits(weights, config, config.plan.stages[0], path=config.init_checkpoint)
+    if checkpoint:
+        say(f"note: --init_checkpoint has no part any more, the run goes on from {checkpoint.path}")
+        return None
+    source = checkpointing.read(config.init_checkpoint)
+    differences = checkpointing.differing_leaves(
+        _shape(source.identity["model"]), _shape(config.identity()["model"])
+    )
+    if differences:
+        listed = "; ".join(f"{k}: {old} there, {new} now" for k, (old, new) in differences.items())
+        raise UserError(f"{source.path} is of another model ({listed}). Set these flags to its.")
+    weights = checkpointing.read_weights(source)
+    stage_model.check_depth(weights, config.plan.stages[0], path=source.path)
     return weights
+
+
+def _shape(model: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what must be equal for weights to fit; how they were trained may differ."""
+    free = ("hidden_dropout_prob", "attention_probs_dropout_prob", "initializer_range")
+    free = (*free, "num_hidden_layers")  # the final depth; that of the weights is checked apart
+    return {name: value for name, value in model.items() if name not in free}
 
 
 def _identity(config: PretrainingConfig, train_records: Records) -> dict[str, Any]:

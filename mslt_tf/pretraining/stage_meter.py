@@ -41,6 +41,11 @@ class StageMeter:
         self._has_compiled = True
         self._show(step)
         if step % self._config.log_steps == 0 or step == self._end:
+            self.flush(step)
+
+    def flush(self, step: int) -> None:
+        """Logs what came since the last interval, if anything."""
+        if self._num_steps:
             self._log.metrics("train", stage=self._stage.name, step=step, values=self._values(step))
             self._begin_interval()
 
@@ -50,11 +55,11 @@ class StageMeter:
         self._timed_steps, self._timed_seconds = 0, 0.0
 
     def _values(self, step: int) -> dict[str, float]:
-        rate = optimization.learning_rate(
-            tf.constant(step), self._config.optimizer, first_step=self._optimizer_start
+        rate = optimization.learning_rate(  # of the update that made this step
+            tf.constant(step - 1), self._config.optimizer, first_step=self._optimizer_start
         )
         values = {
-            **dict(zip(train_step.METRICS, self._totals / self._num_steps, strict=True)),
+            **_means(self._totals, self._num_steps),
             "learning_rate": float(rate),
             "seconds": self._seconds,
         }
@@ -88,3 +93,12 @@ class StageMeter:
         ]
         flops_left = sum(f * n for f, n in zip(flops, steps_left, strict=True))
         return self.seconds_per_step * flops_left / flops[self._index]
+
+
+def _means(totals: np.ndarray, num_steps: int) -> dict[str, float]:
+    """Returns the averages over steps; the number of skipped updates stays a number."""
+    sums = dict(zip(train_step.METRICS, totals, strict=True))
+    skipped = sums.pop("skipped_updates")
+    norm = sums.pop("gradient_norm") / max(num_steps - skipped, 1.0)
+    means = {name: value / num_steps for name, value in sums.items()}
+    return {**means, "gradient_norm": norm, "skipped_updates": skipped}

@@ -8,13 +8,14 @@ from mslt_tf.config import PretrainingConfig
 from mslt_tf.pretraining import losses, optimization
 from mslt_tf.pretraining.losses import Batch
 
-METRICS = ("masked_lm_loss", "next_sentence_loss", "gradient_norm")
+METRICS = ("masked_lm_loss", "next_sentence_loss", "gradient_norm", "skipped_updates")
 BYTES_PER_PACK = 32 * 1024 * 1024  # of gradient per collective: sums overlap, none is huge
 ALL_FINITE = tf.int64.max
 
 # Takes an iterator of per-replica batches and a number of steps (int64 scalar, a tensor, or each
-# number would trace anew); returns METRICS summed over the steps, float32 [3], and the global step
-# whose loss was first not finite, or ALL_FINITE.
+# number would trace anew); returns METRICS summed over the steps, float32 [4], and the global step
+# whose loss or gradient was first not finite, or ALL_FINITE. A skipped update (float16: overflow)
+# has no gradient norm, and counts 0 to its sum.
 TrainSteps = Callable[[Iterator[Batch], tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
 
 
@@ -37,14 +38,17 @@ def make_train_steps(
         sums = _sum_over_replicas(context, compute_gradients(batch, counts, seed))
         loss_sums, gradients = sums[:2], optimization.unscale_gradients(optimizer, sums[2:])
         gradients, norm = tf.clip_by_global_norm(gradients, optimization.CLIP_NORM)
+        is_finite = tf.math.is_finite(norm)
+        is_good = is_finite | optimization.can_recover(optimizer)
+        is_good &= tf.math.is_finite(loss_sums[0] + loss_sums[1])
+        bad_step = tf.where(is_good, ALL_FINITE, tf.identity(global_step))
         # Already summed: the optimizer must not do it again.
         optimizer.apply_gradients(
             zip(gradients, variables, strict=True), experimental_aggregate_gradients=False
         )
-        loss = loss_sums[0] + loss_sums[1]
-        bad_step = tf.where(tf.math.is_finite(loss), ALL_FINITE, tf.identity(global_step))
         global_step.assign_add(1)
-        return tf.stack([*loss_sums, norm]), bad_step
+        skipped = 1.0 - tf.cast(is_finite, tf.float32)
+        return tf.stack([*loss_sums, tf.where(is_finite, norm, 0.0), skipped]), bad_step
 
     @tf.function
     def train_steps(iterator: Iterator[Batch], num_steps: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -125,12 +129,14 @@ def _model_inputs(batch: Batch, dropout_seed: tf.Tensor) -> Batch:
 
 
 def _dropout_seed(seed: int, global_step: tf.Variable, replica_id: tf.Tensor | int) -> tf.Tensor:
-    """Returns the int32 [2] seed of one replica's dropout in one step."""
-    step_seed = tf.stack([tf.constant(seed, tf.int32), tf.cast(global_step, tf.int32)])
+    """Returns the int64 [2] seed of one replica's dropout in one step."""
+    step_seed = tf.stack([tf.constant(seed, tf.int64), tf.cast(global_step, tf.int64)])
     return _fold(step_seed, replica_id)
 
 
 def _fold(seed: tf.Tensor, data: tf.Tensor | int) -> tf.Tensor:
+    # 64 bits: with 32, some steps of a million would meet in the same folded seed.
+    data = tf.cast(data, tf.int64)
     return tf.random.experimental.stateless_fold_in(seed, data, alg="philox")
 
 

@@ -4,9 +4,11 @@
 weights cross to the next stage, and the optimizer's state where the same variables go on training.
 """
 
+import contextlib
 import dataclasses
+import gc
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import tensorflow as tf
@@ -41,6 +43,19 @@ class Handover:
     optimizer_state: list[np.ndarray] | None = None
 
 
+@dataclasses.dataclass(frozen=True)
+class StageParts:
+    """The variables of a stage."""
+
+    model: tf.keras.Model
+    optimizer: tf.keras.optimizers.legacy.Optimizer
+    global_step: tf.Variable
+
+    def checkpoint(self) -> tf.train.Checkpoint:
+        """Returns what a checkpoint of the stage holds."""
+        return checkpointing.trackable(self.model, self.optimizer, self.global_step)
+
+
 def pretrain(config: PretrainingConfig) -> int:
     """Trains all stages of the plan, from the newest checkpoint if there is one, and exports.
 
@@ -48,13 +63,25 @@ def pretrain(config: PretrainingConfig) -> int:
         The exit status: 0 when done, 128 + signal number when interrupted (state is saved).
 
     Raises:
-        UserError: settings, data or the output folder are not as they must be.
+        UserError: settings, data, memory, disk or the output folder are not as they must be.
     """
     run = open_run(config)
-    if run.checkpoint and run.checkpoint.step == run.plan.num_steps and encoder.exists(run.export):
-        say(f"This run is done: {run.plan.num_steps:,} steps. Export: {run.export}")
+    step = run.checkpoint.step if run.checkpoint else 0
+    if step == run.plan.num_steps and encoder.exists(run.export):
+        say(f"This run is done: {step:,} steps. Export: {run.export}")
         return 0
-    first_stage = run.plan.stage_at(run.checkpoint.step - 1)[0] if run.checkpoint else 0
+    encoder.remove(run.export)  # of fewer steps, if this run was lengthened or begun anew
+    try:
+        return _train_stages(run, first_stage=run.plan.stage_at(max(step - 1, 0))[0])
+    except (tf.errors.ResourceExhaustedError, tf.errors.PermissionDeniedError) as error:
+        raise UserError(
+            f"the machine refused what the run needs: {error.message.splitlines()[0]}. If memory "
+            "is short, lower --micro_batch_size; if the disk is full or read-only, mend that. "
+            "Start again: the run goes on from its newest checkpoint."
+        ) from error
+
+
+def _train_stages(run: Run, *, first_stage: int) -> int:
     handover: Handover | None = None
     with Interruption() as interruption:
         for index in range(first_stage, len(run.plan.stages)):
@@ -63,8 +90,9 @@ def pretrain(config: PretrainingConfig) -> int:
             if interruption.status:
                 run.log.line("Interrupted; saved. The same command goes on from here.")
                 return interruption.status
+            gc.collect()  # the stage's variables are in reference cycles and fill the device
     assert handover is not None  # a plan has stages
-    encoder.export(config, handover.weights, run.export)
+    encoder.export(run.config, handover.weights, run.export)
     run.log.line(f"Done. Export: {run.export}")
     return 0
 
@@ -86,81 +114,97 @@ def train_stage(
         interruption: tells when to stop early.
         checkpoint: where to go on within this stage; None begins it.
     """
-    config, stage = run.config, run.plan.stages[index]
-    first_step = run.plan.first_step(index)
-    end = first_step + stage.num_steps
+    stage, end = run.plan.stages[index], run.plan.first_step(index + 1)
     with run.strategy.scope():
-        model = stage_model.build(config, stage)
-        global_step = tf.Variable(
-            first_step, dtype=tf.int64, aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA
-        )
-        optimizer = optimization.make_optimizer(
-            config.optimizer,
-            global_step=global_step,
-            first_step=_optimizer_start(run, index),
-            variables=model.trainable_variables,
-            precision=config.precision,
-        )
-        state = checkpointing.trackable(model, optimizer, global_step)
-        if checkpoint:
-            checkpointing.restore(checkpoint, state)
-        elif before:
-            stage_model.grow(model, before.weights, stage)
-            if before.optimizer_state is not None:
-                optimizer.set_weights(before.optimizer_state)
-        elif run.initial_weights:
-            stage_model.load(model, run.initial_weights)
-    start = int(global_step.numpy())
-    _announce(run, stage, step=start, first_step=first_step)
-    train_steps = train_step.make_train_steps(
-        config, strategy=run.strategy, model=model, optimizer=optimizer, global_step=global_step
-    )
-    for step in _train_until(run, index, start, end, train_steps, interruption):
-        if interruption.status or step == end or step % config.checkpoint_steps == 0:
-            run.save(state, step)
-        if step == end or (config.eval_steps and step % config.eval_steps == 0):
-            _evaluate(run, stage, model, step)
+        parts = _start_stage(run, index, before, checkpoint)
+    start = saved_step = int(parts.global_step.numpy())
+    _announce(run, stage, step=start, first_step=run.plan.first_step(index))
+    evaluate_if_due = _make_evaluate_if_due(run, index, parts.model, interruption)
+    if checkpoint:
+        evaluate_if_due(start)  # the run may have ended between saving and evaluating
+    step = start
+    for step in _train(run, index, start, parts, interruption):
+        if step == end or step % run.config.checkpoint_steps == 0:
+            run.save(parts.checkpoint(), step)
+            saved_step = step
+        evaluate_if_due(step)
+    if step > saved_step:
+        run.save(parts.checkpoint(), step)
     keeps_optimizer = index + 1 < len(run.plan.stages) and run.plan.keeps_optimizer(index + 1)
     return Handover(
-        weights=stage_model.weights_of(model),
-        optimizer_state=optimizer.get_weights() if keeps_optimizer else None,
+        weights=stage_model.weights_of(parts.model),
+        optimizer_state=parts.optimizer.get_weights() if keeps_optimizer else None,
     )
 
 
-def _train_until(
+def _start_stage(
+    run: Run, index: int, before: Handover | None, checkpoint: checkpointing.Checkpoint | None
+) -> StageParts:
+    """Builds a stage's variables and gives them the values they start from."""
+    config, stage = run.config, run.plan.stages[index]
+    model = stage_model.build(config, stage)
+    global_step = tf.Variable(
+        run.plan.first_step(index),
+        dtype=tf.int64,
+        aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
+    )
+    optimizer = optimization.make_optimizer(
+        config.optimizer,
+        global_step=global_step,
+        first_step=_optimizer_start(run, index),
+        variables=model.trainable_variables,
+        precision=config.precision,
+    )
+    parts = StageParts(model, optimizer, global_step)
+    if checkpoint:
+        checkpointing.restore(checkpoint, parts.checkpoint())
+    elif before:
+        stage_model.grow(model, before.weights, stage)
+        if before.optimizer_state is not None:
+            optimizer.set_weights(before.optimizer_state)
+    elif run.initial_weights:
+        stage_model.load(model, run.initial_weights)
+    return parts
+
+
+def _train(
     run: Run,
     index: int,
     step: int,
-    end: int,
-    train_steps: train_step.TrainSteps,
+    parts: StageParts,
     interruption: Interruption,
 ) -> Iterator[int]:
-    """Trains, yielding the global step wherever something may have to be saved or measured."""
+    """Trains to the stage's end, yielding the global step after each call."""
     config, stage = run.config, run.plan.stages[index]
+    end = run.plan.first_step(index + 1)
     if step == end:
         return
-    position = run.plan.sequences_before(step)
-    batches = _training_batches(run, stage, position)
+    train_steps = train_step.make_train_steps(
+        config,
+        strategy=run.strategy,
+        model=parts.model,
+        optimizer=parts.optimizer,
+        global_step=parts.global_step,
+    )
+    batches = _training_batches(run, stage, run.plan.sequences_before(step))
     meter = StageMeter(config, index, run.log, optimizer_start=_optimizer_start(run, index))
     num_steps = 1  # the first call compiles; how long a step takes is seen after it
     while step < end and not interruption.status:
         started = time.monotonic()
-        try:
+        with _naming_damage(run, step, num_steps, stage):
             totals, bad_step = train_steps(batches, tf.constant(num_steps, tf.int64))
             totals, bad_step = totals.numpy(), int(bad_step.numpy())
-        except (tf.errors.DataLossError, tf.errors.NotFoundError, tf.errors.InvalidArgumentError):
-            _name_damage(run, run.plan.sequences_before(step), stage)
-            raise
-        step += num_steps
         if bad_step != train_step.ALL_FINITE:
             raise UserError(
-                f"the loss is not finite at step {bad_step} (stage {stage.name}). Start again "
-                "with a lower --learning_rate, more --num_warmup_steps or --precision=float32: "
-                "the run goes on from its newest checkpoint."
+                f"the loss or its gradient is not finite at step {bad_step} (stage {stage.name}). "
+                "Start again with a lower --learning_rate or more --num_warmup_steps: the run "
+                "goes on from its newest checkpoint."
             )
+        step += num_steps
         meter.add(step, num_steps, totals, time.monotonic() - started)
         yield step
         num_steps = _steps_to_next_stop(config, step, end, meter.seconds_per_step)
+    meter.flush(step)
 
 
 def _steps_to_next_stop(
@@ -194,23 +238,30 @@ def _optimizer_start(run: Run, index: int) -> int:
     return run.plan.first_step(index)
 
 
-def _evaluate(run: Run, stage: Stage, model: tf.keras.Model, step: int) -> None:
+def _make_evaluate_if_due(
+    run: Run, index: int, model: tf.keras.Model, interruption: Interruption
+) -> Callable[[int], None]:
+    """Returns a function that evaluates at the stage's end and every `eval_steps` steps, once."""
     if run.eval_records is None:
-        return
-    values = evaluation.evaluate(
+        return lambda step: None
+    stage, end = run.plan.stages[index], run.plan.first_step(index + 1)
+    evaluate = evaluation.make_evaluate(
         run.strategy,
         model,
         run.eval_records,
         batch_size=run.config.eval_batch_size,
         vocab_size=run.config.model.vocab_size,
     )
-    run.log.metrics("eval", stage=stage.name, step=step, values=values)
-    run.log.line(
-        f"{stage.name}  step {step:,}  held out: masked LM loss {values['masked_lm_loss']:.3f} "
-        f"(unigram entropy {values['unigram_entropy']:.3f}), accuracy "
-        f"{values['masked_lm_accuracy']:.3f}; sentence accuracy "
-        f"{values['next_sentence_accuracy']:.3f}"
-    )
+
+    def evaluate_if_due(step: int) -> None:
+        is_due = step == end or (run.config.eval_steps and step % run.config.eval_steps == 0)
+        if not is_due or run.log.has_evaluation(step):
+            return
+        values = evaluate(lambda: bool(interruption.status))
+        if values is not None:  # else interrupted: done when the run goes on
+            run.log.evaluation(stage=stage.name, step=step, values=values)
+
+    return evaluate_if_due
 
 
 def _announce(run: Run, stage: Stage, *, step: int, first_step: int) -> None:
@@ -222,14 +273,19 @@ def _announce(run: Run, stage: Stage, *, step: int, first_step: int) -> None:
     )
 
 
-def _name_damage(run: Run, position: int, stage: Stage) -> None:
-    """Raises UserError if the files that were being read turn out damaged."""
-    blocks = input_pipeline.blocks_at(
-        run.train_records,
-        seed=run.config.seed,
-        position=position,
-        num_records=max(16 * stage.batch_size, record_scan.BLOCK_RECORDS),  # what is read ahead
-    )
-    record_scan.check_blocks(
-        [run.train_records.blocks[block] for block in blocks], run.train_records.layout
-    )
+@contextlib.contextmanager
+def _naming_damage(run: Run, step: int, num_steps: int, stage: Stage) -> Iterator[None]:
+    """Turns an error of the input into one that names the damaged file and record."""
+    try:
+        yield
+    except (tf.errors.DataLossError, tf.errors.NotFoundError, tf.errors.InvalidArgumentError):
+        blocks = input_pipeline.blocks_at(
+            run.train_records,
+            seed=run.config.seed,
+            position=run.plan.sequences_before(step),
+            num_records=(num_steps + input_pipeline.BATCHES_AHEAD) * stage.batch_size,
+        )
+        record_scan.check_blocks(
+            [run.train_records.blocks[block] for block in blocks], run.train_records.layout
+        )
+        raise

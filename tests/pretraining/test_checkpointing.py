@@ -105,13 +105,28 @@ def test_a_damaged_checkpoint_is_passed_over_for_the_one_before_and_said(tmp_pat
     assert "step-00000002" in lines[0]
 
 
+def test_a_run_without_one_good_checkpoint_does_not_begin_anew_unasked(tmp_path):
+    save(tmp_path, make_state()[0], 1)
+    (tmp_path / "step-00000001" / "state.json").unlink()
+    with pytest.raises(UserError, match=r"every checkpoint in .* is damaged"):
+        newest(tmp_path)
+
+
+def test_a_damaged_later_checkpoint_does_not_push_out_good_ones(tmp_path):
+    state = make_state()[0]
+    save(tmp_path, state, 5)
+    (tmp_path / "step-00000005" / "state.json").unlink()
+    save(tmp_path, state, 2, num_kept=1)
+    assert newest(tmp_path)[0].step == 2
+
+
 def test_what_was_being_written_when_the_power_went_is_not_seen_and_is_replaced(tmp_path):
     leftover = tmp_path / "tmp-00000003"
     leftover.mkdir()
     (leftover / "variables.index").write_text("half")
     assert newest(tmp_path) == (None, [])
-    save(tmp_path, make_state()[0], 3)
-    assert [path.name for path in tmp_path.iterdir()] == ["step-00000003"]
+    save(tmp_path, make_state()[0], 4)
+    assert [path.name for path in tmp_path.iterdir()] == ["step-00000004"]
 
 
 def checkpoint_of(identity, step=4):
@@ -157,7 +172,8 @@ def test_a_run_may_be_lengthened_where_it_has_not_been_yet(tmp_path):
     check(stored, with_steps(2, 2, 5, 2, 9), step=4, lengthen=True)
     with pytest.raises(UserError, match="num_steps"):
         check(stored, with_steps(2, 2, 5, 2, 9), step=4)
-    with pytest.raises(UserError, match=r"stages\.1\.num_steps"):
-        check(stored, with_steps(2, 3, 2, 2, 2), step=4, lengthen=True)  # already left
+    check(stored, with_steps(2, 3, 2, 2, 2), step=4, lengthen=True)  # at its end: it may go on
+    with pytest.raises(UserError, match=r"stages\.0\.num_steps"):
+        check(stored, with_steps(3, 2, 2, 2, 2), step=4, lengthen=True)  # already left
     with pytest.raises(UserError, match=r"stages\.2\.num_steps"):
         check(stored, with_steps(2, 2, 1, 2, 2), step=4, lengthen=True)  # shorter

@@ -19,9 +19,11 @@ def test_every_record_counts_once_whatever_the_batch(tmp_path, devices):
     strategy = tf.distribute.MirroredStrategy(devices)
     with strategy.scope():
         model = stage_model.build(config, config.plan.stages[0])
-    found = evaluation.evaluate(
+    evaluate = evaluation.make_evaluate(
         strategy, model, records, batch_size=5, vocab_size=config.model.vocab_size
     )
+    assert evaluate(lambda: True) is None  # asked to stop
+    found = evaluate(lambda: False)
     (batch,) = input_pipeline.evaluation_batches(records, batch_size=13).as_numpy_iterator()
     assert found == pytest.approx(numpy_evaluation(model, batch), rel=1e-5)
 

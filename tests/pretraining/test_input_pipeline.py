@@ -14,7 +14,7 @@ NUM_RECORDS = sum(SIZES)
 @pytest.fixture(params=["", "GZIP"])
 def records(request, tmp_path, monkeypatch):
     """23 records in three files; every token of a record is its number."""
-    monkeypatch.setattr(record_scan, "BLOCK_RECORDS", 4)
+    monkeypatch.setattr(record_scan, "BLOCK_BYTES", 1_000)  # some three records
     numbers = itertools.count(5)
     for index, size in enumerate(SIZES):
         shard = [tiny.numbered_record(next(numbers)) for _ in range(size)]
@@ -107,3 +107,6 @@ def test_blocks_at_a_position_are_those_that_are_read_there(records):
         read_here = {block_of[number] for number in read(records, position=position, count=6)}
         found = input_pipeline.blocks_at(records, seed=0, position=position, num_records=6)
         assert read_here == set(found)
+        assert len(found) == len(set(found))
+    found = input_pipeline.blocks_at(records, seed=0, position=3, num_records=10_000)
+    assert sorted(found) == list(range(len(records.blocks)))  # each once, over many epochs

@@ -82,10 +82,18 @@ def test_four_updates_equal_lamb_in_numpy():
 
 def test_the_variables_that_decay_are_the_pinned_ones(check_golden):
     model = bert.build_bert(tiny.config().model, num_blocks=1)
-    lines = [
-        f"{'decays' if optimization.decays(v.name) else 'exempt'}  {v.name}"
-        for v in model.trainable_variables
-    ]
+    optimizer = optimization.make_optimizer(
+        CONFIG,
+        global_step=tf.Variable(0, dtype=tf.int64),
+        first_step=0,
+        variables=[],
+        precision="float32",
+    )
+    lines = []
+    for variable in model.trainable_variables:
+        decays = optimizer._do_use_weight_decay(variable)  # what LAMB itself goes by
+        assert optimizer._do_layer_adaptation(variable) == decays
+        lines.append(f"{'decays' if decays else 'exempt'}  {variable.name}")
     check_golden("decayed_variables.txt", "\n".join(sorted(lines)) + "\n")
 
 

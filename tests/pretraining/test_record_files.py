@@ -9,6 +9,7 @@ import tensorflow as tf
 from mslt_tf.dataset_info import DatasetInfo, Shard, hash_vocabulary
 from mslt_tf.errors import UserError
 from mslt_tf.pretraining import record_files, record_scan
+from mslt_tf.vocabulary import SPECIAL_TOKENS
 from tests import tiny
 
 
@@ -46,7 +47,9 @@ def describe(folder, names, **changes):
 
 
 def vocabulary():
-    return [f"token{i}" for i in range(tiny.VOCAB_SIZE)]
+    # The line separator is a token of some vocabularies, and no end of a line.
+    words = [f"token{i}" for i in range(tiny.VOCAB_SIZE - len(SPECIAL_TOKENS) - 1)]
+    return [*SPECIAL_TOKENS, "\u2028", *words]
 
 
 @pytest.mark.parametrize("feature_names", ["v1", "v2"])
@@ -86,8 +89,9 @@ def test_foreign_files_are_read_once_and_again_when_they_change(tmp_path, rng):
 
 
 def test_large_files_are_cut_into_blocks_that_begin_at_records(tmp_path, rng, monkeypatch):
-    monkeypatch.setattr(record_scan, "BLOCK_RECORDS", 3)
-    serialized = [tiny.record(rng) for _ in range(8)]
+    serialized = [tiny.record(np.random.default_rng(7)) for _ in range(8)]  # of equal size
+    three_records = 3 * (len(serialized[0]) + 16)
+    monkeypatch.setattr(record_scan, "BLOCK_BYTES", three_records)
     path = tmp_path / "a.tfrecord"
     tiny.write_shard(path, serialized)
     records, _ = open_records(tmp_path, path)
@@ -158,6 +162,55 @@ def test_records_without_a_feature_are_refused_with_the_list(tmp_path, rng):
         open_records(tmp_path, tmp_path / "a")
 
 
+@pytest.mark.parametrize(
+    ("feature", "value"),
+    [
+        ("masked_lm_positions", [1, 2, 16, 0]),
+        ("segment_ids", [2] * 16),
+        ("next_sentence_labels", [2]),
+        ("input_ids", [-1] * 16),
+        ("masked_lm_weights", [1, float("nan"), 0, 0]),
+    ],
+)
+def test_values_out_of_bounds_are_named_with_their_record(tmp_path, rng, feature, value):
+    good = [tiny.record(rng) for _ in range(3)]
+    tiny.write_shard(tmp_path / "a", [*good, tiny.record(rng, **{feature: value})])
+    with pytest.raises(UserError, match=rf"a, record 3 .* has {feature} outside 0\.\."):
+        open_records(tmp_path, tmp_path / "a")
+
+
+def test_a_large_described_file_is_read_once_to_be_cut(tmp_path, rng, monkeypatch):
+    tiny.write_shard(tmp_path / "train-0", [tiny.record(rng) for _ in range(9)])
+    describe(tmp_path, ["train-0"])
+    whole, _ = open_records(tmp_path, tmp_path / "train-0")
+    monkeypatch.setattr(record_scan, "BLOCK_BYTES", 500)
+    cut, lines = open_records(tmp_path, tmp_path / "train-0")
+    assert lines
+    assert len(cut.blocks) > len(whole.blocks) == 1
+    assert (cut.num_records, cut.vocab_size) == (9, tiny.VOCAB_SIZE)
+    assert cut.fingerprint == whole.fingerprint
+    assert not open_records(tmp_path, tmp_path / "train-0")[1]  # remembered
+
+
+def test_a_cut_short_memory_of_facts_is_no_hindrance(tmp_path, rng):
+    tiny.write_shard(tmp_path / "a", [tiny.record(rng)])
+    open_records(tmp_path, tmp_path / "a")
+    (tmp_path / "facts.json").write_text("{")
+    assert open_records(tmp_path, tmp_path / "a")[0].num_records == 1
+
+
+def test_intact_files_are_not_accused(tmp_path, rng):
+    tiny.write_shard(tmp_path / "a", [tiny.record(rng)] * 5)
+    records, _ = open_records(tmp_path, tmp_path / "a")
+    record_scan.check_blocks(records.blocks, records.layout)
+    tiny.write_shard(tmp_path / "a", [tiny.record(rng)] * 4)
+    with pytest.raises(UserError, match="has 4 records, expected 5"):
+        record_scan.check_blocks(records.blocks, records.layout)
+    (tmp_path / "a").unlink()
+    with pytest.raises(UserError, match="is gone"):
+        record_scan.check_blocks(records.blocks, records.layout)
+
+
 def test_a_record_of_another_length_is_named(tmp_path, rng):
     serialized = [tiny.record(rng)] * 4 + [tiny.record(rng, seq_length=20)] + [tiny.record(rng)]
     tiny.write_shard(tmp_path / "a", serialized)
@@ -208,15 +261,15 @@ def test_another_vocabulary_than_the_records_is_refused(tmp_path, rng):
         config = tiny.config(vocab_file=vocab_file)
         record_files.check_records(records, config, flag="train_records")
 
-    with pytest.raises(UserError, match="does not exist"):
+    with pytest.raises(UserError, match="is no file"):
         check()
     vocab_file.write_text("\r\n".join(vocabulary()))
     check()
     vocab_file.write_text("\n".join(reversed(vocabulary())))
     with pytest.raises(UserError, match="its hash differs"):
         check()
-    vocab_file.write_text("a\nb\n")
-    with pytest.raises(UserError, match="has 2 tokens"):
+    vocab_file.write_text("\n".join(vocabulary()[:-1]))
+    with pytest.raises(UserError, match="has 49 tokens"):
         check()
 
 

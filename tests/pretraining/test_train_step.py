@@ -32,7 +32,7 @@ def records(tmp_path_factory):
 class Trained:
     """The parts of one stage, and its steps."""
 
-    def __init__(self, config, records, *, stage=0, strategy=None):
+    def __init__(self, config, records, *, stage=0, strategy=None, num_batches=-1):
         self.strategy = strategy or tf.distribute.get_strategy()
         self.stage = config.plan.stages[stage]
         batch_size = self.stage.batch_size // self.strategy.num_replicas_in_sync
@@ -55,13 +55,11 @@ class Trained:
             optimizer=self.optimizer,
             global_step=self.global_step,
         )
-        self._batches = iter(
-            self.strategy.distribute_datasets_from_function(
-                lambda _: input_pipeline.training_batches(
-                    records, seed=0, first_position=0, batch_size=batch_size
-                )
-            )
+        dataset = input_pipeline.training_batches(
+            records, seed=0, first_position=0, batch_size=batch_size
         )
+        dataset = dataset.take(num_batches).repeat()
+        self._batches = iter(self.strategy.distribute_datasets_from_function(lambda _: dataset))
 
     def train(self, num_steps):
         totals, bad_step = self._steps(self._batches, tf.constant(num_steps, tf.int64))
@@ -184,20 +182,24 @@ def test_two_replicas_with_unequal_numbers_of_masked_tokens_give_the_same_update
         np.testing.assert_allclose(two.weights()[name], value, atol=2e-6, err_msg=name)
 
 
-def test_dropout_differs_between_steps_and_repeats_with_the_step(records):
-    config = tiny.config(learning_rate=1e-30)  # weights stand still, only dropout differs
-    first, again = Trained(config, records), Trained(config, records)
-    batch = first_batch(records)
+def test_dropout_of_each_step_replica_and_micro_batch_has_a_seed_of_its_own():
+    seeds = {
+        tuple(train_step._fold(train_step._dropout_seed(seed, tf.constant(step), replica), part))
+        for seed in (0, 1)
+        for step in (0, 1, 2**31 - 1)
+        for replica in (0, 1)
+        for part in (0, 1)
+    }
+    assert len({tuple(int(number) for number in seed) for seed in seeds}) == 2 * 3 * 2 * 2
 
-    def loss(trained, step):
-        compute = train_step.make_gradient_function(
-            config, model=trained.model, optimizer=trained.optimizer
-        )
-        counts = list(losses.loss_counts(batch))
-        return float(compute(batch, counts, tf.constant([config.seed, step]))[0])
 
-    assert loss(first, 1) == loss(again, 1)
-    assert loss(first, 1) != loss(first, 2)
+def test_training_uses_the_seed_of_its_step(records):
+    # Weights stand still, and every batch is the same: only dropout tells the steps apart.
+    config = tiny.config(learning_rate=1e-30, train_batch_size=8, hidden_dropout_prob=0.5)
+    trained, again = (Trained(config, records, num_batches=1) for _ in range(2))
+    found = [trained.train(1)[0][0] for _ in range(3)]
+    assert len(set(found)) == 3
+    assert [again.train(1)[0][0] for _ in range(3)] == found
 
 
 def test_how_steps_are_cut_into_calls_changes_nothing(records):
@@ -220,6 +222,25 @@ def test_the_loss_falls_in_every_precision(records, precision):
     last = trained.train(5)[0][0]
     assert last < first - 0.1
     assert np.isfinite(last)
+
+
+def test_an_overflow_in_float16_is_skipped_and_counted(records):
+    trained = Trained(tiny.config(precision="float16", **NO_DROPOUT), records)
+    before = trained.weights()
+    trained.optimizer._loss_scale._current_loss_scale.assign(1e38)
+    metrics, bad_step = trained.train(1)
+    assert bad_step == train_step.ALL_FINITE
+    assert metrics[train_step.METRICS.index("skipped_updates")] == 1
+    assert np.isfinite(metrics).all()
+    for name, value in trained.weights().items():
+        np.testing.assert_array_equal(value, before[name], name)
+
+
+def test_a_gradient_that_is_not_finite_is_told_though_the_loss_is(records, monkeypatch):
+    monkeypatch.setattr(
+        optimization, "unscale_gradients", lambda _, gradients: [g * np.inf for g in gradients]
+    )
+    assert Trained(tiny.config(), records).train(1)[1] == 2
 
 
 def test_the_first_step_with_a_loss_that_is_not_finite_is_told(records):

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from mslt_tf.errors import UserError
 from mslt_tf.export import encoder
-from mslt_tf.pretraining import checkpointing, run_setup, training
+from mslt_tf.pretraining import checkpointing, evaluation, run_setup, training
 from tests import tiny
 
 PROJECT = Path(__file__).parents[2]
@@ -104,6 +104,52 @@ def test_weights_of_another_run_start_this_one(data, tmp_path):
     )
     training.pretrain(two)
     assert_bit_identical(final_weights(tmp_path / "b")[1], weights)
+    other = tiny.config(
+        **data, **SMALL, intermediate_size=8, init_checkpoint=start, output_dir=tmp_path / "c"
+    )
+    with pytest.raises(UserError, match="intermediate_size: 16 there, 8 now"):
+        run_setup.open_run(other)
+
+
+def test_optimizer_state_crosses_into_a_stage_that_trains_the_same(data, tmp_path):
+    flags = {**data, "num_hidden_layers": 1, "num_train_steps": 6, "checkpoint_steps": 3}
+    training.pretrain(tiny.config(**flags, method="original", output_dir=tmp_path / "one"))
+    # Two stages of three steps, the second with nothing grown: the very same training.
+    two = {"num_stages": 1, "joint_fraction": 0.5}
+    training.pretrain(tiny.config(**flags, **two, output_dir=tmp_path / "two"))
+    assert_bit_identical(final_weights(tmp_path / "two")[1], final_weights(tmp_path / "one")[1])
+
+
+def test_a_finished_run_can_be_lengthened_with_another_weight_decay(data, tmp_path, capsys):
+    flags = {**data, **SMALL}
+    training.pretrain(tiny.config(**flags, output_dir=tmp_path))
+    longer = {**flags, "num_train_steps": 5, "output_dir": tmp_path}
+    with pytest.raises(UserError, match="--lengthen"):
+        training.pretrain(tiny.config(**longer))
+    changed = {"weight_decay_rate": 0.5, "lengthen": True}
+    assert training.pretrain(tiny.config(**longer, **changed)) == 0
+    assert "weight_decay_rate was 0.01, from here on it is 0.5" in capsys.readouterr().out
+    assert final_weights(tmp_path)[0] == 5
+
+
+def test_a_signal_during_an_evaluation_loses_neither_steps_nor_the_evaluation(
+    data, tmp_path, monkeypatch
+):
+    config = tiny.config(**data, **SMALL, eval_steps=2, eval_batch_size=4, output_dir=tmp_path)
+    original = evaluation.evaluation_sums
+
+    def interrupted(*arguments, **options):  # called while the evaluation is traced
+        signal.raise_signal(signal.SIGTERM)
+        return original(*arguments, **options)
+
+    monkeypatch.setattr(evaluation, "evaluation_sums", interrupted)
+    assert training.pretrain(config) == 143
+    monkeypatch.undo()
+    assert final_weights(tmp_path)[0] == 2
+    assert training.pretrain(config) == 0
+    assert [e["step"] for e in entries(tmp_path, "eval")] == [2, 3]
+    steps = [e["step"] for e in entries(tmp_path, "train")]
+    assert steps == [2, 3]
 
 
 @pytest.mark.parametrize(
@@ -115,9 +161,12 @@ def test_weights_of_another_run_start_this_one(data, tmp_path):
         ({"eval_records": "/nowhere/x*"}, "folder /nowhere does not exist"),
         ({"train_batch_size": 6, "micro_batch_size": 4}, "6 sequences cannot be split into micro"),
         ({"init_checkpoint": "/nowhere"}, "/nowhere has no state.json"),
+        ({"eval_records": "SAME"}, "is in --train_records and in --eval_records"),
     ],
 )
 def test_what_can_be_known_before_the_first_step_is_refused_there(data, tmp_path, flags, message):
+    if flags.get("eval_records") == "SAME":
+        flags = {"eval_records": data["train_records"]}
     config = tiny.config(**{**data, "output_dir": tmp_path / "run", **flags})
     with pytest.raises(UserError, match=message):
         run_setup.open_run(config)
@@ -192,25 +241,25 @@ def run_until(command, reached, number):
 
 @pytest.mark.slow
 def test_killed_and_resumed_runs_end_bit_identical_to_an_undisturbed_one(data, tmp_path):
-    flags = {**TWO_LAYERS, "checkpoint_steps": 4, "num_train_steps": 30}  # stages of 12, 12, 6
-    flags["hidden_dropout_prob"] = 0.3
+    flags = {**TWO_LAYERS, "num_train_steps": 600, "hidden_dropout_prob": 0.3}  # 240, 240, 120
+    flags |= {"checkpoint_steps": 40, "num_checkpoints_kept": 100, "log_steps": 40}
     subprocess.run(command(tmp_path / "whole", data, **flags), cwd=PROJECT, check=True)
     step, expected = final_weights(tmp_path / "whole")
-    assert step == 30
+    assert step == 600
     broken = tmp_path / "broken"
     checkpoints = broken / "checkpoints"
     again = command(broken, data, **flags)
-    # Killed in the first stage, then just behind a stage's edge; asked to stop in the last stage.
-    assert run_until(again, (checkpoints / "step-00000004").exists, signal.SIGKILL) == -9
-    assert run_until(again, (checkpoints / "step-00000012").exists, signal.SIGKILL) == -9
-    assert run_until(again, (checkpoints / "step-00000024").exists, signal.SIGTERM) in (143, 0)
+    # Killed in the first stage, then at its edge; asked to stop in the second.
+    assert run_until(again, (checkpoints / "step-00000080").exists, signal.SIGKILL) == -9
+    assert run_until(again, (checkpoints / "step-00000240").exists, signal.SIGKILL) == -9
+    assert run_until(again, (checkpoints / "step-00000320").exists, signal.SIGTERM) == 143
     subprocess.run(again, cwd=PROJECT, check=True)
     step, found = final_weights(broken)
-    assert step == 30
+    assert step == 600
     assert_bit_identical(found, expected)
-    assert [e["step"] for e in entries(broken, "train")] == [
-        e["step"] for e in entries(tmp_path / "whole", "train")
-    ]
+    for kind in ("train", "eval"):
+        undisturbed = [e["step"] for e in entries(tmp_path / "whole", kind)]
+        assert set(undisturbed) <= {e["step"] for e in entries(broken, kind)}
 
 
 @pytest.mark.slow

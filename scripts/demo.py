@@ -1,0 +1,221 @@
+"""Pretrains a tiny BERT on a small text: vocabulary, records, five stages, exported encoder.
+
+  python scripts/demo.py
+
+It runs three commands of this project and shows each before it runs, to be copied and changed.
+What is done already is not done again, so after an interruption the same command goes on.
+"""
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+
+from absl import flags
+
+from mslt_tf import startup
+from mslt_tf.dataset_info import FILE_NAME, DatasetInfo
+from mslt_tf.stage_plan import format_table
+
+ROOT = Path(__file__).resolve().parent.parent
+CONFIG = "configs/tiny.flags"
+VOCAB_SIZE = 4096  # most tokens; how many there are in the end depends on the text
+NUM_PASSES = 4  # over the text; enough records for one epoch
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+INTERRUPTED_STATUS = 128 + signal.SIGINT
+
+
+CLOSING_TEXT = """
+The demo is done ({seconds:,.0f} s this time). On documents kept out of training, after each stage:
+
+{table}
+
+Loss is in nats per masked word piece. Always guessing by how frequent each piece is, without a look
+at the sentence, has a loss of {entropy:.3f}; what lies below that was learnt from the context.
+Model and text are tiny: this shows that all parts work, and nothing else.
+
+What lies in {folder} (rm -r {folder} removes it all):
+  vocab.txt          {vocab_size:,} word pieces
+  records/           pretraining records; to look into them:
+                       {python} -m tfrecords_tools.inspect_data \\
+                         --input_dir={folder}/records --vocab_file={folder}/vocab.txt
+  run/metrics.jsonl  losses, speed and evaluations, one JSON object a line
+  run/tensorboard/   the same as curves:
+                       {python} -m tensorboard.main --logdir={folder}/run/tensorboard
+  run/checkpoints/   the newest three
+  run/export/        the encoder as a SavedModel; to use it from {python}:
+                       import tensorflow as tf; encoder = tf.saved_model.load("{folder}/run/export")
+                       ids = tf.constant([[2, 10, 11, 3]])  # lines of vocab.txt, counted from 0
+                       encoder({{"input_word_ids": ids, "input_mask": tf.ones_like(ids),
+                                "input_type_ids": tf.zeros_like(ids)}})["sequence_output"]
+
+Next: your own text and a larger model. README.md has the commands, docs/data.md says how text must
+look.
+"""
+
+
+class CommandError(Exception):
+    """A command ended with another status than 0, having said why."""
+
+
+def define_flags(flag_values: flags.FlagValues) -> None:
+    """Defines the flags of the demo."""
+    flags.DEFINE_string(
+        "folder",
+        "demo",
+        "Where vocabulary, records and run go: a path from the project's root.",
+        flag_values=flag_values,
+    )
+    flags.DEFINE_string(
+        "input",
+        "embedded",
+        "Text, as tfrecords_tools.create_data takes it, from the project's root; embedded: the "
+        "documentation inside this Python installation.",
+        flag_values=flag_values,
+    )
+    flags.DEFINE_integer(
+        "num_train_steps",
+        0,
+        f"Steps of the run, a tenth of them warm-up; 0: as in {CONFIG}.",
+        flag_values=flag_values,
+    )
+
+
+def main() -> int:
+    """Runs the demo; returns the exit status."""
+    folder = _from_root(str(ROOT / flags.FLAGS.folder))
+    try:
+        return run_demo(folder, flags.FLAGS.input, num_train_steps=flags.FLAGS.num_train_steps)
+    except KeyboardInterrupt:
+        _say("\nStopped. Run the demo again to go on from here.")
+        return INTERRUPTED_STATUS
+    except CommandError as error:
+        _say(f"\nThe command above ended with {error}. To begin anew: rm -r {folder}")
+        return 1
+
+
+def run_demo(folder: str, text: str, *, num_train_steps: int) -> int:
+    """Runs the three commands and says what came of them; returns the exit status 0."""
+    _say(
+        "The demo makes a vocabulary and records from a small text, pretrains a tiny BERT in five "
+        "stages\nand exports its encoder: 5 to 10 minutes on 2 CPU cores. Ctrl-C stops it, the "
+        f"same command goes on.\nEverything goes to {folder}."
+    )
+    begin = time.monotonic()
+    if not (ROOT / folder / "vocab.txt").exists():  # build_vocab never overwrites one
+        _step(1, "learn a vocabulary of word pieces")
+        _call(build_vocab_command(folder, text))
+    _step(2, "make records: sentence pairs with masked words")
+    _call(create_data_command(folder, text))
+    _step(3, "pretrain in stages, evaluate after each, export the encoder")
+    _call(run_pretraining_command(folder, num_train_steps=num_train_steps))
+    _say(closing_text(folder, seconds=time.monotonic() - begin))
+    return 0
+
+
+def build_vocab_command(folder: str, text: str) -> list[str]:
+    """Returns the command for step 1."""
+    return [
+        *("-m", "tfrecords_tools.build_vocab", f"--input={text}"),
+        *(f"--vocab_file={folder}/vocab.txt", f"--vocab_size={VOCAB_SIZE}"),
+    ]
+
+
+def create_data_command(folder: str, text: str) -> list[str]:
+    """Returns the command for step 2."""
+    return [
+        *("-m", "tfrecords_tools.create_data", f"--input={text}"),
+        *(f"--vocab_file={folder}/vocab.txt", f"--output_dir={folder}/records"),
+        *("--max_seq_length=64", "--max_predictions_per_seq=10", f"--dupe_factor={NUM_PASSES}"),
+    ]
+
+
+def run_pretraining_command(folder: str, *, num_train_steps: int) -> list[str]:
+    """Returns the command for step 3; the records must be there."""
+    steps = [f"--num_train_steps={num_train_steps}", f"--num_warmup_steps={num_train_steps // 10}"]
+    return [
+        *("-m", "mslt_tf.run_pretraining", f"--flagfile={CONFIG}"),
+        f"--train_records={folder}/records/train-*.tfrecord",
+        f"--eval_records={folder}/records/heldout-*.tfrecord",
+        *(f"--vocab_file={folder}/vocab.txt", f"--vocab_size={_read_info(folder).vocab_size}"),
+        f"--output_dir={folder}/run",
+        *(steps if num_train_steps else ()),
+    ]
+
+
+def closing_text(folder: str, *, seconds: float) -> str:
+    """Returns where everything lies, what the numbers mean, and what comes next."""
+    evaluations = _read_evaluations(folder)
+    rows = [("stage", "step", "masked LM loss", "accuracy", "sentence accuracy")]
+    for entry in evaluations:
+        names = ("masked_lm_loss", "masked_lm_accuracy", "next_sentence_accuracy")
+        values = [f"{entry[name]:.3f}" for name in names]
+        rows.append((entry["stage"], f"{entry['step']:,}", *values))
+    return CLOSING_TEXT.format(
+        seconds=seconds,
+        table=format_table(rows),
+        entropy=evaluations[-1]["unigram_entropy"],
+        folder=folder,
+        vocab_size=_read_info(folder).vocab_size,
+        python=_from_root(sys.executable),
+    )
+
+
+def _call(arguments: list[str]) -> None:
+    """Shows and runs a command; a signal to this process becomes SIGTERM there.
+
+    The command gets a process group of its own, so that Ctrl-C does not reach it as well: training
+    would take the second signal for impatience, and the other commands end silently on SIGTERM.
+    """
+    command = [_from_root(sys.executable), *arguments]
+    _say(f"$ {shlex.join(command)}")
+    child = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, process_group=0)
+    received: list[int] = []
+
+    def pass_on(number: int, frame: FrameType | None) -> None:
+        received.append(number)
+        child.terminate()
+
+    before = {number: signal.signal(number, pass_on) for number in SIGNALS}
+    status = child.wait()
+    for number, handler in before.items():
+        signal.signal(number, handler)
+    if received:
+        raise KeyboardInterrupt
+    if status:
+        raise CommandError(f"status {status}")
+
+
+def _from_root(path: str) -> str:
+    """Returns a path as it is written in the project's root: short where it lies inside."""
+    absolute = os.path.abspath(path)
+    relative = os.path.relpath(absolute, ROOT)
+    return absolute if relative.startswith("..") else relative
+
+
+def _read_info(folder: str) -> DatasetInfo:
+    path = ROOT / folder / "records" / FILE_NAME
+    return DatasetInfo.from_json(path.read_text("utf-8"), path=str(path))
+
+
+def _read_evaluations(folder: str) -> list[dict]:
+    lines = (ROOT / folder / "run" / "metrics.jsonl").read_text("utf-8").splitlines()
+    return [entry for entry in map(json.loads, lines) if entry["kind"] == "eval"]
+
+
+def _step(number: int, what: str) -> None:
+    _say(f"\nStep {number} of 3: {what}")
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    startup.run(main, define_flags=define_flags, description=__doc__ or "")

@@ -1,0 +1,202 @@
+"""scripts/demo.py: its commands, its manners on Ctrl-C, and, slow, all of it on a smaller text."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from absl import flags
+
+from mslt_tf.dataset_info import FILE_NAME, DatasetInfo
+from scripts import demo
+from tests import documented_commands
+from tests.documented_commands import ROOT
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder as the demo leaves it, without the large files."""
+    (tmp_path / "records").mkdir()
+    (tmp_path / "run").mkdir()
+    info = DatasetInfo(64, 10, vocab_size=321, vocab_sha256="", source_sha256="", splits={})
+    (tmp_path / "records" / FILE_NAME).write_text(info.to_json())
+    evaluation = {
+        "kind": "eval",
+        "stage": "joint",
+        "step": 5_000,
+        "masked_lm_loss": 1.25,
+        "masked_lm_accuracy": 0.5,
+        "next_sentence_accuracy": 0.75,
+        "unigram_entropy": 3.5,
+    }
+    lines = [{"kind": "train", "stage": "joint", "step": 5_000}, evaluation]
+    (tmp_path / "run" / "metrics.jsonl").write_text("".join(json.dumps(x) + "\n" for x in lines))
+    return tmp_path
+
+
+@pytest.fixture
+def called(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """The commands that the demo asks for, none of which runs."""
+    commands: list[list[str]] = []
+    monkeypatch.setattr(demo, "_call", commands.append)
+    return commands
+
+
+@pytest.fixture
+def run_main(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    def run(*arguments: str) -> int:
+        values = flags.FlagValues()
+        demo.define_flags(values)
+        values(["demo", *arguments])
+        monkeypatch.setattr(flags, "FLAGS", values)
+        return demo.main()
+
+    return run
+
+
+def test_commands_are_such_as_their_tools_take(folder: Path, called, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    demo.run_demo(str(folder), "embedded", num_train_steps=50)
+    parsed = [documented_commands.parse(words[1], words[2:]) for words in called]
+    tools = ["tfrecords_tools.build_vocab", "tfrecords_tools.create_data"]
+    assert [words[1] for words in called] == [*tools, "mslt_tf.run_pretraining"]
+    assert parsed[2].vocab_size == 321  # what came out, not what was asked for
+    assert (parsed[2].num_train_steps, parsed[2].num_warmup_steps) == (50, 5)
+    for name in ("max_seq_length", "max_predictions_per_seq"):
+        assert parsed[1][name].value == parsed[2][name].value
+
+
+def test_a_vocabulary_that_is_there_is_kept(folder: Path, called):
+    (folder / "vocab.txt").touch()
+    demo.run_demo(str(folder), "embedded", num_train_steps=0)
+    assert [words[1] for words in called] == [
+        "tfrecords_tools.create_data",
+        "mslt_tf.run_pretraining",
+    ]
+
+
+def test_the_end_tells_losses_and_where_everything_lies(folder: Path, called, capsys):
+    demo.run_demo(str(folder), "embedded", num_train_steps=0)
+    said = capsys.readouterr().out
+    assert "joint  5,000  1.250           0.500     0.750" in said
+    assert "has a loss of 3.500" in said
+    assert f"--logdir={folder}/run/tensorboard" in said
+    assert f'tf.saved_model.load("{folder}/run/export")' in said
+
+
+def test_a_command_that_fails_ends_the_demo(tmp_path: Path, run_main, capsys, monkeypatch):
+    monkeypatch.setattr(demo, "build_vocab_command", lambda *_: ["-c", "raise SystemExit(7)"])
+    assert run_main(f"--folder={tmp_path}") == 1
+    assert "The command above ended with status 7." in capsys.readouterr().out
+
+
+def test_ctrl_c_stops_the_command_gently_and_the_demo_without_traceback(
+    tmp_path: Path, run_main, capsys, monkeypatch
+):
+    # The command notes how it was stopped, and that a single signal came.
+    program = (
+        "import pathlib, signal, time\n"
+        f"note = pathlib.Path({str(tmp_path)!r}) / 'note'\n"
+        "def stop(*_):\n"
+        "    note.write_text(note.read_text() + 'stopped ')\n"
+        "    time.sleep(0.5)\n"
+        "    raise SystemExit(143)\n"
+        "signal.signal(signal.SIGTERM, stop)\n"
+        "note.write_text('ready ')\n"
+        "time.sleep(60)\n"
+    )
+    monkeypatch.setattr(demo, "build_vocab_command", lambda *_: ["-c", program])
+    note = tmp_path / "note"
+
+    def interrupt_when_ready() -> None:
+        while not (note.exists() and note.read_text()):
+            threading.Event().wait(0.05)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt_when_ready, daemon=True).start()
+    assert run_main(f"--folder={tmp_path}") == 130
+    assert note.read_text() == "ready stopped "
+    assert "Run the demo again to go on" in capsys.readouterr().out
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def start_demo(folder: Path, *, num_train_steps: int) -> subprocess.Popen[str]:
+    command = [
+        *(sys.executable, "scripts/demo.py", f"--folder={folder}"),
+        *("--input=tfrecords_tools/*.py", f"--num_train_steps={num_train_steps}"),
+    ]
+    both = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    # An installed copy of the project may be another one than that of these tests.
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    return subprocess.Popen(command, cwd=ROOT, text=True, env=environment, **both)
+
+
+def run_demo_program(folder: Path, *, num_train_steps: int) -> str:
+    """Runs the demo to its end and returns what it said."""
+    process = start_demo(folder, num_train_steps=num_train_steps)
+    said, _ = process.communicate(timeout=200)
+    assert process.returncode == 0, said
+    return said
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """The folder of a demo that ran to its end, and what it said."""
+    folder = tmp_path_factory.mktemp("finished") / "demo"
+    return folder, run_demo_program(folder, num_train_steps=50)
+
+
+@pytest.mark.slow
+def test_the_demo_runs_to_the_end_and_then_knows_that_it_is_done(finished):
+    folder, said = finished
+    assert "joint     50" in said.split("The demo is done")[1]
+    assert (folder / "run" / "export" / "saved_model.pb").exists()
+    again = run_demo_program(folder, num_train_steps=50)
+    assert "holds these records already" in again
+    assert "This run is done: 50 steps" in again
+    assert "begins at step" not in again
+
+
+@pytest.mark.slow
+def test_the_python_of_the_readme_works_on_the_demo(finished):
+    folder, _ = finished
+    readme = (ROOT / "README.md").read_text("utf-8")
+    program = "".join(documented_commands.code_blocks(readme, "python"))
+    program += "print(outputs['sequence_output'].shape, outputs['pooled_output'].shape)\n"
+    result = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=folder.parent,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.startswith("(1, ")
+    assert result.stdout.endswith(", 128) (1, 128)\n")
+
+
+@pytest.mark.slow
+def test_an_interrupted_demo_goes_on_where_it_was(finished, tmp_path: Path):
+    folder = tmp_path / "demo"
+    shutil.copytree(finished[0], folder, ignore=shutil.ignore_patterns("run"))
+    with start_demo(folder, num_train_steps=300) as process:
+        assert process.stdout
+        for line in process.stdout:
+            if line.startswith("layers_1  step"):
+                process.send_signal(signal.SIGINT)
+                break
+        rest = process.stdout.read()
+    assert process.returncode == 130, rest
+    assert "Interrupted; saved." in rest
+    assert "Run the demo again to go on" in rest
+    assert "Traceback" not in rest
+    said = run_demo_program(folder, num_train_steps=300)
+    assert "layers_1 goes on at step" in said
+    assert "joint     300" in said.split("The demo is done")[1]
