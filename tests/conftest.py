@@ -1,5 +1,6 @@
 """Settings of every test run, and the comparison with golden files."""
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -39,6 +40,22 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
         if not tf.config.list_physical_devices("GPU"):
             pytest.skip("TensorFlow sees no GPU here")
+
+
+@pytest.fixture
+def check_golden_numbers(
+    request: pytest.FixtureRequest,
+) -> Callable[[str, dict[str, float], float], None]:
+    """A function (file name, numbers by name, rel=tolerance) like `check_golden`."""
+
+    def check(name: str, numbers: dict[str, float], rel: float) -> None:
+        path = GOLDEN_FOLDER / name
+        if request.config.getoption("--update_golden"):
+            path.write_text(json.dumps(numbers, indent=1) + "\n", "utf-8")
+        golden = json.loads(path.read_text("utf-8")) if path.exists() else {}
+        assert numbers == pytest.approx(golden, rel=rel), f"{name}: see tests/golden/README.md"
+
+    return check
 
 
 @pytest.fixture

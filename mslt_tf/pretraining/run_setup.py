@@ -1,6 +1,7 @@
 """All that can be checked, and must be there, before the first step of a run."""
 
 import dataclasses
+import functools
 import importlib.metadata
 import json
 import os
@@ -108,6 +109,11 @@ def make_strategy(config: PretrainingConfig) -> tf.distribute.Strategy:
     devices = [device.name for device in gpus or tf.config.list_logical_devices("CPU")]
     if config.distribution_strategy == "one_device":
         return tf.distribute.OneDeviceStrategy(devices[0])
+    return _mirrored_strategy(tuple(devices))
+
+
+@functools.cache  # two in a process would number their collectives alike, and mix up the tensors
+def _mirrored_strategy(devices: tuple[str, ...]) -> tf.distribute.Strategy:
     return tf.distribute.MirroredStrategy(devices)
 
 

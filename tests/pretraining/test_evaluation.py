@@ -4,19 +4,19 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mslt_tf.pretraining import evaluation, input_pipeline, record_files, stage_model
+from mslt_tf.pretraining import evaluation, input_pipeline, record_files, run_setup, stage_model
 from tests import tiny
 
 
 @pytest.mark.multi_device
-@pytest.mark.parametrize("devices", [["CPU:0"], ["CPU:0", "CPU:1"]], ids=["one", "two replicas"])
-def test_every_record_counts_once_whatever_the_batch(tmp_path, devices):
+@pytest.mark.parametrize("strategy_name", ["one_device", "mirrored"])
+def test_every_record_counts_once_whatever_the_batch(tmp_path, strategy_name):
     pattern = tiny.write_random_shards(tmp_path / "r", sizes=(9, 4))
     records = record_files.open_records(
         [pattern], cache_path=str(tmp_path / "facts.json"), report=lambda line: None
     )
-    config = tiny.config(method="original")
-    strategy = tf.distribute.MirroredStrategy(devices)
+    config = tiny.config(method="original", distribution_strategy=strategy_name)
+    strategy = run_setup.make_strategy(config)
     with strategy.scope():
         model = stage_model.build(config, config.plan.stages[0])
     evaluate = evaluation.make_evaluate(
