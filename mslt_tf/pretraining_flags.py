@@ -255,6 +255,6 @@ def _define_interval_flags(values: flags.FlagValues) -> None:
     flags.DEFINE_bool(
         "lengthen",
         False,
-        "Lets a run go on under a plan that only gives more steps to its present stage or later ones.",
+        "Lets a run go on under a plan that gives more steps to its present or later stages only.",
         flag_values=values,
     )

@@ -12,6 +12,7 @@ from absl import flags
 from mslt_tf.errors import UserError
 
 USAGE_STATUS = 2  # a flag, a file or a machine is not as it must be
+BROKEN_PIPE_STATUS = 141  # as shells count it: 128 + SIGPIPE
 INTERRUPTED_STATUS = 130  # Ctrl-C, as shells count it: 128 + SIGINT
 
 
@@ -44,6 +45,9 @@ def run(
         sys.stdout.flush()
         sys.stderr.write(f"error: {error}\n")
         sys.exit(USAGE_STATUS)
+    except BrokenPipeError:  # whoever read our output, e.g. head, has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(BROKEN_PIPE_STATUS)
     except KeyboardInterrupt:
         sys.stderr.write("\ninterrupted\n")
         sys.exit(INTERRUPTED_STATUS)

@@ -51,6 +51,17 @@ def test_a_command_ends_with_a_status_and_words_for_people(arguments, status, st
     assert (process.returncode, process.stderr) == (status, stderr)
 
 
+def test_output_that_nobody_reads_is_no_traceback():
+    program = PROGRAM.replace("return None", "sys.stdout.write('x' * 1_000_000)")
+    process = subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    assert process.wait() == 141
+    process.stderr.close()
+
+
 def test_a_mistake_of_ours_keeps_its_traceback():
     process = run("--number=4")
     assert process.returncode == 1
