@@ -3,6 +3,7 @@
 from mslt_tf.errors import UserError
 
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+MAX_TOKEN_BYTES = 256  # in UTF-8, without "##"; tensorflow-text's tokenizer takes no longer ones
 
 
 def parse_vocabulary(content: bytes, *, path: str) -> list[str]:
@@ -13,7 +14,8 @@ def parse_vocabulary(content: bytes, *, path: str) -> list[str]:
         path: for messages.
 
     Raises:
-        UserError: it is not UTF-8, has an empty line or one token twice, or lacks a special token.
+        UserError: it is not UTF-8, has an empty line, a token twice or one that is too long, or
+            lacks a special token.
     """
     try:
         text = content.decode("utf-8").removeprefix("\ufeff")
@@ -41,10 +43,21 @@ def _check_vocabulary(tokens: list[str], *, path: str) -> None:
                 f"--vocab_file {path}: {token!r} stands on line {line_of[token]} and again on line "
                 f"{line}; a token must have one id. Replace one of the two, e.g. by [unused{line}]."
             )
+        _check_length(token, line=line, path=path)
         line_of[token] = line
     missing = [token for token in SPECIAL_TOKENS if token not in line_of]
     if missing:
         raise UserError(
             f"--vocab_file {path} lacks {', '.join(missing)}; a vocabulary must hold "
             f"{' '.join(SPECIAL_TOKENS)}. Make one by tfrecords_tools.build_vocab, or add them."
+        )
+
+
+def _check_length(token: str, *, line: int, path: str) -> None:
+    num_bytes = len(token.removeprefix("##").encode("utf-8"))
+    if num_bytes > MAX_TOKEN_BYTES:
+        raise UserError(
+            f"--vocab_file {path}: line {line} has {num_bytes:,} bytes; a token must have at most "
+            f"{MAX_TOKEN_BYTES}. Give a WordPiece vocabulary, one token a line, or replace the "
+            f"token, e.g. by [unused{line}]."
         )

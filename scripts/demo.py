@@ -20,12 +20,16 @@ from absl import flags
 
 from mslt_tf import startup
 from mslt_tf.dataset_info import FILE_NAME, DatasetInfo
+from mslt_tf.errors import UserError
 from mslt_tf.stage_plan import format_table
+from tfrecords_tools import embedded_corpus
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIG = "configs/tiny.flags"
+EMBEDDED = "embedded"  # as an --input, the text that the installation itself holds
 VOCAB_SIZE = 4096  # most tokens; how many there are in the end depends on the text
 NUM_PASSES = 4  # over the text; enough records for one epoch
+ORIGIN_NAME = "vocab_origin.json"  # what vocab.txt was made from
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 INTERRUPTED_STATUS = 128 + signal.SIGINT
 
@@ -40,7 +44,7 @@ at the sentence, has a loss of {entropy:.3f}; what lies below that was learnt fr
 Model and text are tiny: this shows that all parts work, and nothing else.
 
 What lies in {folder} (rm -r {folder} removes it all):
-  vocab.txt          {vocab_size:,} word pieces
+  vocab.txt          {vocab_size:,} word pieces; vocab_origin.json says of which text
   records/           pretraining records; to look into them:
                        {python} -m tfrecords_tools.inspect_data \\
                          --input_dir={folder}/records --vocab_file={folder}/vocab.txt
@@ -62,6 +66,10 @@ look.
 class CommandError(Exception):
     """A command ended with another status than 0, having said why."""
 
+    def __init__(self, status: int) -> None:
+        super().__init__(f"status {status}")
+        self.status = status
+
 
 def define_flags(flag_values: flags.FlagValues) -> None:
     """Defines the flags of the demo."""
@@ -73,7 +81,7 @@ def define_flags(flag_values: flags.FlagValues) -> None:
     )
     flags.DEFINE_string(
         "input",
-        "embedded",
+        EMBEDDED,
         "Text, as tfrecords_tools.create_data takes it, from the project's root; embedded: the "
         "documentation inside this Python installation.",
         flag_values=flag_values,
@@ -95,7 +103,10 @@ def main() -> int:
         _say("\nStopped. Run the demo again to go on from here.")
         return INTERRUPTED_STATUS
     except CommandError as error:
-        _say(f"\nThe command above ended with {error}. To begin anew: rm -r {folder}")
+        advice = "Run the demo again to go on from here."
+        if error.status == startup.USAGE_STATUS:  # what lies there does not fit; it will not later
+            advice = f"Mend what it says; or, to begin anew: {shlex.join(['rm', '-r', folder])}"
+        _say(f"\nThe command above ended with {error}. {advice}")
         return 1
 
 
@@ -107,7 +118,11 @@ def run_demo(folder: str, text: str, *, num_train_steps: int) -> int:
         f"same command goes on.\nEverything goes to {folder}."
     )
     begin = time.monotonic()
-    if not (ROOT / folder / "vocab.txt").exists():  # build_vocab never overwrites one
+    if (ROOT / folder / "vocab.txt").exists():
+        check_origin(folder, text)
+    else:
+        # First, so that no interruption leaves a vocabulary of unknown origin.
+        _write_origin(folder, text)
         _step(1, "learn a vocabulary of word pieces")
         _call(build_vocab_command(folder, text))
     _step(2, "make records: sentence pairs with masked words")
@@ -116,6 +131,54 @@ def run_demo(folder: str, text: str, *, num_train_steps: int) -> int:
     _call(run_pretraining_command(folder, num_train_steps=num_train_steps))
     _say(closing_text(folder, seconds=time.monotonic() - begin))
     return 0
+
+
+def check_origin(folder: str, text: str) -> None:
+    """Makes sure that the vocabulary in the folder is the one this demo would make.
+
+    Raises:
+        UserError: it was made from something else, or nothing says from what.
+    """
+    path = ROOT / folder / ORIGIN_NAME
+    parts = [f"{folder}/{name}" for name in ("vocab.txt", "records", "run")]
+    again = (
+        "Give another --folder; or remove vocabulary, records and model, to have them made anew: "
+        f"{shlex.join(['rm', '-rf', *parts])}"
+    )
+    try:
+        found = dict(json.loads(path.read_text("utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise UserError(
+            f"{folder}/vocab.txt is there, but not what it was made from, which must stand in "
+            f"{folder}/{ORIGIN_NAME} ({type(error).__name__}). {again}"
+        ) from error
+    wanted = _origin(text)
+    for name in sorted(found.keys() | wanted.keys()):
+        if found.get(name) != wanted.get(name):
+            raise UserError(
+                f"{folder}/vocab.txt was made with {name} = {found.get(name)!r}, but this demo "
+                f"needs one made with {wanted.get(name)!r}. {again}"
+            )
+
+
+def _write_origin(folder: str, text: str) -> None:
+    path = ROOT / folder / ORIGIN_NAME
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(_origin(text), indent=2) + "\n", "utf-8")
+    except OSError as error:
+        raise UserError(
+            f"--folder {folder} cannot be written to: {error.strerror}. It must be a folder where "
+            "you may write, or a new one: give another."
+        ) from error
+
+
+def _origin(text: str) -> dict[str, str | int]:
+    """Returns what the vocabulary depends on."""
+    origin: dict[str, str | int] = {"input": text, "vocab_size": VOCAB_SIZE}
+    if text == EMBEDDED:  # other versions of the packages have another documentation
+        origin["versions"] = embedded_corpus.describe_versions()
+    return origin
 
 
 def build_vocab_command(folder: str, text: str) -> list[str]:
@@ -174,21 +237,28 @@ def _call(arguments: list[str]) -> None:
     """
     command = [_from_root(sys.executable), *arguments]
     _say(f"$ {shlex.join(command)}")
-    child = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, process_group=0)
-    received: list[int] = []
+    child: subprocess.Popen[bytes] | None = None
+    passed_on: list[bool] = []  # an entry for each signal
 
     def pass_on(number: int, frame: FrameType | None) -> None:
-        received.append(number)
-        child.terminate()
+        passed_on.append(child is not None)
+        if child is not None:
+            child.terminate()
 
+    # Before the command starts: a signal in between would end the demo and leave the command.
     before = {number: signal.signal(number, pass_on) for number in SIGNALS}
-    status = child.wait()
-    for number, handler in before.items():
-        signal.signal(number, handler)
-    if received:
+    try:
+        child = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, process_group=0)
+        if passed_on and not any(passed_on):  # it came too early for `pass_on`
+            child.terminate()
+        status = child.wait()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if passed_on:
         raise KeyboardInterrupt
     if status:
-        raise CommandError(f"status {status}")
+        raise CommandError(status)
 
 
 def _from_root(path: str) -> str:

@@ -14,6 +14,7 @@ import pytest
 from absl import flags
 
 from mslt_tf.dataset_info import FILE_NAME, DatasetInfo
+from mslt_tf.errors import UserError
 from scripts import demo
 from tests import documented_commands
 from tests.documented_commands import ROOT
@@ -72,13 +73,61 @@ def test_commands_are_such_as_their_tools_take(folder: Path, called, monkeypatch
         assert parsed[1][name].value == parsed[2][name].value
 
 
-def test_a_vocabulary_that_is_there_is_kept(folder: Path, called):
-    (folder / "vocab.txt").touch()
+def test_a_vocabulary_made_from_the_same_is_kept(folder: Path, called):
     demo.run_demo(str(folder), "embedded", num_train_steps=0)
-    assert [words[1] for words in called] == [
+    (folder / "vocab.txt").touch()  # what the first command would have written
+    demo.run_demo(str(folder), "embedded", num_train_steps=0)
+    assert [words[1] for words in called[3:]] == [
         "tfrecords_tools.create_data",
         "mslt_tf.run_pretraining",
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "found", "wanted"),
+    [
+        ("input", "a.txt", "'embedded'"),
+        ("vocab_size", 300, "4096"),
+        ("versions", "keras 0.1", "'python 3"),
+    ],
+)
+def test_a_vocabulary_made_from_something_else_is_refused(
+    folder: Path, called, name: str, found: object, wanted: str
+):
+    demo.run_demo(str(folder), "embedded", num_train_steps=0)
+    (folder / "vocab.txt").touch()
+    origin = folder / demo.ORIGIN_NAME
+    origin.write_text(json.dumps(json.loads(origin.read_text()) | {name: found}))
+    called.clear()
+    with pytest.raises(UserError) as caught:
+        demo.run_demo(str(folder), "embedded", num_train_steps=0)
+    assert f"was made with {name} = {found!r}, but this demo needs" in str(caught.value)
+    assert wanted in str(caught.value)
+    removal = f"rm -rf {folder}/vocab.txt {folder}/records {folder}/run"
+    assert str(caught.value).endswith(removal)
+    assert called == []
+
+
+@pytest.mark.parametrize("content", [None, "{", "3"])
+def test_a_vocabulary_of_unknown_origin_is_refused(folder: Path, called, content: str | None):
+    (folder / "vocab.txt").touch()
+    if content is not None:
+        (folder / demo.ORIGIN_NAME).write_text(content)
+    with pytest.raises(UserError, match=r"vocab\.txt is there, but not what it was made from"):
+        demo.run_demo(str(folder), "embedded", num_train_steps=0)
+    assert called == []
+
+
+def test_versions_of_packages_do_not_matter_to_other_texts(monkeypatch):
+    monkeypatch.setattr(demo.embedded_corpus, "describe_versions", lambda: "keras 0.1")
+    assert "versions" not in demo._origin("texts/*.txt")
+    assert demo._origin("embedded")["versions"] == "keras 0.1"
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path, called):
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="cannot be written to: Not a directory"):
+        demo.run_demo(f"{tmp_path}/file/demo", "embedded", num_train_steps=0)
 
 
 def test_the_end_tells_losses_and_where_everything_lies(folder: Path, called, capsys):
@@ -90,10 +139,43 @@ def test_the_end_tells_losses_and_where_everything_lies(folder: Path, called, ca
     assert f'tf.saved_model.load("{folder}/run/export")' in said
 
 
-def test_a_command_that_fails_ends_the_demo(tmp_path: Path, run_main, capsys, monkeypatch):
-    monkeypatch.setattr(demo, "build_vocab_command", lambda *_: ["-c", "raise SystemExit(7)"])
+@pytest.mark.parametrize(
+    ("status", "advice"), [(7, "Run the demo again to go on"), (2, "to begin anew: rm -r ")]
+)
+def test_a_command_that_fails_ends_the_demo(
+    tmp_path: Path, run_main, capsys, monkeypatch, status: int, advice: str
+):
+    program = f"raise SystemExit({status})"
+    monkeypatch.setattr(demo, "build_vocab_command", lambda *_: ["-c", program])
     assert run_main(f"--folder={tmp_path}") == 1
-    assert "The command above ended with status 7." in capsys.readouterr().out
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert f"The command above ended with status {status}." in last
+    assert advice in last
+    assert ("rm -r" in last) == (status == 2)
+
+
+@pytest.mark.parametrize("when", ["before the command starts", "before Popen returns"])
+def test_ctrl_c_while_a_command_starts_leaves_none_behind(
+    tmp_path: Path, run_main, monkeypatch, when: str
+):
+    children: list[subprocess.Popen[bytes]] = []
+    start = subprocess.Popen
+
+    def start_interrupted(*arguments, **settings) -> subprocess.Popen[bytes]:
+        if when == "before the command starts":
+            os.kill(os.getpid(), signal.SIGINT)
+        children.append(start(*arguments, **settings))
+        if when == "before Popen returns":
+            os.kill(os.getpid(), signal.SIGINT)
+        return children[0]
+
+    monkeypatch.setattr(demo.subprocess, "Popen", start_interrupted)
+    monkeypatch.setattr(
+        demo, "build_vocab_command", lambda *_: ["-c", "import time; time.sleep(60)"]
+    )
+    assert run_main(f"--folder={tmp_path}") == 130
+    assert [child.returncode for child in children] == [-signal.SIGTERM]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_ctrl_c_stops_the_command_gently_and_the_demo_without_traceback(

@@ -3,7 +3,9 @@
 A document is a list of lines; a line is a sentence or a paragraph, which `split_sentences` divides.
 """
 
+import contextlib
 import html
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 
@@ -25,11 +27,12 @@ def list_input_files(patterns: str) -> list[str]:
     """Returns the files that comma-separated glob `patterns` match, sorted, none twice.
 
     Raises:
-        UserError: a pattern matches no file.
+        UserError: a pattern matches no file, or its folder cannot be read.
     """
     files: set[str] = set()
     for pattern in filter(None, (part.strip() for part in patterns.split(","))):
-        matches = [path for path in tf.io.gfile.glob(pattern) if not tf.io.gfile.isdir(path)]
+        with reading(pattern):
+            matches = [path for path in tf.io.gfile.glob(pattern) if not tf.io.gfile.isdir(path)]
         if not matches:
             raise UserError(
                 f"--input names {pattern!r}, which matches no file. Give files or glob patterns, "
@@ -55,7 +58,11 @@ def count_bytes(patterns: str) -> int:
     """Returns how many bytes `read_documents` will read."""
     if patterns == EMBEDDED:
         return sum(path.stat().st_size for _, path in embedded_corpus.list_sources())
-    return sum(tf.io.gfile.stat(path).length for path in list_input_files(patterns))
+    total = 0
+    for path in list_input_files(patterns):
+        with reading(path):
+            total += tf.io.gfile.stat(path).length
+    return total
 
 
 def read_documents(
@@ -68,7 +75,7 @@ def read_documents(
         advance: is called with every number of bytes read.
 
     Raises:
-        UserError: a file is not UTF-8 text, or a <doc> block is broken.
+        UserError: a file cannot be read, is not UTF-8 text or is JSON, or a <doc> block is broken.
     """
     if patterns == EMBEDDED:
         yield from embedded_corpus.read_documents(advance=advance)
@@ -87,6 +94,11 @@ def read_file(
         head.append(line)
         if line.strip():
             break
+    if head and _is_json_document(head[-1]):
+        raise UserError(
+            f'{path} begins with a JSON object that has a "text", as WikiExtractor --json writes '
+            "them; it must be plain text or have <doc> blocks. Run WikiExtractor without --json."
+        )
     is_wiki = bool(head) and _DOC_BEGIN.match(head[-1]) is not None
 
     def all_lines() -> Iterator[str]:
@@ -97,6 +109,15 @@ def read_file(
         yield from parse_wiki_extractor(all_lines(), path=path)
     else:
         yield from parse_plain_text(all_lines())
+
+
+def _is_json_document(line: str) -> bool:
+    if not line.lstrip().startswith("{"):
+        return False
+    try:
+        return "text" in json.loads(line)
+    except json.JSONDecodeError:
+        return False
 
 
 def parse_plain_text(lines: Iterable[str]) -> Iterator[Document]:
@@ -116,6 +137,7 @@ def parse_wiki_extractor(lines: Iterable[str], *, path: str) -> Iterator[Documen
     """Yields one document per <doc> block, without its title, so it can be empty.
 
     The title is the first line; it is no sentence, and BERT took "only the text passages".
+    WikiExtractor writes &, < and > of the text as &amp;, &lt; and &gt;, which is undone.
 
     Raises:
         UserError: text stands outside the blocks, or a block has no end.
@@ -134,13 +156,13 @@ def parse_wiki_extractor(lines: Iterable[str], *, path: str) -> Iterator[Documen
             yield _without_title(document, title)
             document, title = [], None
         elif line.strip():
-            document.append(line)
+            document.append(html.unescape(line))
     if title is not None:
         raise UserError(_broken_block(path, f"the last one, {title!r}, has no {_DOC_END}"))
 
 
 def _without_title(document: Document, title: str | None) -> Document:
-    starts_with_title = bool(document) and html.unescape(document[0]).strip() == title
+    starts_with_title = bool(document) and document[0].strip() == title
     return document[1:] if starts_with_title else document
 
 
@@ -161,11 +183,23 @@ def _broken_block(path: str, what: str) -> str:
     )
 
 
+@contextlib.contextmanager
+def reading(path: str) -> Iterator[None]:
+    """Turns TensorFlow's errors about the file at `path` into a UserError."""
+    try:
+        yield
+    except tf.errors.OpError as error:
+        raise UserError(
+            f"{path} cannot be read: {error.message}. It must be a file that is there and that "
+            "you may read: mend or remove it, or give another."
+        ) from error
+
+
 def _read_lines(path: str, *, advance: Callable[[int], None]) -> Iterator[str]:
     """Yields the lines of a UTF-8 file without their ends, in bounded memory for sane lines."""
     offset = 0  # bytes before `rest`
     rest = b""
-    with tf.io.gfile.GFile(path, "rb") as file:
+    with reading(path), tf.io.gfile.GFile(path, "rb") as file:
         while True:
             chunk = file.read(_CHUNK_BYTES)
             advance(len(chunk))

@@ -1,6 +1,6 @@
 """Reads records back, shows them as text and counts them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -37,20 +37,42 @@ def inspect(settings: InspectionSettings) -> RecordCounts:
             "tokens). Give the one that create_data was given."
         )
     paths = shard_paths(info, settings.split, input_dir=settings.input_dir)
-    mask_id = vocabulary.index("[MASK]")
-    counts = RecordCounts()
-    limit = settings.num_counted or sum(shard.num_records for shard in info.splits[settings.split])
-    for batch in read_batches(paths, info, num_records=max(limit, settings.num_shown)):
-        # Nothing was counted before the first batch, so this shows the first records.
-        for row in range(counts.records, min(settings.num_shown, len(batch.input_ids))):
-            for line in show_record(batch, row, vocabulary):
-                say(line)
-            say("")
-        counts += count_records(batch, mask_id=mask_id)
-    say(f"{settings.split} of {settings.input_dir}:")
+    total = sum(shard.num_records for shard in info.splits[settings.split])
+    num_counted = min(settings.num_counted or total, total)
+    counts = _show_and_count(
+        read_batches(paths, info, num_records=max(num_counted, settings.num_shown)),
+        vocabulary,
+        num_shown=settings.num_shown,
+        num_counted=num_counted,
+    )
+    sample = f", first {num_counted:,} of {total:,} records" if num_counted < total else ""
+    say(f"{settings.split} of {settings.input_dir}{sample}:")
     for line in describe(counts):
         say(f"  {line}")
     return counts
+
+
+def _show_and_count(
+    batches: Iterable[Features], vocabulary: list[str], *, num_shown: int, num_counted: int
+) -> RecordCounts:
+    """Prints the first `num_shown` records and counts the first `num_counted`."""
+    mask_id = vocabulary.index("[MASK]")
+    counts = RecordCounts()
+    num_read = 0
+    for batch in batches:
+        length = len(batch.input_ids)
+        for row in range(min(num_shown - num_read, length)):
+            for line in show_record(batch, row, vocabulary, number=num_read + row):
+                say(line)
+            say("")
+        if num_read < num_counted:
+            counts += count_records(_first_rows(batch, num_counted - num_read), mask_id=mask_id)
+        num_read += length
+    return counts
+
+
+def _first_rows(batch: Features, num_rows: int) -> Features:
+    return Features(**{name: values[:num_rows] for name, values in vars(batch).items()})
 
 
 def read_info(input_dir: str) -> dataset_info.DatasetInfo:
@@ -95,39 +117,62 @@ def shard_paths(info: dataset_info.DatasetInfo, split: str, *, input_dir: str) -
 def read_batches(
     paths: list[str], info: dataset_info.DatasetInfo, *, num_records: int
 ) -> Iterator[Features]:
-    """Yields the first `num_records` records of the files, in order."""
-    features = {
-        pretraining_example.stored_name(feature, info.feature_names): tf.io.FixedLenFeature(
-            [
-                pretraining_example.feature_length(
-                    feature,
-                    max_seq_length=info.max_seq_length,
-                    max_predictions_per_seq=info.max_predictions_per_seq,
-                )
-            ],
-            tf.dtypes.as_dtype(feature.dtype),
-        )
+    """Yields the first `num_records` records of the files, in order; a batch is of one file.
+
+    Raises:
+        UserError: a file is damaged, or its records are not as `info` says.
+    """
+    for path in paths:
+        records = tf.data.TFRecordDataset(path, compression_type=info.compression)
+        num_read = 0  # of this file
+        try:
+            for batch in records.take(num_records).batch(_BATCH_RECORDS):
+                features = _parse(batch, info)
+                yield features
+                num_read += len(features.input_ids)
+        except tf.errors.OpError as error:
+            raise UserError(
+                f"{path} is damaged, somewhere after its first {num_read:,} records, though its "
+                f"size is right: {error.message}. Copy it again, or remove the folder and create "
+                "the records anew."
+            ) from error
+        num_records -= num_read
+        if num_records <= 0:
+            return
+
+
+def _parse(batch: tf.Tensor, info: dataset_info.DatasetInfo) -> Features:
+    """Returns the features of serialised records."""
+    names = {
+        feature: pretraining_example.stored_name(feature, info.feature_names)
         for feature in pretraining_example.FEATURES
     }
-    records = tf.data.TFRecordDataset(paths, compression_type=info.compression)
-    for batch in records.take(num_records).batch(_BATCH_RECORDS):
-        parsed: dict[str, Any] = tf.io.parse_example(batch, features)
-        yield Features(
-            **{
-                feature.name: _as_stored(
-                    parsed[pretraining_example.stored_name(feature, info.feature_names)].numpy()
-                )
-                for feature in pretraining_example.FEATURES
-            }
+    lengths = {
+        feature: pretraining_example.feature_length(
+            feature,
+            max_seq_length=info.max_seq_length,
+            max_predictions_per_seq=info.max_predictions_per_seq,
         )
+        for feature in names
+    }
+    parsed: dict[str, Any] = tf.io.parse_example(
+        batch,
+        {
+            name: tf.io.FixedLenFeature([lengths[feature]], tf.dtypes.as_dtype(feature.dtype))
+            for feature, name in names.items()
+        },
+    )
+    return Features(
+        **{feature.name: _as_stored(parsed[name].numpy()) for feature, name in names.items()}
+    )
 
 
 def _as_stored(values: Any) -> Any:
     return values if values.dtype == np.float32 else values.astype(np.int32)
 
 
-def show_record(features: Features, row: int, vocabulary: list[str]) -> list[str]:
-    """Returns a record as lines of text: its sentence label, and a line for each segment."""
+def show_record(features: Features, row: int, vocabulary: list[str], *, number: int) -> list[str]:
+    """Returns a record as lines of text: number, sentence label, and a line for each segment."""
     tokens = [vocabulary[token] for token in features.input_ids[row]]
     for position, label, weight in zip(
         features.masked_lm_positions[row],
@@ -140,8 +185,9 @@ def show_record(features: Features, row: int, vocabulary: list[str]) -> list[str
     length = int(features.input_mask[row].sum())
     first_length = length - int(features.segment_ids[row].sum())
     label = int(features.next_sentence_labels[row, 0])
+    meaning = _SENTENCE_LABELS.get(label, "a sentence label that BERT does not have")
     return [
-        f"record {row}: {length} tokens; {_SENTENCE_LABELS[label]} (label {label})",
+        f"record {number}: {length} tokens; {meaning} (label {label})",
         "  " + " ".join(tokens[:first_length]),
         "  " + " ".join(tokens[first_length:length]),
     ]

@@ -1,60 +1,191 @@
-"""Looks whether a folder may take new records: it is empty, or has these very records already."""
+"""Looks whether a folder may take new records, and gives finished files their names.
 
+All files are written under temporary names, `dataset_info.json` too; when all are complete, the
+shards get their names and `dataset_info.json` the last one. A run that was stopped in between
+leaves `dataset_info.json.partial`, which tells the next run whose files lie there.
+"""
+
+import contextlib
+import itertools
 import json
+import os
+from collections.abc import Iterator
 from typing import Any
 
 import tensorflow as tf
 
 from mslt_tf import dataset_info
+from mslt_tf.dataset_info import DatasetInfo, Shard
 from mslt_tf.errors import UserError
 from tfrecords_tools import records
 
 
 def find_finished(
     output_dir: str, recorded: dict[str, Any], *, vocab_sha256: str
-) -> dataset_info.DatasetInfo | None:
+) -> DatasetInfo | None:
     """Returns the data set in `output_dir` if it has these settings, None if there is none.
 
     Raises:
-        UserError: it has other settings.
+        UserError: it has other settings, or a shard is not whole.
     """
-    path = f"{output_dir}/{dataset_info.FILE_NAME}"
-    if not tf.io.gfile.exists(path):
-        return None
-    with tf.io.gfile.GFile(path) as file:
-        info = dataset_info.DatasetInfo.from_json(file.read(), path=path)
-    # Through JSON, so that values compare as they are read back.
-    wanted = json.loads(json.dumps(recorded)) | {"vocab_sha256": vocab_sha256}
-    found = dict(info.settings) | {"vocab_sha256": info.vocab_sha256}
-    for name in sorted(wanted.keys() | found.keys()):
-        if wanted.get(name) != found.get(name):
+    path = _info_path(output_dir)
+    with _using(output_dir):
+        if not tf.io.gfile.exists(path):
+            return None
+        with tf.io.gfile.GFile(path) as file:
+            info = DatasetInfo.from_json(file.read(), path=path)
+        difference = _find_difference(info, recorded, vocab_sha256=vocab_sha256)
+        if difference:
+            name, found, wanted = difference
             raise UserError(
-                f"--output_dir {output_dir} holds records with {name} = {found.get(name)!r}, but "
-                f"{wanted.get(name)!r} is asked for. Give another folder, or remove this one."
+                f"--output_dir {output_dir} holds records with {name} = {found!r}, but "
+                f"{wanted!r} is asked for. Give another folder, or remove this one."
             )
+        for shard in _shards(info):
+            _check_shard(output_dir, shard)
+    return info
+
+
+def finish_interrupted(
+    output_dir: str, recorded: dict[str, Any], *, vocab_sha256: str
+) -> DatasetInfo | None:
+    """Names the files of a run that was stopped while it did so, if all of them are there.
+
+    Returns:
+        The data set, or None if the folder holds none with these settings.
+
+    Raises:
+        UserError: the folder cannot be read, or a file not be named.
+    """
+    with _using(output_dir):
+        info = _read_partial_info(output_dir)
+        if info is None or _find_difference(info, recorded, vocab_sha256=vocab_sha256):
+            return None
+        if not all(_is_whole(output_dir, shard) for shard in _shards(info)):
+            return None
+    _give_names(output_dir, info)
     return info
 
 
 def prepare(output_dir: str) -> None:
     """Makes a folder without records, so that an impossible one is told before the work.
 
+    What a run that was stopped left behind is removed, and nothing else.
+
     Raises:
-        UserError: the folder cannot be made, or holds shards without a `dataset_info.json`.
+        UserError: the folder cannot be made or written to, or holds shards of unknown origin.
     """
-    try:
+    with _using(output_dir):
         tf.io.gfile.makedirs(output_dir)
         names = tf.io.gfile.listdir(output_dir)
+        info = _read_partial_info(output_dir)
+        of_stopped_run = {shard.name for shard in _shards(info)} if info else set()
+        shards = [name for name in names if name.endswith(".tfrecord")]
+        _refuse_strays(output_dir, [name for name in shards if name not in of_stopped_run])
+        for name in names:
+            if name in of_stopped_run or name.endswith(".tfrecord" + records.PARTIAL_SUFFIX):
+                tf.io.gfile.remove(os.path.join(output_dir, name))
+        # Writes and removes the temporary info: an old one goes, after the shards it explains;
+        # and a folder that takes no files is found out.
+        records.write_partial_text(_info_path(output_dir), "")
+        tf.io.gfile.remove(_info_path(output_dir) + records.PARTIAL_SUFFIX)
+
+
+def publish(output_dir: str, info: DatasetInfo) -> None:
+    """Gives the complete shards their names, then writes `dataset_info.json`.
+
+    Raises:
+        UserError: a file cannot be written or named.
+    """
+    path = _info_path(output_dir)
+    with records.writing(path):
+        records.write_partial_text(path, info.to_json())
+    _give_names(output_dir, info)
+
+
+def _give_names(output_dir: str, info: DatasetInfo) -> None:
+    for shard in _shards(info):
+        path = os.path.join(output_dir, shard.name)
+        with records.writing(path):
+            if tf.io.gfile.exists(path + records.PARTIAL_SUFFIX):
+                records.publish(path)
+    with records.writing(_info_path(output_dir)):
+        records.publish(_info_path(output_dir))
+
+
+def _read_partial_info(output_dir: str) -> DatasetInfo | None:
+    """Returns what a run that was stopped says of its files; None if it had not come so far."""
+    path = _info_path(output_dir) + records.PARTIAL_SUFFIX
+    if not tf.io.gfile.exists(path):
+        return None
+    try:
+        with tf.io.gfile.GFile(path) as file:
+            return DatasetInfo.from_json(file.read(), path=path)
+    except ValueError:  # stopped while writing it: every shard has its temporary name yet
+        return None
+
+
+def _find_difference(
+    info: DatasetInfo, recorded: dict[str, Any], *, vocab_sha256: str
+) -> tuple[str, Any, Any] | None:
+    """Returns the first setting that differs, as (name, found, wanted)."""
+    # Through JSON, so that values compare as they are read back.
+    wanted = json.loads(json.dumps(recorded)) | {"vocab_sha256": vocab_sha256}
+    found = dict(info.settings) | {"vocab_sha256": info.vocab_sha256}
+    for name in sorted(wanted.keys() | found.keys()):
+        if wanted.get(name) != found.get(name):
+            return name, found.get(name), wanted.get(name)
+    return None
+
+
+def _check_shard(output_dir: str, shard: Shard) -> None:
+    size = _size(os.path.join(output_dir, shard.name))
+    if size != shard.num_bytes:
+        found = "it is not there" if size is None else f"it has {size:,} bytes"
+        raise UserError(
+            f"--output_dir {output_dir} holds these records, but shard {shard.name} is missing or "
+            f"cut off: {found} and must have {shard.num_bytes:,} bytes. Remove the folder "
+            f"{output_dir} and run again."
+        )
+
+
+def _is_whole(output_dir: str, shard: Shard) -> bool:
+    """Returns whether the file that bears the shard's name, or will, has the right size."""
+    path = os.path.join(output_dir, shard.name)
+    partial_size = _size(path + records.PARTIAL_SUFFIX)
+    return (_size(path) if partial_size is None else partial_size) == shard.num_bytes
+
+
+def _refuse_strays(output_dir: str, strays: list[str]) -> None:
+    if strays:
+        raise UserError(
+            f"--output_dir {output_dir} holds {strays[0]} and {len(strays) - 1} more .tfrecord "
+            f"file(s) but no {dataset_info.FILE_NAME} that names them: another program's, or that "
+            "file was removed. Remove them, or give another folder."
+        )
+
+
+def _size(path: str) -> int | None:
+    if not tf.io.gfile.exists(path):
+        return None
+    length: int = tf.io.gfile.stat(path).length
+    return length
+
+
+def _shards(info: DatasetInfo) -> Iterator[Shard]:
+    return itertools.chain.from_iterable(info.splits.values())
+
+
+def _info_path(output_dir: str) -> str:
+    return os.path.join(output_dir, dataset_info.FILE_NAME)
+
+
+@contextlib.contextmanager
+def _using(output_dir: str) -> Iterator[None]:
+    try:
+        yield
     except tf.errors.OpError as error:
         raise UserError(
-            f"--output_dir {output_dir} cannot be used as a folder: {error.message}. Give another."
+            f"--output_dir {output_dir} cannot be used as a folder: {error.message}. Give one that "
+            "can be made and written to."
         ) from error
-    stray = [name for name in names if name.endswith(".tfrecord")]
-    if stray:
-        raise UserError(
-            f"--output_dir {output_dir} holds {stray[0]} and {len(stray) - 1} more .tfrecord "
-            f"file(s) but no {dataset_info.FILE_NAME}: another program's, or of a run that was cut "
-            "off. Remove them, or give another folder."
-        )
-    for name in names:
-        if name.endswith(".tfrecord" + records.PARTIAL_SUFFIX):  # of a run that was cut off
-            tf.io.gfile.remove(f"{output_dir}/{name}")

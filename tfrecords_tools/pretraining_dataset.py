@@ -1,11 +1,10 @@
 """Creates a folder of pretraining records: read, tokenise, split, pair, shuffle, mask, write.
 
-The folder's `dataset_info.json` is written last; where it stands, the data set is complete.
+The folder's `dataset_info.json` gets its name last; where it stands, the data set is complete.
 """
 
 import dataclasses
 import hashlib
-import itertools
 import json
 import time
 from collections.abc import Iterator
@@ -31,6 +30,8 @@ from tfrecords_tools.settings import DatasetSettings
 
 TRAIN, HELDOUT = "train", "heldout"
 _BATCH_RECORDS = 1_024  # masked at once
+_FEW_HELDOUT_RECORDS = 100
+_MUCH_RANDOM_NEXT = 0.65  # BERT: about half
 _MANY_UNKNOWN = 0.05  # share of [UNK] above which vocabulary and text hardly belong together
 
 
@@ -66,6 +67,14 @@ def create(settings: DatasetSettings) -> dataset_info.DatasetInfo:
     if finished is not None:
         say(f"{settings.output_dir} holds these records already; nothing to do.")
         return finished
+    finished = output_folder.finish_interrupted(
+        settings.output_dir, recorded, vocab_sha256=vocab_sha256
+    )
+    if finished is not None:
+        say(
+            f"{settings.output_dir} holds these records: named the files of a run that was stopped."
+        )
+        return finished
     output_folder.prepare(settings.output_dir)
     _note_few_predictions(settings.recipe)
 
@@ -86,10 +95,9 @@ def create(settings: DatasetSettings) -> dataset_info.DatasetInfo:
         settings=recorded,
         statistics=_statistics(documents, splits, written, unk_id=vocabulary.index("[UNK]")),
     )
-    for shard in itertools.chain.from_iterable(info.splits.values()):
-        records.publish(f"{settings.output_dir}/{shard.name}")
-    records.write_text(f"{settings.output_dir}/{dataset_info.FILE_NAME}", info.to_json())
+    output_folder.publish(settings.output_dir, info)
     _say_summary(info, written, seconds=time.monotonic() - begin)
+    _note_odd_splits(info, splits, documents.corpus, settings=settings)
     return info
 
 
@@ -251,3 +259,36 @@ def _say_summary(
         for line in record_statistics.describe(split.counts):
             say(f"  {line}")
     say(f"done in {seconds:,.1f} s")
+
+
+def _note_odd_splits(
+    info: dataset_info.DatasetInfo,
+    splits: list[Split],
+    tokenized: recipe.Corpus,
+    *,
+    settings: DatasetSettings,
+) -> None:
+    """Points out a held-out part that measures badly, and documents without next sentences."""
+    random_next = info.statistics[TRAIN]["random_next_rate"]
+    if random_next > _MUCH_RANDOM_NEXT:
+        say(
+            f"note: {random_next:.0%} of the train records have a random next sentence; about 50 % "
+            "is usual. Many documents are very short: does a blank line stand between paragraphs? "
+            "It must end a document only."
+        )
+    for split in splits:
+        if split.name != HELDOUT:
+            continue
+        if len(split.pairs) < _FEW_HELDOUT_RECORDS:
+            say(
+                f"note: heldout has {len(split.pairs)} records; fewer than {_FEW_HELDOUT_RECORDS} "
+                "measure little. Raise --heldout_fraction or give more text."
+            )
+        share = recipe.count_tokens(tokenized, split.documents) / len(tokenized.tokens)
+        if not 0.5 <= share / settings.heldout_fraction <= 2:
+            say(
+                f"note: heldout has {share:.2%} of the tokens; --heldout_fraction="
+                f"{settings.heldout_fraction} asks for {settings.heldout_fraction:.2%} of the "
+                "documents. Documents are few or differ much in length: give more of them, or try "
+                "another --random_seed."
+            )

@@ -116,6 +116,12 @@ def split_documents(
     return np.sort(order[num_heldout:]), np.sort(order[:num_heldout])
 
 
+def count_tokens(corpus: Corpus, documents: npt.NDArray[np.int64]) -> int:
+    """Returns how many tokens the documents with these indices have."""
+    starts = corpus.sentence_starts[corpus.document_starts]  # [documents + 1], into tokens
+    return int(np.diff(starts)[documents].sum())
+
+
 def shuffle(pairs: npt.NDArray[Any], *, split: str, seed: int) -> npt.NDArray[Any]:
     """Returns the records of a split in a random order, over all passes and documents."""
     shuffled: npt.NDArray[Any] = _generator(f"{seed}/shuffle/{split}").permutation(pairs)

@@ -1,10 +1,13 @@
 """Writes features as tf.train.Examples into TFRecord shards that appear whole or not at all."""
 
+import contextlib
+import os
 from collections.abc import Iterator
 
 import tensorflow as tf
 
 from mslt_tf import dataset_info, pretraining_example
+from mslt_tf.errors import UserError
 from tfrecords_tools import masking
 
 PARTIAL_SUFFIX = ".partial"
@@ -42,15 +45,21 @@ def _feature(dtype: str, values: list[int] | list[float]) -> tf.train.Feature:
 def write_partial_shard(
     folder: str, name: str, *, batches: Iterator[masking.Features]
 ) -> dataset_info.Shard:
-    """Writes the records of `batches` to the file `name` + PARTIAL_SUFFIX in `folder`."""
-    path = f"{folder}/{name}{PARTIAL_SUFFIX}"
+    """Writes the records of `batches` to the file `name` + PARTIAL_SUFFIX in `folder`.
+
+    Raises:
+        UserError: the file cannot be written, e.g. as the disk is full.
+    """
+    path = os.path.join(folder, name + PARTIAL_SUFFIX)
     num_records = 0
-    with tf.io.TFRecordWriter(path) as writer:
-        for batch in batches:
-            for record in serialize(batch):
-                writer.write(record)
-            num_records += len(batch.input_ids)
-    return dataset_info.Shard(name, num_records, num_bytes=tf.io.gfile.stat(path).length)
+    with writing(path):
+        with tf.io.TFRecordWriter(path) as writer:
+            for batch in batches:
+                for record in serialize(batch):
+                    writer.write(record)
+                num_records += len(batch.input_ids)
+        num_bytes = tf.io.gfile.stat(path).length
+    return dataset_info.Shard(name, num_records, num_bytes=num_bytes)
 
 
 def publish(path: str) -> None:
@@ -60,6 +69,23 @@ def publish(path: str) -> None:
 
 def write_text(path: str, text: str) -> None:
     """Writes a text file that appears whole or not at all."""
+    write_partial_text(path, text)
+    publish(path)
+
+
+def write_partial_text(path: str, text: str) -> None:
+    """Writes a text file to `path` + PARTIAL_SUFFIX."""
     with tf.io.gfile.GFile(path + PARTIAL_SUFFIX, "w") as file:
         file.write(text)
-    publish(path)
+
+
+@contextlib.contextmanager
+def writing(path: str) -> Iterator[None]:
+    """Turns TensorFlow's errors about the file at `path` into a UserError."""
+    try:
+        yield
+    except tf.errors.OpError as error:
+        raise UserError(
+            f"{path} cannot be written: {error.message}. It must fit into a folder that takes "
+            "files: make room, or give another place, and run again."
+        ) from error

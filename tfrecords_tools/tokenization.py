@@ -31,16 +31,16 @@ def read_vocabulary(path: str) -> list[str]:
     """Returns the tokens of a vocabulary file, one a line, in order of their ids.
 
     Raises:
-        UserError: there is no such file, it has an empty line or one token twice, or it lacks a
-            special token.
+        UserError: there is no such file, it cannot be read, or it is no vocabulary.
     """
-    if not tf.io.gfile.exists(path) or tf.io.gfile.isdir(path):
-        raise UserError(
-            f"--vocab_file {path} is no file. Give a WordPiece vocabulary, one token a line, or "
-            "make one: python -m tfrecords_tools.build_vocab --help"
-        )
-    with tf.io.gfile.GFile(path, "rb") as file:
-        content = file.read()
+    with corpus_lib.reading(f"--vocab_file {path}"):
+        if not tf.io.gfile.exists(path) or tf.io.gfile.isdir(path):
+            raise UserError(
+                f"--vocab_file {path} is no file. Give a WordPiece vocabulary, one token a line, "
+                "or make one: python -m tfrecords_tools.build_vocab --help"
+            )
+        with tf.io.gfile.GFile(path, "rb") as file:
+            content = file.read()
     return parse_vocabulary(content, path=path)
 
 

@@ -1,6 +1,7 @@
 """Learns a WordPiece vocabulary: counts words as BERT's tokenizer has them, picks pieces."""
 
 import collections
+import contextlib
 import time
 from collections.abc import Callable, Iterable, Iterator
 
@@ -19,7 +20,8 @@ from tfrecords_tools.console import Progress, say
 
 # The learner's time grows with the words. Rarer ones than these hardly move a piece's count.
 _WORDS_PER_TOKEN = 8
-_MAX_CHARACTERS = 1_000  # the learner's default: rarer characters become [UNK]
+# Share of the tokens that single characters may take; the rest is left to longer pieces.
+_CHARACTER_SHARE = 2 / 3
 _BATCH_LINES = 1_024
 
 
@@ -27,14 +29,11 @@ def build(settings: VocabularySettings) -> list[str]:
     """Writes the vocabulary file and returns its tokens.
 
     Raises:
-        UserError: the file exists, or the input has no words.
+        UserError: the file exists or cannot be written, the input has no words, or its alphabet is
+            too large for `vocab_size`.
     """
     begin = time.monotonic()
-    if tf.io.gfile.exists(settings.vocab_file):
-        raise UserError(
-            f"--vocab_file {settings.vocab_file} exists already. Records made with it would become "
-            "unreadable by another one: give another name, or remove it."
-        )
+    _prepare(settings.vocab_file)
     progress = Progress("count words", unit="bytes", total=corpus.count_bytes(settings.input))
     documents = corpus.read_documents(settings.input, advance=progress.advance)
     lines = (line for document in documents for line in document)
@@ -46,17 +45,63 @@ def build(settings: VocabularySettings) -> list[str]:
         )
     say(f"{len(counts):,} different words, {counts.total():,} in all; choosing word pieces ...")
     vocabulary = learn(counts, vocab_size=settings.vocab_size)
-    folder = settings.vocab_file.rpartition("/")[0]
-    if folder:
-        tf.io.gfile.makedirs(folder)
-    records.write_text(settings.vocab_file, "".join(f"{token}\n" for token in vocabulary))
+    with _writing(settings.vocab_file):
+        records.write_text(settings.vocab_file, "".join(f"{token}\n" for token in vocabulary))
     say(f"{settings.vocab_file}: {len(vocabulary):,} tokens, in {time.monotonic() - begin:,.1f} s")
-    if len(vocabulary) < settings.vocab_size:
-        say(
-            f"note: that is fewer than --vocab_size={settings.vocab_size}: the text has no more "
-            "pieces that are frequent enough, or the search came within 5 % and stopped."
-        )
+    for note in _notes(vocabulary, counts, vocab_size=settings.vocab_size):
+        say(f"note: {note}")
     return vocabulary
+
+
+def _prepare(vocab_file: str) -> None:
+    """Makes sure, before the work, that `vocab_file` does not exist and can be written."""
+    with _writing(vocab_file):
+        exists = tf.io.gfile.exists(vocab_file)
+        if not exists:
+            folder = vocab_file.rpartition("/")[0]
+            if folder:
+                tf.io.gfile.makedirs(folder)
+            probe = vocab_file + records.PARTIAL_SUFFIX
+            with tf.io.gfile.GFile(probe, "w") as file:
+                file.write("")
+            tf.io.gfile.remove(probe)
+    if exists:
+        raise UserError(
+            f"--vocab_file {vocab_file} exists already. Records made with it would become "
+            "unreadable by another one: give another name, or remove it."
+        )
+
+
+@contextlib.contextmanager
+def _writing(vocab_file: str) -> Iterator[None]:
+    """Turns TensorFlow's errors about a file into one for the user."""
+    try:
+        yield
+    except tf.errors.OpError as error:
+        raise UserError(
+            f"--vocab_file {vocab_file} cannot be written: {error.message}. It must be a new file "
+            "in a folder where you may write, with space left: make room, or give another name."
+        ) from error
+
+
+def _notes(
+    vocabulary: list[str], counts: collections.Counter[str], *, vocab_size: int
+) -> Iterator[str]:
+    """Yields what a person should know about a vocabulary that is not quite as asked for."""
+    if len(vocabulary) < vocab_size:
+        yield (
+            f"that is fewer than --vocab_size={vocab_size}. Pieces are taken down to some "
+            "frequency, 2 at the least, and the search for it stops within 5 % of the size."
+        )
+    characters = {character for word in counts for character in word}
+    missing = characters.difference(vocabulary)
+    if missing:
+        lost = sum(count for word, count in counts.items() if not missing.isdisjoint(word))
+        yield (
+            f"{len(missing):,} of {len(characters):,} different characters, the rarest, got no "
+            f"token. Words with one of them, {lost / counts.total():.2%} of the text's, become "
+            "[UNK]. A larger --vocab_size keeps more."
+        )
 
 
 def count_words(lines: Iterable[str], *, do_lower_case: bool) -> collections.Counter[str]:
@@ -79,10 +124,22 @@ def count_words(lines: Iterable[str], *, do_lower_case: bool) -> collections.Cou
 
 
 def learn(counts: collections.Counter[str], *, vocab_size: int) -> list[str]:
-    """Returns at most `vocab_size` tokens: special ones, characters, pieces by frequency."""
+    """Returns at most `vocab_size` tokens: special ones, characters, pieces by frequency.
+
+    Raises:
+        UserError: no word can be written in the characters that `vocab_size` has room for.
+    """
     # By frequency, then alphabetically: the result does not depend on the order of reading.
     words = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     words = words[: _WORDS_PER_TOKEN * vocab_size]
+    alphabet = _alphabet(words, max_tokens=int(_CHARACTER_SHARE * vocab_size))
+    # The learner would drop the others itself, but after the two thresholds below were chosen.
+    words = [(word, count) for word, count in words if alphabet.issuperset(word)]
+    if not words:
+        raise UserError(
+            f"--vocab_size={vocab_size} has room for {len(alphabet)} different characters, and "
+            "every word of the text needs one more. Set it larger, to three times the characters."
+        )
     never_inside = _never_inside(words)
     # All but a few pieces are whole words, so the threshold lies between the counts of these two.
     lower = words[min(vocab_size, len(words)) - 1][1]
@@ -93,10 +150,28 @@ def learn(counts: collections.Counter[str], *, vocab_size: int) -> list[str]:
         list(SPECIAL_TOKENS),
         lower_thresh=max(2, lower),
         upper_thresh=max(2, upper),
-        # A character takes two tokens, to begin and to continue a word; a third is left to pieces.
-        max_unique_chars=min(_MAX_CHARACTERS, vocab_size // 3),
+        max_unique_chars=len(alphabet),  # all that are left
     )
     return _cut([token for token in vocabulary if token not in never_inside], vocab_size)
+
+
+def _alphabet(words: list[tuple[str, int]], *, max_tokens: int) -> set[str]:
+    """Returns the most frequent characters that fit into `max_tokens`.
+
+    A character takes two tokens, "c" and "##c", or one if no word has it but at the beginning.
+    """
+    frequency: collections.Counter[str] = collections.Counter()
+    for word, count in words:
+        for character in word:
+            frequency[character] += count
+    inside = {character for word, _ in words for character in word[1:]}
+    alphabet: set[str] = set()
+    for character, _ in sorted(frequency.items(), key=lambda item: (-item[1], item[0])):
+        max_tokens -= 2 if character in inside else 1
+        if max_tokens < 0:
+            break
+        alphabet.add(character)
+    return alphabet
 
 
 def _cut(vocabulary: list[str], vocab_size: int) -> list[str]:

@@ -87,6 +87,15 @@ def test_a_mistake_is_told_in_one_line_with_status_2(name: str, tmp_path: Path):
     assert result.stderr.count("\n") == 1
 
 
+def test_a_vocabulary_that_cannot_be_written_is_no_traceback(tmp_path: Path):
+    (tmp_path / "file").write_text("some text")
+    words = [f"--input={tmp_path}/file", f"--vocab_file={tmp_path}/file/vocab.txt"]
+    result = run("-m", "tfrecords_tools.build_vocab", *words)
+    assert result.returncode == 2
+    assert result.stderr.startswith("error: --vocab_file ")
+    assert result.stderr.count("\n") == 1
+
+
 @pytest.mark.parametrize("name", ["create_data", "build_vocab", "inspect_data"])
 def test_help_shows_a_command_and_every_flag(name: str):
     result = run("-m", f"tfrecords_tools.{name}", "--help")

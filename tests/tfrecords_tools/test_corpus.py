@@ -13,6 +13,7 @@ Cats & "big" dogs
 
 A cat is an animal. It sleeps.
 Cats & "big" dogs
+AT&amp;T has 3 &lt; 4 and no &amp;lt; but &lt;/doc&gt;
 
 </doc>
 <doc id="2" url="http://x/?curid=2" title="Nothing">
@@ -43,7 +44,9 @@ def test_byte_order_mark_and_windows_line_ends_leave_no_trace(tmp_path: Path):
 
 def test_wiki_blocks_are_documents_without_their_titles(tmp_path: Path):
     # Only the first line is the title; the same words further down are text.
-    first = ["A cat is an animal. It sleeps.", 'Cats & "big" dogs']
+    # WikiExtractor escapes the body once, so it is undone once.
+    escaped = "AT&T has 3 < 4 and no &lt; but </doc>"
+    first = ["A cat is an animal. It sleeps.", 'Cats & "big" dogs', escaped]
     assert read(tmp_path / "a", "\n" + WIKI) == [first, []]
 
 
@@ -56,14 +59,30 @@ def test_a_block_later_in_plain_text_is_text(tmp_path: Path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (WIKI + "stray", "line 12 stands outside of one"),
-        (WIKI.replace("</doc>", "", 1), "line 8 begins one inside another"),
+        (WIKI + "stray", "line 13 stands outside of one"),
+        (WIKI.replace("</doc>", "", 1), "line 9 begins one inside another"),
         (WIKI.removesuffix("</doc>\n"), "the last one, 'Nothing', has no </doc>"),
     ],
 )
 def test_broken_wiki_blocks_are_refused(tmp_path: Path, text: str, message: str):
     with pytest.raises(UserError, match=message):
         read(tmp_path / "a", text)
+
+
+def test_an_escaped_title_is_left_out_too(tmp_path: Path):
+    text = '<doc id="1" url="u" title="Q &amp; A">\nQ &amp; A\n\nText.\n\n</doc>\n'
+    assert read(tmp_path / "a", text) == [["Text."]]
+
+
+def test_json_lines_of_wikiextractor_are_refused_by_name(tmp_path: Path):
+    line = '{"id": "1", "url": "u", "title": "Cats", "text": "Cats sleep."}\n'
+    with pytest.raises(UserError, match=r"wiki_00 begins with a JSON .* without --json"):
+        read(tmp_path / "wiki_00", "\n" + line)
+
+
+@pytest.mark.parametrize("line", ['{"id": "1"}', '{"text": cut', "{text}", '"text"'])
+def test_other_text_with_braces_is_text(tmp_path: Path, line: str):
+    assert read(tmp_path / "a", line) == [[line]]
 
 
 @pytest.mark.parametrize("chunk_bytes", [1, 7, 1 << 20])

@@ -31,15 +31,23 @@ def two_records() -> Features:
 
 
 def test_a_record_is_shown_with_its_masks():
-    assert inspection.show_record(two_records(), 0, VOCABULARY) == [
+    assert inspection.show_record(two_records(), 0, VOCABULARY, number=0) == [
         "record 0: 6 tokens; the second segment is a random one (label 1)",
         "  [CLS] [the->[MASK]] [cat->cat] [SEP]",
         "  [sat->cow] [SEP]",
     ]
-    assert inspection.show_record(two_records(), 1, VOCABULARY)[1:] == [
+    assert inspection.show_record(two_records(), 1, VOCABULARY, number=1)[1:] == [
         "  [CLS] [cow->[MASK]] [SEP]",
         "  the [SEP]",
     ]
+
+
+def test_a_label_that_bert_does_not_have_is_shown_as_such():
+    records = dataclasses.replace(
+        two_records(), next_sentence_labels=np.array([[7], [0]], np.int32)
+    )
+    (first, *_) = inspection.show_record(records, 0, VOCABULARY, number=4)
+    assert first == ("record 4: 6 tokens; a sentence label that BERT does not have (label 7)")
 
 
 def test_rates_are_those_of_the_records():
@@ -89,14 +97,66 @@ def test_the_statistics_are_those_that_were_written(
         assert f"records          {counts.records:,}\n" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("num_shown", "num_counted"), [(2, 7), (0, 3), (3, 3), (9, 7), (7, 1), (9, 16)]
+)
 def test_as_many_records_are_shown_and_counted_as_asked_for(
+    settings: InspectionSettings,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    num_shown: int,
+    num_counted: int,
+):
+    monkeypatch.setattr(inspection, "_BATCH_RECORDS", 3)
+    info = inspection.read_info(settings.input_dir)
+    total = sum(shard.num_records for shard in info.splits["train"])
+    assert total > 16
+    capsys.readouterr()
+    counts = inspection.inspect(
+        dataclasses.replace(settings, num_shown=num_shown, num_counted=num_counted)
+    )
+    assert counts.records == num_counted
+    said = capsys.readouterr().out
+    shown = [line.split(":")[0] for line in said.splitlines() if line.startswith("record ")]
+    assert shown == [f"record {number}" for number in range(num_shown)]
+    assert f"{settings.input_dir}, first {num_counted} of {total} records:\n" in said
+
+
+def test_counting_is_in_the_order_of_the_files(
+    settings: InspectionSettings, monkeypatch: pytest.MonkeyPatch
+):
+    at_once = inspection.inspect(dataclasses.replace(settings, num_counted=20))
+    monkeypatch.setattr(inspection, "_BATCH_RECORDS", 3)
+    assert inspection.inspect(dataclasses.replace(settings, num_counted=20)) == at_once
+
+
+def test_no_sample_is_named_where_all_records_count(
     settings: InspectionSettings, capsys: pytest.CaptureFixture[str]
 ):
-    capsys.readouterr()
-    counts = inspection.inspect(dataclasses.replace(settings, num_shown=2, num_counted=7))
-    assert counts.records == 7
-    shown = [line for line in capsys.readouterr().out.splitlines() if line.startswith("record ")]
-    assert [line.split(":")[0] for line in shown] == ["record 0", "record 1"]
+    inspection.inspect(settings)
+    assert f"\ntrain of {settings.input_dir}:\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("place", [0.0, 0.5, 1.0])
+def test_a_damaged_shard_of_the_right_size_is_refused_by_name(
+    settings: InspectionSettings, place: float
+):
+    path = Path(settings.input_dir) / "train-00001-of-00003.tfrecord"
+    content = bytearray(path.read_bytes())
+    content[round(place * (len(content) - 1))] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(
+        UserError, match=r"train-00001-of-00003\.tfrecord is damaged.*create the records anew"
+    ):
+        inspection.inspect(settings)
+
+
+def test_records_of_another_length_than_the_folder_says_are_refused(settings: InspectionSettings):
+    info = inspection.read_info(settings.input_dir)
+    other = dataclasses.replace(info, max_seq_length=31)
+    (Path(settings.input_dir) / "dataset_info.json").write_text(other.to_json())
+    with pytest.raises(UserError, match=r"train-00000-of-00003\.tfrecord is damaged"):
+        inspection.inspect(settings)
 
 
 def test_another_vocabulary_is_refused(settings: InspectionSettings, tmp_path: Path):

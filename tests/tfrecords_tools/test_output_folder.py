@@ -59,6 +59,24 @@ def test_a_folder_made_with_another_vocabulary_or_text_is_refused(make_settings:
         Path(path).write_text(before)
 
 
+@pytest.mark.parametrize("name", ["train-00001-of-00003", "heldout-00000-of-00001"])
+@pytest.mark.parametrize("is_deleted", [True, False])
+def test_a_finished_folder_with_a_damaged_shard_is_refused(
+    make_settings: MakeSettings, name: str, is_deleted: bool
+):
+    settings = make_settings()
+    pretraining_dataset.create(settings)
+    path = Path(settings.output_dir) / f"{name}.tfrecord"
+    content = path.read_bytes()
+    path.unlink()
+    if not is_deleted:
+        path.write_bytes(content[:-1])
+    found = "it is not there" if is_deleted else f"it has {len(content) - 1:,} bytes"
+    message = f"shard {name}.tfrecord is missing or cut off: {found} .* Remove the folder"
+    with pytest.raises(UserError, match=message):
+        pretraining_dataset.create(settings)
+
+
 def test_a_run_that_breaks_off_leaves_nothing_that_looks_finished(
     make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch
 ):

@@ -36,6 +36,8 @@ def test_the_last_line_needs_no_end(tmp_path: Path):
         ([*SPECIAL_TOKENS, "a", "b", "a"], "'a' stands on line 6 and again on line 8"),
         ([*SPECIAL_TOKENS, "", "b"], "line 6 is empty"),
         ([], "line 1 is empty"),
+        ([*SPECIAL_TOKENS, "a", "é" * 128 + "a"], "line 7 has 257 bytes; a token must .* 256"),
+        ([*SPECIAL_TOKENS, "##" + "a" * 257], "line 6 has 257 bytes; a token must .* 256"),
     ],
 )
 def test_a_vocabulary_that_cannot_work_is_refused(tmp_path: Path, tokens: list[str], message: str):
@@ -50,6 +52,12 @@ def test_a_vocabulary_that_is_no_text_or_no_file_is_refused(tmp_path: Path):
     for path in (tmp_path, tmp_path / "absent"):
         with pytest.raises(UserError, match="is no file"):
             tokenization.read_vocabulary(str(path))
+
+
+def test_the_longest_tokens_that_are_let_pass_suit_the_tokenizer(tmp_path: Path):
+    tokens = [*SPECIAL_TOKENS, "a" * 256, "##" + "é" * 128]
+    vocabulary = tokenization.read_vocabulary(write(tmp_path / "vocab.txt", tokens))
+    tokenization.make_tokenizer(vocabulary, do_lower_case=True)
 
 
 def test_special_tokens_are_found_wherever_they_stand():

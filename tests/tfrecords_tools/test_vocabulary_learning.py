@@ -5,6 +5,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+import tensorflow as tf
 
 from mslt_tf.errors import UserError
 from tests.tfrecords_tools.numbered_text import SPECIAL_TOKENS
@@ -74,6 +75,54 @@ def test_the_order_of_reading_does_not_matter():
     )
 
 
+def chinese_text(num_characters: int) -> list[str]:
+    """Lines of that many different characters, the first ones more often than the others."""
+    characters = [chr(0x4E00 + number) for number in range(num_characters)]
+    return ["".join(characters[:stop]) for stop in range(100, num_characters + 1, 100)]
+
+
+def unknown_share(vocabulary: list[str], text: list[str]) -> float:
+    tokenizer = tokenization.make_tokenizer(vocabulary, do_lower_case=True)
+    tokens = tokenizer.tokenize(text).values.numpy()
+    return (tokens == vocabulary.index("[UNK]")).mean()
+
+
+def test_a_large_alphabet_has_no_unknown_character_where_there_is_room():
+    text = chinese_text(3_000)
+    counts = vocabulary_learning.count_words(text, do_lower_case=True)
+    vocabulary = vocabulary_learning.learn(counts, vocab_size=8_192)
+    assert unknown_share(vocabulary, text) == 0
+    assert len(vocabulary) == len(SPECIAL_TOKENS) + 3_000
+
+
+def test_without_room_the_rarest_characters_are_unknown_and_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    text = chinese_text(300)
+    vocabulary = vocabulary_learning.build(settings_for(tmp_path, "\n".join(text)))
+    assert len(vocabulary) == len(SPECIAL_TOKENS) + 200  # two thirds of 300
+    assert round(unknown_share(vocabulary, text), 4) == 0.1667
+    said = capsys.readouterr().out
+    assert "note: 100 of 300 different characters, the rarest, got no token" in said
+    assert "16.67% of the text's, become [UNK]" in said
+
+
+def test_words_with_a_cut_character_leave_their_place_to_others():
+    stems, ends = ["walk", "talk", "play", "jump"], ["", "ed", "ing", "s", "er", "able"]
+    counts = Counter({stem + end: 5 for stem in stems for end in ends})
+    # More frequent than these words, but of far more characters than the vocabulary can have.
+    foreign = Counter({f"{chr(0xAC00 + 2 * n)}{chr(0xAC01 + 2 * n)}": 12 for n in range(1_000)})
+    vocabulary = vocabulary_learning.learn(counts + foreign, vocab_size=300)
+    assert set(counts) <= set(vocabulary)
+
+
+def test_an_alphabet_that_leaves_no_word_is_refused():
+    with pytest.raises(UserError, match=r"--vocab_size=200 has room for \d+ different characters"):
+        vocabulary_learning.learn(
+            Counter(["".join(chr(0x3B1 + n) for n in range(200))]), vocab_size=200
+        )
+
+
 def settings_for(tmp_path: Path, text: str) -> VocabularySettings:
     (tmp_path / "text.txt").write_text(text)
     return VocabularySettings(
@@ -91,7 +140,9 @@ def test_the_file_is_a_vocabulary_and_fewer_tokens_are_admitted(
     assert tokenization.read_vocabulary(settings.vocab_file) == vocabulary
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["vocab.txt"]
     assert len(vocabulary) < 300
-    assert "fewer than --vocab_size=300" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "fewer than --vocab_size=300" in said
+    assert "[UNK]" not in said  # as every character has a token
 
 
 def test_an_existing_vocabulary_is_never_overwritten(tmp_path: Path):
@@ -101,6 +152,27 @@ def test_an_existing_vocabulary_is_never_overwritten(tmp_path: Path):
     with pytest.raises(UserError, match=r"vocab\.txt exists already"):
         vocabulary_learning.build(settings)
     assert Path(settings.vocab_file).read_text() == "precious"
+
+
+def test_a_file_that_cannot_be_written_is_told_before_the_text_is_read(tmp_path: Path):
+    (tmp_path / "file").touch()
+    settings = dataclasses.replace(
+        settings_for(tmp_path, "the cat sat"),
+        input=str(tmp_path / "no_such_text"),
+        vocab_file=str(tmp_path / "file" / "vocab.txt"),
+    )
+    with pytest.raises(UserError, match=r"--vocab_file .*file/vocab\.txt cannot be written"):
+        vocabulary_learning.build(settings)
+
+
+def test_a_disk_that_fills_up_meanwhile_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def write_text(path: str, text: str) -> None:
+        raise tf.errors.ResourceExhaustedError(None, None, "No space left on device")
+
+    settings = settings_for(tmp_path, "the cat sat")
+    monkeypatch.setattr(vocabulary_learning.records, "write_text", write_text)
+    with pytest.raises(UserError, match="cannot be written: No space left on device"):
+        vocabulary_learning.build(settings)
 
 
 def test_an_input_without_words_is_refused(tmp_path: Path):
