@@ -22,6 +22,7 @@ from mslt_tf.stage_plan import format_table
 RUNS = {
     "original": ["--method=original"],
     "stacking": ["--method=stacking"],
+    "mslt_k2_long": ["--method=mslt", "--num_stages=2", "--stage_steps=5600,1200,1200"],
     "mslt_k2": ["--method=mslt", "--num_stages=2"],
     "mslt_k4": ["--method=mslt", "--num_stages=4"],
 }

@@ -4,6 +4,7 @@ import logging
 import os
 import sys
 import textwrap
+import warnings
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -57,6 +58,8 @@ def silence_tensorflow() -> None:
     """Keeps TensorFlow's start-up notes off the terminal; must run before it is imported."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    # tensorflow-hub, behind tensorflow-text, imports it; setup.py pins a version that has it.
+    warnings.filterwarnings("ignore", message="pkg_resources is deprecated")
 
 
 def help_text(description: str, own_flags: list[flags.Flag[Any]]) -> str:
