@@ -7,7 +7,7 @@ import tensorflow as tf
 from mslt_tf.modeling.attention import SelfAttention, attention_bias
 from tests.modeling.small_models import tiny_config
 
-SEED = tf.constant([1, 2])
+SEED = np.array([1, 2])
 
 
 @pytest.mark.parametrize("num_heads", [1, 4])
