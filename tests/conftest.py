@@ -23,8 +23,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Splits the CPU into two logical devices where a selected test is marked `multi_device`.
 
-    TensorFlow allows that only before its first operation, hence not in a fixture, and no test module
-    may run one when it is imported.
+    TensorFlow allows that only before its first operation, hence not in a fixture; and no test
+    module may run one when it is imported.
     """
     if any(item.get_closest_marker("multi_device") for item in session.items):
         import tensorflow as tf
