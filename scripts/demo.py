@@ -114,7 +114,7 @@ def run_demo(folder: str, text: str, *, num_train_steps: int) -> int:
     """Runs the three commands and says what came of them; returns the exit status 0."""
     _say(
         "The demo makes a vocabulary and records from a small text, pretrains a tiny BERT in five "
-        "stages\nand exports its encoder: 5 to 10 minutes on 2 CPU cores. Ctrl-C stops it, the "
+        "stages\nand exports its encoder: about 5 minutes on 2 CPU cores. Ctrl-C stops it, the "
         f"same command goes on.\nEverything goes to {folder}."
     )
     begin = time.monotonic()
