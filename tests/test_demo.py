@@ -158,6 +158,7 @@ def test_a_command_that_fails_ends_the_demo(
 def test_ctrl_c_while_a_command_starts_leaves_none_behind(
     tmp_path: Path, run_main, monkeypatch, when: str
 ):
+    handler = signal.getsignal(signal.SIGINT)
     children: list[subprocess.Popen[bytes]] = []
     start = subprocess.Popen
 
@@ -175,12 +176,13 @@ def test_ctrl_c_while_a_command_starts_leaves_none_behind(
     )
     assert run_main(f"--folder={tmp_path}") == 130
     assert [child.returncode for child in children] == [-signal.SIGTERM]
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is handler  # as it was
 
 
 def test_ctrl_c_stops_the_command_gently_and_the_demo_without_traceback(
     tmp_path: Path, run_main, capsys, monkeypatch
 ):
+    handler = signal.getsignal(signal.SIGINT)
     # The command notes how it was stopped, and that a single signal came.
     program = (
         "import pathlib, signal, time\n"
@@ -205,7 +207,7 @@ def test_ctrl_c_stops_the_command_gently_and_the_demo_without_traceback(
     assert run_main(f"--folder={tmp_path}") == 130
     assert note.read_text() == "ready stopped "
     assert "Run the demo again to go on" in capsys.readouterr().out
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is handler  # as it was
 
 
 def start_demo(folder: Path, *, num_train_steps: int) -> subprocess.Popen[str]:
