@@ -6,9 +6,10 @@ weights cross to the next stage, and the optimizer's state where the same variab
 
 import contextlib
 import dataclasses
+import functools
 import gc
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 import tensorflow as tf
@@ -27,6 +28,7 @@ from mslt_tf.pretraining import (
     train_step,
 )
 from mslt_tf.pretraining.interruption import Interruption
+from mslt_tf.pretraining.record_files import Records
 from mslt_tf.pretraining.run_log import say
 from mslt_tf.pretraining.run_setup import Run, open_run
 from mslt_tf.pretraining.stage_meter import StageMeter
@@ -191,7 +193,8 @@ def _train(
     num_steps = 1  # the first call compiles; how long a step takes is seen after it
     while step < end and not interruption.status:
         started = time.monotonic()
-        with _naming_damage(run, step, num_steps, stage):
+        find_blocks = functools.partial(_blocks_read_by, run, step, num_steps, stage)
+        with _naming_damage(run.train_records, find_blocks):
             totals, bad_step = train_steps(batches, tf.constant(num_steps, tf.int64))
             totals, bad_step = totals.numpy(), int(bad_step.numpy())
         if bad_step != train_step.ALL_FINITE:
@@ -244,11 +247,11 @@ def _make_evaluate_if_due(
     """Returns a function that evaluates at the stage's end and every `eval_steps` steps, once."""
     if run.eval_records is None:
         return lambda step: None
-    stage, end = run.plan.stages[index], run.plan.first_step(index + 1)
+    stage, end, records = run.plan.stages[index], run.plan.first_step(index + 1), run.eval_records
     evaluate = evaluation.make_evaluate(
         run.strategy,
         model,
-        run.eval_records,
+        records,
         batch_size=run.config.eval_batch_size,
         vocab_size=run.config.model.vocab_size,
     )
@@ -257,7 +260,8 @@ def _make_evaluate_if_due(
         is_due = step == end or (run.config.eval_steps and step % run.config.eval_steps == 0)
         if not is_due or run.log.has_evaluation(step):
             return
-        values = evaluate(lambda: bool(interruption.status))
+        with _naming_damage(records, lambda: range(len(records.blocks))):
+            values = evaluate(lambda: bool(interruption.status))
         if values is not None:  # else interrupted: done when the run goes on
             run.log.evaluation(stage=stage.name, step=step, values=values)
 
@@ -273,19 +277,21 @@ def _announce(run: Run, stage: Stage, *, step: int, first_step: int) -> None:
     )
 
 
+def _blocks_read_by(run: Run, step: int, num_steps: int, stage: Stage) -> list[int]:
+    """Returns the training blocks that `num_steps` steps from `step` on may have read."""
+    return input_pipeline.blocks_at(
+        run.train_records,
+        seed=run.config.seed,
+        position=run.plan.sequences_before(step),
+        num_records=(num_steps + input_pipeline.BATCHES_AHEAD) * stage.batch_size,
+    )
+
+
 @contextlib.contextmanager
-def _naming_damage(run: Run, step: int, num_steps: int, stage: Stage) -> Iterator[None]:
+def _naming_damage(records: Records, find_blocks: Callable[[], Iterable[int]]) -> Iterator[None]:
     """Turns an error of the input into one that names the damaged file and record."""
     try:
         yield
     except (tf.errors.DataLossError, tf.errors.NotFoundError, tf.errors.InvalidArgumentError):
-        blocks = input_pipeline.blocks_at(
-            run.train_records,
-            seed=run.config.seed,
-            position=run.plan.sequences_before(step),
-            num_records=(num_steps + input_pipeline.BATCHES_AHEAD) * stage.batch_size,
-        )
-        record_scan.check_blocks(
-            [run.train_records.blocks[block] for block in blocks], run.train_records.layout
-        )
+        record_scan.check_blocks([records.blocks[i] for i in find_blocks()], records.layout)
         raise

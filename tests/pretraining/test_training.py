@@ -211,19 +211,19 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_names_stage_and_step(data, 
     assert not (tmp_path / "checkpoints").exists()
 
 
-def test_a_record_that_breaks_while_training_is_named(data, tmp_path):
-    pattern = tiny.write_random_shards(tmp_path / "train", sizes=(30,))
-    path = tmp_path / "train" / "part-0.tfrecord"
-    config = tiny.config(
-        train_records=pattern, **{**SMALL, "num_train_steps": 20}, output_dir=tmp_path / "run"
-    )
+@pytest.mark.parametrize("part", ["train", "eval"])
+def test_a_record_that_breaks_during_a_run_is_named(data, tmp_path, part):
+    pattern = tiny.write_random_shards(tmp_path / part, sizes=(30,))
+    path = tmp_path / part / "part-0.tfrecord"
+    flags = {**data, **SMALL, "num_train_steps": 20, "eval_steps": 1, f"{part}_records": pattern}
+    config = tiny.config(**flags, output_dir=tmp_path / "run")
     run_setup.open_run(config)  # reads the facts while the file is whole
     content = bytearray(path.read_bytes())
     stat = path.stat()
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
     os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))  # as a failing disk would leave it
-    with pytest.raises(UserError, match=r"part-0\.tfrecord is damaged at record \d+"):
+    with pytest.raises(UserError, match=rf"{part}/part-0\.tfrecord is damaged at record \d+"):
         training.pretrain(config)
 
 
