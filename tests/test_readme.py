@@ -83,6 +83,7 @@ def test_every_tool_explains_itself(tool: str):
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
 def test_commands_name_flags_that_their_tool_has(path: Path):
+    """Parsing raises at a flag that the tool does not define, or a value that it refuses."""
     for tool, arguments in documented_commands.find_commands(path.read_text("utf-8")):
         documented_commands.parse(tool, arguments)
 

@@ -101,17 +101,15 @@ def scan_file(path: str, *, report: Callable[[str], None] = lambda line: None) -
     """
     compression: Literal["", "GZIP"] = "GZIP" if _starts_with(path, GZIP_MAGIC) else ""
     layout: Layout | None = None
-    blocks: list[Block] = []
+    starts: list[tuple[int, int]] = []  # of each block: its first record, its byte offset
     num_records, offset, largest_id = 0, 0, 0
     reported = time.monotonic()
     for records in _record_batches(path, compression):
         layout = layout or _layout_of_first(path, records[0], compression)
         largest_id = max(largest_id, _largest_token_id(path, records, layout, num_records))
         for record in records:
-            if not blocks or (offset - blocks[-1].byte_offset >= BLOCK_BYTES and not compression):
-                blocks.append(Block(path, offset, 0))
-            grown = blocks[-1].num_records + 1
-            blocks[-1] = dataclasses.replace(blocks[-1], num_records=grown)
+            if not starts or (offset - starts[-1][1] >= BLOCK_BYTES and not compression):
+                starts.append((num_records, offset))
             num_records += 1
             offset += len(record) + RECORD_FRAMING_BYTES
         if time.monotonic() - reported > SECONDS_BETWEEN_REPORTS:
@@ -119,7 +117,12 @@ def scan_file(path: str, *, report: Callable[[str], None] = lambda line: None) -
             report(f"{path}: {num_records:,} records, {offset / 1e6:,.0f} MB read")
     if layout is None:
         raise UserError(f"{path} holds no record. Leave it out, or create it anew.")
-    return FileFacts(layout=layout, vocab_size=largest_id + 1, blocks=tuple(blocks))
+    ends = [*(first for first, _ in starts[1:]), num_records]
+    blocks = tuple(
+        Block(path, byte_offset, end - first)
+        for (first, byte_offset), end in zip(starts, ends, strict=True)
+    )
+    return FileFacts(layout=layout, vocab_size=largest_id + 1, blocks=blocks)
 
 
 def check_blocks(blocks: Sequence[Block], layout: Layout) -> None:

@@ -55,6 +55,7 @@ def test_a_vocabulary_that_is_no_text_or_no_file_is_refused(tmp_path: Path):
 
 
 def test_the_longest_tokens_that_are_let_pass_suit_the_tokenizer(tmp_path: Path):
+    """Making the tokenizer raises at a token that is one byte longer."""
     tokens = [*SPECIAL_TOKENS, "a" * 256, "##" + "é" * 128]
     vocabulary = tokenization.read_vocabulary(write(tmp_path / "vocab.txt", tokens))
     tokenization.make_tokenizer(vocabulary, do_lower_case=True)
