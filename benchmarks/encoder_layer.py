@@ -48,13 +48,13 @@ def main(argv: list[str]) -> None:
 def _our_stack(dtype: str) -> Step:
     config = ModelConfig()
     layers = [
-        EncoderLayer(config, index=i, initializer_seed=0, name=block_name(i), dtype=dtype)
+        EncoderLayer(config, initializer_seed=0, name=block_name(i), dtype=dtype)
         for i in range(_NUM_LAYERS.value)
     ]
 
     def stack(x: tf.Tensor, input_mask: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, list]:
-        for layer in layers:
-            x = layer(x, input_mask, seed, training=True)
+        for index, layer in enumerate(layers):
+            x = layer(x, input_mask, seed, index, training=True)
         return x, [v for layer in layers for v in layer.trainable_variables]
 
     return stack

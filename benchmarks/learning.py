@@ -1,10 +1,12 @@
-r"""Trains a narrow BERT by each method at equal steps, and prints what each stage reached.
+r"""Trains narrow BERTs and ALBERTs by each method at equal steps; prints what each stage reached.
 
   python benchmarks/learning.py --output_dir=runs/learning
+  python benchmarks/learning.py --output_dir=runs/albert --runs=albert_original,albert_mslt \
+      --input='enwiki/wiki_*' --data_flags=--dupe_factor=1
 
-Runs in the project's root. It makes the vocabulary and the records from the documentation inside
-the Python installation, then trains by configs/narrow.flags. What is finished is not done again,
-and an interrupted run goes on, so the command may be given again at any time.
+Runs in the project's root. It makes vocabulary and records, by default from the documentation
+inside the Python installation, then trains. What is finished is not done again, and an interrupted
+run goes on, so the command may be given again at any time.
 """
 
 import json
@@ -18,20 +20,42 @@ from mslt_tf import startup
 from mslt_tf.errors import UserError
 from mslt_tf.stage_plan import format_table
 
+BERT, ALBERT = "--flagfile=configs/narrow.flags", "--flagfile=configs/narrow_albert.flags"
+# Crosses from length 128 to 512; about a tenth of the steps of the others.
+TWO_LENGTHS = [
+    "--max_position_embeddings=512",
+    "--max_seq_length=128",
+    "--max_predictions_per_seq=20",
+    "--long_seq_length=512",
+    "--long_train_batch_size=8",
+    "--num_train_steps=1000",
+    "--num_warmup_steps=100",
+    "--log_steps=20",
+]
 # What to run, by the name of its folder.
 RUNS = {
-    "original": ["--method=original"],
-    "stacking": ["--method=stacking"],
-    "mslt_k2_long": ["--method=mslt", "--num_stages=2", "--stage_steps=5600,1200,1200"],
-    "mslt_k2": ["--method=mslt", "--num_stages=2"],
-    "mslt_k4": ["--method=mslt", "--num_stages=4"],
+    "original": [BERT, "--method=original"],
+    "stacking": [BERT, "--method=stacking"],
+    "mslt_k2_long": [BERT, "--num_stages=2", "--stage_steps=5600,1200,1200"],
+    "mslt_k2": [BERT, "--num_stages=2"],
+    "mslt_k4": [BERT, "--num_stages=4"],
+    "albert_original": [ALBERT, "--method=original", "--num_hidden_groups=1"],
+    "albert_mslt": [ALBERT],
+    "albert_mslt_long": [ALBERT, "--stage_steps=4800,800,800,800,800"],
+    "two_lengths": [BERT, *TWO_LENGTHS],
+    "albert_two_lengths": [ALBERT, *TWO_LENGTHS],
 }
+DEFAULT_RUNS = ["original", "stacking", "mslt_k2_long", "mslt_k2", "mslt_k4"]
 
 
 def define_flags(values: flags.FlagValues) -> None:
     """Defines the flags of this benchmark."""
     flags.DEFINE_string("output_dir", "runs/learning", "Where it all goes.", flag_values=values)
-    flags.DEFINE_list("runs", list(RUNS), f"Which of {', '.join(RUNS)}.", flag_values=values)
+    flags.DEFINE_list("runs", DEFAULT_RUNS, f"Which of {', '.join(RUNS)}.", flag_values=values)
+    flags.DEFINE_string("input", "embedded", "Text, as create_data takes it.", flag_values=values)
+    flags.DEFINE_list(
+        "data_flags", [], "More flags for create_data, with commas.", flag_values=values
+    )
     flags.DEFINE_list(
         "extra_flags", [], "More flags for run_pretraining, with commas.", flag_values=values
     )
@@ -47,48 +71,63 @@ def main() -> None:
     if unknown:
         raise UserError(f"--runs has {', '.join(unknown)}. Use some of {', '.join(RUNS)}.")
     if not flags.FLAGS.report_only:
-        make_data(folder)
         for name in flags.FLAGS.runs:
             train(folder, name, flags.FLAGS.extra_flags)
     sys.stdout.write(report(folder, flags.FLAGS.runs) + "\n")
 
 
-def make_data(folder: Path) -> None:
-    """Makes vocabulary and records: length 64, five passes, a twentieth held out."""
+def make_vocabulary(folder: Path) -> Path:
+    """Makes a vocabulary of about 4,096 word pieces, once."""
     vocab_file = folder / "vocab.txt"
     if not vocab_file.exists():
-        run("tfrecords_tools.build_vocab", "--vocab_size=4096", f"--vocab_file={vocab_file}")
+        run(
+            "tfrecords_tools.build_vocab",
+            f"--input={flags.FLAGS.input}",
+            "--vocab_size=4096",
+            f"--vocab_file={vocab_file}",
+        )
+    return vocab_file
+
+
+def make_records(folder: Path, *, max_seq_length: int) -> Path:
+    """Makes records: five passes unless `--data_flags` says else, a twentieth held out."""
+    records = folder / f"records_{max_seq_length}"
     run(
         "tfrecords_tools.create_data",
-        f"--vocab_file={vocab_file}",
-        f"--output_dir={folder / 'records'}",
-        "--max_seq_length=64",
-        "--max_predictions_per_seq=10",
+        f"--input={flags.FLAGS.input}",
+        f"--vocab_file={make_vocabulary(folder)}",
+        f"--output_dir={records}",
+        f"--max_seq_length={max_seq_length}",
+        f"--max_predictions_per_seq={round(max_seq_length * 0.15625)}",  # BERT's 20 of 128
         "--dupe_factor=5",
         "--heldout_fraction=0.05",
+        *flags.FLAGS.data_flags,
     )
+    return records
 
 
 def train(folder: Path, name: str, extra_flags: list[str]) -> None:
-    """Trains one of RUNS."""
-    info = json.loads((folder / "records" / "dataset_info.json").read_text("utf-8"))
+    """Trains one of RUNS on records that it makes."""
+    two_lengths = "--long_seq_length=512" in RUNS[name]
+    records = make_records(folder, max_seq_length=128 if two_lengths else 64)
+    data = {"train": records / "train-*", "eval": records / "heldout-*"}
+    if two_lengths:
+        long_records = make_records(folder, max_seq_length=512)
+        data |= {"long_train": long_records / "train-*", "long_eval": long_records / "heldout-*"}
+    info = json.loads((records / "dataset_info.json").read_text("utf-8"))
     run(
         "mslt_tf.run_pretraining",
-        "--flagfile=configs/narrow.flags",
+        *RUNS[name],
         f"--vocab_size={info['vocab_size']}",
         f"--vocab_file={folder / 'vocab.txt'}",
-        f"--train_records={folder / 'records' / 'train-*'}",
-        f"--eval_records={folder / 'records' / 'heldout-*'}",
+        *(f"--{part}_records={pattern}" for part, pattern in data.items()),
         f"--output_dir={folder / name}",
-        *RUNS[name],
         *extra_flags,
     )
 
 
 def run(module: str, *arguments: str) -> None:
     """Runs a command of this project; stops with its status if it fails."""
-    if module.startswith("tfrecords_tools"):
-        arguments = ("--input=embedded", *arguments)
     status = subprocess.call([sys.executable, "-m", module, *arguments])
     if status:
         sys.exit(status)
@@ -118,7 +157,7 @@ def stage_row(name: str, entries: list[dict]) -> tuple[str, ...]:
         f"{heldout['masked_lm_loss']:.3f}",
         f"{heldout['unigram_entropy'] - heldout['masked_lm_loss']:.3f}",
         f"{heldout['masked_lm_accuracy']:.3f}",
-        f"{heldout['next_sentence_accuracy']:.3f}",
+        f"{heldout['sentence_pair_accuracy']:.3f}",
         f"{speeds[len(speeds) // 2]:,.0f}",  # the median: other work on the machine disturbs some
         f"{sum(entry['seconds'] for entry in train):,.0f}",
     )

@@ -49,6 +49,8 @@ class PretrainingConfig:
     output_dir: str
     train_records: tuple[str, ...]  # globs
     eval_records: tuple[str, ...]  # globs; empty: no evaluation
+    long_train_records: tuple[str, ...]  # globs; for the plan's long stage, if it has one
+    long_eval_records: tuple[str, ...]  # globs; empty: the long stage takes eval_records
     vocab_file: str
     do_lower_case: bool
     init_checkpoint: str
@@ -69,13 +71,13 @@ class PretrainingConfig:
             if stage.seq_length > self.model.max_position_embeddings:
                 raise UserError(
                     f"stage {stage.name} has sequences of {stage.seq_length} tokens, the model "
-                    f"has {self.model.max_position_embeddings} positions. Lower "
-                    "--max_seq_length or raise --max_position_embeddings."
+                    f"has {self.model.max_position_embeddings} positions. Use shorter ones or "
+                    "raise --max_position_embeddings."
                 )
             if stage.max_predictions_per_seq > stage.seq_length:
                 raise UserError(
-                    f"max_predictions_per_seq {stage.max_predictions_per_seq} is more than "
-                    f"max_seq_length {stage.seq_length}. Use the values of the records."
+                    f"stage {stage.name} has {stage.max_predictions_per_seq} predictions in "
+                    f"sequences of {stage.seq_length} tokens. Use the values of the records."
                 )
         for name in ("eval_batch_size", "log_steps", "checkpoint_steps", "num_checkpoints_kept"):
             if getattr(self, name) < 1:
@@ -85,21 +87,24 @@ class PretrainingConfig:
         if not 0 <= self.seed < 2**31:
             raise UserError(f"seed is {self.seed}. Use 0 to {2**31 - 1}.")
 
+    @property
+    def short_seq_length(self) -> int:
+        """The length of `train_records`; a greater one is the long stage's."""
+        return min(stage.seq_length for stage in self.plan.stages)
+
     def to_json(self) -> str:
         """Returns the settings as text for the run's folder."""
         return json.dumps(dataclasses.asdict(self), indent=2, sort_keys=True) + "\n"
 
     def identity(self) -> dict[str, Any]:
-        """Returns what must be equal for a run to go on: stages, model, objective and seed.
+        """Returns what must be equal for a run to go on: stages, model and seed.
 
         And whether the loss is scaled, as that is state. Not in it: world size, accumulation,
-        learning rate, logging, paths.
-        The fingerprint of the data is compared beside it.
+        learning rate, logging, paths. Objective and fingerprint of the data are compared beside it.
         """
         return {
             "stages": [dataclasses.asdict(stage) for stage in self.plan.stages],
             "model": dataclasses.asdict(self.model),
-            "objective": "mlm+nsp",
             "scales_loss": self.precision == "float16",
             "seed": self.seed,
         }

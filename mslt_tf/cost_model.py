@@ -1,11 +1,12 @@
 """What a stage costs by arithmetic: trainable parameters, all-reduce bytes, FLOPs.
 
 FLOPs count matrix products only, 2 per multiply-add. Symbols: s = tokens, h = hidden size,
-i = intermediate size, P = predictions, V = vocabulary. One layer: forward 8sh^2 + 4shi + 4s^2h;
-gradient to its input the same plus 4s^2h (attention has two activations in each product); gradient
-to its weights 8sh^2 + 4shi. What is not needed is not counted: below the lowest trainable block
-nothing, at its edge not the input gradient of query, key and value (6sh^2), and while the
-embeddings are frozen no gradient of the tied output matrix.
+i = intermediate size, e = embedding size, P = predictions, V = vocabulary. One layer: forward
+8sh^2 + 4shi + 4s^2h; gradient to its input the same plus 4s^2h (attention has two activations in
+each product); gradient to its weights 8sh^2 + 4shi. Widening embeddings from e to h takes 2seh for
+each of the three. What is not needed is not counted: below the lowest trainable block nothing, at
+its edge not the input gradient of query, key and value (6sh^2), and while the embeddings are frozen
+no gradient of the tied output matrix. Layers that share weights cost as many FLOPs as others.
 """
 
 import dataclasses
@@ -38,37 +39,49 @@ class StageCost:
 
 def stage_cost(config: ModelConfig, stage: Stage) -> StageCost:
     """Returns what one sequence and one update cost in `stage`."""
-    num_trained = stage.num_blocks - stage.num_frozen_blocks
-    s, h = stage.seq_length, config.hidden_size
+    num_layers = stage.num_blocks * config.layers_per_block
+    num_trained = num_layers - stage.num_frozen_blocks * config.layers_per_block
+    s, h, predictions = stage.seq_length, config.hidden_size, stage.max_predictions_per_seq
     dense = 8 * s * h * h + 4 * s * h * config.intermediate_size
     attention = 4 * s * s * h
-    decoder = 2 * stage.max_predictions_per_seq * h * config.vocab_size
-    transform_and_pooler = 2 * (stage.max_predictions_per_seq + 1) * h * h
+    projection = 2 * s * config.embedding_width * h if config.projects_embeddings else 0
+    decoder = 2 * predictions * config.embedding_width * config.vocab_size
+    heads = 2 * predictions * h * config.embedding_width + 2 * h * h  # transform and pooler
     edge = 0 if stage.trains_embeddings else 6 * s * h * h
+    trains_embeddings = int(stage.trains_embeddings)
     return StageCost(
         num_trainable_parameters=trainable_parameters(config, stage),
-        forward_flops=stage.num_blocks * (dense + attention) + decoder + transform_and_pooler,
+        forward_flops=num_layers * (dense + attention) + projection + decoder + heads,
         input_gradient_flops=(
-            num_trained * (dense + 2 * attention) - edge + decoder + transform_and_pooler
+            num_trained * (dense + 2 * attention)
+            - edge
+            + trains_embeddings * projection
+            + decoder
+            + heads
         ),
         weight_gradient_flops=(
-            num_trained * dense + transform_and_pooler + (decoder if stage.trains_embeddings else 0)
+            num_trained * dense + trains_embeddings * (projection + decoder) + heads
         ),
     )
 
 
 def trainable_parameters(config: ModelConfig, stage: Stage) -> int:
     """Returns the number of parameters that `stage` trains."""
-    h, i, vocab = config.hidden_size, config.intermediate_size, config.vocab_size
-    layer_norm = 2 * h
+    e, h, i, vocab = (
+        config.embedding_width,
+        config.hidden_size,
+        config.intermediate_size,
+        config.vocab_size,
+    )
     square = h * h + h
-    block = 4 * square + (h * i + i) + (i * h + h) + 2 * layer_norm
-    pooler_and_sentence = square + 2 * h + 2
-    masked_lm = square + layer_norm + vocab
+    block = 4 * square + (h * i + i) + (i * h + h) + 2 * (2 * h)
+    pooler_and_sentence_pair = square + 2 * h + 2
+    masked_lm = (h * e + e) + 2 * e + vocab
     rows = vocab + config.max_position_embeddings + config.type_vocab_size
-    embeddings = rows * h + layer_norm if stage.trains_embeddings else 0
+    projection = e * h + h if config.projects_embeddings else 0
+    embeddings = rows * e + 2 * e + projection if stage.trains_embeddings else 0
     num_trained = stage.num_blocks - stage.num_frozen_blocks
-    return embeddings + num_trained * block + pooler_and_sentence + masked_lm
+    return embeddings + num_trained * block + pooler_and_sentence_pair + masked_lm
 
 
 def original_stage(config: ModelConfig, stage: Stage) -> Stage:

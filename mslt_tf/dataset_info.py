@@ -8,13 +8,16 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from mslt_tf.errors import UserError
-from mslt_tf.pretraining_example import FeatureNames
+from mslt_tf.pretraining_example import FeatureNames, SentenceObjective
 
 FILE_NAME = "dataset_info.json"
 FORMAT_VERSION = 1
+
+# "" = unknown: records of other programs, or from before there was a choice.
+StoredObjective = SentenceObjective | Literal[""]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,6 +41,7 @@ class DatasetInfo:
     splits: Mapping[str, tuple[Shard, ...]]  # "train", "heldout"
     feature_names: FeatureNames = "v1"
     compression: Literal["", "GZIP"] = ""
+    sentence_objective: StoredObjective = ""
     settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     statistics: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
@@ -51,7 +55,8 @@ class DatasetInfo:
         """Parses `dataset_info.json`; `path` is only for messages.
 
         Raises:
-            UserError: the text is no JSON, of another format version, or lacks or adds a field.
+            UserError: the text is no JSON, of another format version, lacks or adds a field, or
+                names an objective that there is not.
         """
         try:
             content = json.loads(text)
@@ -65,12 +70,20 @@ class DatasetInfo:
                 split: tuple(Shard(**shard) for shard in shards)
                 for split, shards in content.pop("splits").items()
             }
-            return cls(splits=splits, **content)
+            info = cls(splits=splits, **content)
         except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
             raise UserError(
                 f"{path} is not a valid {FILE_NAME} ({type(error).__name__}: {error}). Create the "
                 "records anew, or remove the file to have its facts read off the shards."
             ) from error
+        objectives = get_args(SentenceObjective)
+        if info.sentence_objective not in ("", *objectives):
+            raise UserError(
+                f"{path} has sentence_objective {info.sentence_objective!r}; it must be "
+                f"{' or '.join(objectives)}, or empty if unknown. Create the records anew, or "
+                "correct the file."
+            )
+        return info
 
 
 def hash_vocabulary(tokens: Iterable[str]) -> str:

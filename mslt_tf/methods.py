@@ -4,6 +4,7 @@
 the whole stack is doubled twice. "original": everything from scratch in one stage.
 """
 
+import dataclasses
 import itertools
 from collections.abc import Sequence
 from typing import Literal
@@ -21,6 +22,7 @@ def make_plan(
     method: Method,
     *,
     num_blocks: int,
+    block_unit: Literal["layers", "groups"] = "layers",
     num_stages: int,
     num_train_steps: int,
     joint_fraction: float,
@@ -35,6 +37,7 @@ def make_plan(
         method: "mslt" (paper section 3.2), "stacking" (Gong et al. 2019: everything trains, the
             whole stack is doubled twice) or "original" (one stage from scratch).
         num_blocks: depth of the final model.
+        block_unit: what the blocks are called.
         num_stages: growing stages of mslt, the paper's k; the other methods have their own.
         num_train_steps: steps of the whole run.
         joint_fraction: share of the steps for mslt's closing joint stage; 0 leaves it out.
@@ -48,10 +51,13 @@ def make_plan(
         UserError: blocks that do not divide, shares out of range, stages without a step.
     """
     if method == "mslt":
-        shapes = _mslt_shapes(num_blocks, num_stages, with_joint=joint_fraction > 0)
+        shapes = _mslt_shapes(
+            num_blocks, num_stages, unit=block_unit, with_joint=joint_fraction > 0
+        )
         shares = _mslt_shares(num_stages, joint_fraction)
     elif method == "stacking":
-        shapes, shares = _stacking_shapes(num_blocks), list(STACKING_STEP_SHARES)
+        shapes = _stacking_shapes(num_blocks, unit=block_unit)
+        shares = list(STACKING_STEP_SHARES)
     else:
         shapes, shares = [("original", (None,) * num_blocks, 0)], [1.0]
     steps = _check_stage_steps(stage_steps, shapes, num_train_steps) or _split_steps(
@@ -69,41 +75,102 @@ def make_plan(
                 batch_size=batch_size,
             )
             for (name, sources, num_frozen), num_steps in zip(shapes, steps, strict=True)
-        )
+        ),
+        block_unit,
     )
+
+
+def end_on_long_sequences(
+    plan: StagePlan,
+    *,
+    fraction: float,
+    seq_length: int,
+    max_predictions_per_seq: int,
+    batch_size: int,
+) -> StagePlan:
+    """Returns `plan` with its last steps at a greater length, as a stage of their own.
+
+    Shorter sequences never reach the upper rows of the position table, so these have to be learnt
+    at last; where the table trains. Paper section 4.2: the last 10 % of all steps, at 512.
+
+    Args:
+        plan: a plan of one length.
+        fraction: of all steps.
+        seq_length: tokens per sequence in these steps.
+        max_predictions_per_seq: masked tokens per sequence in these steps.
+        batch_size: sequences per update in these steps.
+
+    Raises:
+        UserError: the length is no greater, or the steps do not lie in a last stage that trains
+            the embeddings.
+    """
+    last = plan.stages[-1]
+    num_steps = round(fraction * plan.num_steps)
+    most = min(last.num_steps, plan.num_steps - 1)
+    if seq_length <= last.seq_length:
+        raise UserError(
+            f"long_seq_length {seq_length} is not more than max_seq_length {last.seq_length}. "
+            "Use a greater one, or 0 for one length throughout."
+        )
+    if not last.trains_embeddings:
+        raise UserError(
+            f"the last stage, {last.name}, freezes the embeddings, and positions from "
+            f"{last.seq_length} on would never be learnt at length {seq_length}. Use a "
+            "joint_fraction above 0, or long_seq_length 0."
+        )
+    if not 1 <= num_steps <= most:
+        raise UserError(
+            f"long_seq_fraction {fraction} of {plan.num_steps} steps is {num_steps} steps. They "
+            f"must be 1 to {most}, to lie in the last stage, {last.name}. Use another "
+            "long_seq_fraction, or more steps in that stage."
+        )
+    long_stage = dataclasses.replace(
+        last,
+        name=f"{last.name}_{seq_length}",
+        num_steps=num_steps,
+        seq_length=seq_length,
+        max_predictions_per_seq=max_predictions_per_seq,
+        batch_size=batch_size,
+    )
+    stages = (*plan.stages[:-1], long_stage)
+    if num_steps < last.num_steps:
+        shortened = dataclasses.replace(last, num_steps=last.num_steps - num_steps)
+        long_stage = dataclasses.replace(long_stage, block_sources=kept(last.num_blocks))
+        stages = (*plan.stages[:-1], shortened, long_stage)
+    return dataclasses.replace(plan, stages=stages)
 
 
 _Shape = tuple[str, tuple[int | None, ...], int]  # name, block sources, frozen blocks
 
 
-def _mslt_shapes(num_blocks: int, num_stages: int, *, with_joint: bool) -> list[_Shape]:
+def _mslt_shapes(num_blocks: int, num_stages: int, *, unit: str, with_joint: bool) -> list[_Shape]:
     if num_stages < 1 or num_blocks % num_stages:
         raise UserError(
-            f"{num_blocks} layers cannot be grown in num_stages {num_stages} equal parts. "
+            f"{num_blocks} {unit} cannot be grown in num_stages {num_stages} equal parts. "
             f"Use a divisor of {num_blocks}: {_divisors(num_blocks)}."
         )
     grown = num_blocks // num_stages
-    shapes: list[_Shape] = [(f"layers_{grown}", (None,) * grown, 0)]
+    shapes: list[_Shape] = [(f"{unit}_{grown}", (None,) * grown, 0)]
     for depth in range(grown, num_blocks, grown):
         copies = tuple(range(depth - grown, depth))  # the top of the stage before
-        shapes.append((f"layers_{depth + grown}", kept(depth) + copies, depth))
+        shapes.append((f"{unit}_{depth + grown}", kept(depth) + copies, depth))
     if with_joint:
         shapes.append(("joint", kept(num_blocks), 0))
     return shapes
 
 
-def _stacking_shapes(num_blocks: int) -> list[_Shape]:
+def _stacking_shapes(num_blocks: int, *, unit: str) -> list[_Shape]:
     doublings = len(STACKING_STEP_SHARES) - 1
     first = num_blocks // 2**doublings
     if first * 2**doublings != num_blocks:
         raise UserError(
-            f"{num_blocks} layers cannot be reached by doubling {doublings} times. "
+            f"{num_blocks} {unit} cannot be reached by doubling {doublings} times. "
             f"--method=stacking needs a multiple of {2**doublings}."
         )
-    shapes: list[_Shape] = [(f"layers_{first}", (None,) * first, 0)]
+    shapes: list[_Shape] = [(f"{unit}_{first}", (None,) * first, 0)]
     for doubling in range(doublings):
         depth = first * 2**doubling
-        shapes.append((f"layers_{2 * depth}", kept(depth) * 2, 0))
+        shapes.append((f"{unit}_{2 * depth}", kept(depth) * 2, 0))
     return shapes
 
 

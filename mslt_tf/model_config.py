@@ -1,18 +1,29 @@
-"""The shape of a BERT model, under the names of `bert_config.json`."""
+"""The shape of a BERT or ALBERT model, under the names of `bert_config.json`."""
 
 import dataclasses
-from typing import Literal
+from typing import Any, Literal
 
 from mslt_tf.errors import UserError
+
+# Sizes of ALBERT; 0 in BERT.
+_OPTIONAL = ("embedding_size", "num_hidden_groups")
 
 
 @dataclasses.dataclass(frozen=True)
 class ModelConfig:
-    """Sizes and constants of BERT; the defaults are BERT-Base uncased (Devlin et al., 2018)."""
+    """Sizes and constants of BERT; the defaults are BERT-Base uncased (Devlin et al., 2018).
+
+    ALBERT (Lan et al., 2019) is the same model with two more sizes: `embedding_size`, of narrower
+    embeddings that a matrix widens to `hidden_size`, and `num_hidden_groups`, of neighbouring
+    layers that share their weights. The unit that stage plans count is a *block*: a layer of BERT,
+    a group of ALBERT.
+    """
 
     vocab_size: int = 30_522
+    embedding_size: int = 0  # 0: hidden_size, and no matrix between
     hidden_size: int = 768
     num_hidden_layers: int = 12
+    num_hidden_groups: int = 0  # 0: every layer has weights of its own
     num_attention_heads: int = 12
     intermediate_size: int = 3_072
     hidden_act: Literal["gelu", "gelu_new"] = "gelu"  # erf form; "gelu_new" is the tanh form
@@ -24,27 +35,66 @@ class ModelConfig:
     layer_norm_eps: float = 1e-12
 
     def __post_init__(self) -> None:
-        for name in (
-            "vocab_size",
-            "hidden_size",
-            "num_hidden_layers",
-            "num_attention_heads",
-            "intermediate_size",
-            "max_position_embeddings",
-            "type_vocab_size",
-        ):
-            if getattr(self, name) < 1:
-                raise UserError(f"{name} is {getattr(self, name)}. Use at least 1.")
+        for field in dataclasses.fields(self):
+            least = 0 if field.name in _OPTIONAL else 1
+            if field.type is int and getattr(self, field.name) < least:
+                value = getattr(self, field.name)
+                raise UserError(f"{field.name} is {value}. Use at least {least}.")
         if self.hidden_size % self.num_attention_heads:
             raise UserError(
                 f"hidden_size {self.hidden_size} cannot be split over num_attention_heads "
                 f"{self.num_attention_heads}. Use a multiple of {self.num_attention_heads}."
+            )
+        if self.num_hidden_layers % self.num_blocks:
+            raise UserError(
+                f"{self.num_hidden_layers} layers cannot be shared out evenly over "
+                f"num_hidden_groups {self.num_hidden_groups}. Use a divisor of "
+                f"{self.num_hidden_layers}."
             )
         for name in ("hidden_dropout_prob", "attention_probs_dropout_prob"):
             if not 0 <= getattr(self, name) < 1:
                 raise UserError(f"{name} is {getattr(self, name)}. Use 0 or more, below 1.")
 
     @property
+    def embedding_width(self) -> int:
+        """The width of the embedding tables and of the output matrix tied to one of them."""
+        return self.embedding_size or self.hidden_size
+
+    @property
+    def projects_embeddings(self) -> bool:
+        """Whether a matrix widens the embeddings to `hidden_size`; as in ALBERT's own code."""
+        return self.embedding_width != self.hidden_size
+
+    @property
     def num_blocks(self) -> int:
-        """The number of blocks that a stage plan counts; in BERT a block is one layer."""
-        return self.num_hidden_layers
+        """The number of blocks: groups where layers share weights, else layers."""
+        return self.num_hidden_groups or self.num_hidden_layers
+
+    @property
+    def layers_per_block(self) -> int:
+        """How many times in a row a block's weights are applied."""
+        return self.num_hidden_layers // self.num_blocks
+
+    @property
+    def block_unit(self) -> Literal["layers", "groups"]:
+        """What the blocks are called."""
+        return "groups" if self.num_hidden_groups else "layers"
+
+    def to_bert_config(self) -> dict[str, Any]:
+        """Returns the content of `bert_config.json`; ALBERT's two sizes only where they are set."""
+        content = dataclasses.asdict(self)
+        return {name: content[name] for name in content if content[name] or name not in _OPTIONAL}
+
+    def summary(self) -> str:
+        """Returns the model in a line.
+
+        >>> ModelConfig(embedding_size=128, num_hidden_groups=4).summary()
+        '12 layers in 4 groups of equal weights, hidden size 768, embeddings 128, vocabulary 30,522'
+        """
+        unit = "group" if self.num_blocks == 1 else "groups"
+        groups = f" in {self.num_blocks} {unit} of equal weights" if self.num_hidden_groups else ""
+        embeddings = f", embeddings {self.embedding_size}" if self.projects_embeddings else ""
+        return (
+            f"{self.num_hidden_layers} layers{groups}, hidden size {self.hidden_size}"
+            f"{embeddings}, vocabulary {self.vocab_size:,}"
+        )

@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from typing import Literal
 
 FeatureNames = Literal["v1", "v2"]
+# What a sentence label is about: BERT's next sentence, ALBERT's sentence order.
+SentenceObjective = Literal["nsp", "sop"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,8 +35,11 @@ FEATURES = (
     Feature("next_sentence_labels", "int64", "one", "next_sentence_labels"),
 )
 
-# The sentence label: 0 = the second segment follows the first, 1 = it is a random one.
+# The sentence label of "nsp": 0 = the second segment follows the first, 1 = it is a random one.
 IS_NEXT, IS_RANDOM_NEXT = 0, 1
+# Of "sop", in the same feature: 0 = the segments stand as in the text, 1 = they are swapped. The
+# sense of google-research/albert and of Hugging Face's `sentence_order_label`.
+IN_ORDER, SWAPPED = 0, 1
 
 
 def feature_length(feature: Feature, *, max_seq_length: int, max_predictions_per_seq: int) -> int:

@@ -1,6 +1,7 @@
 """The flags of `mslt_tf.run_pretraining`; the only module that reads them."""
 
 import dataclasses
+import functools
 from collections.abc import Iterable
 from typing import Any, get_args
 
@@ -8,13 +9,22 @@ from absl import flags
 
 from mslt_tf.config import DistributionStrategy, OptimizerConfig, Precision, PretrainingConfig
 from mslt_tf.errors import UserError
-from mslt_tf.methods import Method, make_plan
+from mslt_tf.methods import Method, end_on_long_sequences, make_plan
 from mslt_tf.model_config import ModelConfig
+
+MODEL_HELP = {
+    "embedding_size": "ALBERT: width of the embeddings, e.g. 128. 0: hidden_size, as in BERT.",
+    "num_hidden_groups": "ALBERT: in how many groups the layers share weights; each is grown as "
+    "one. 0: every layer has its own, as in BERT.",
+    "hidden_act": "gelu: the exact (erf) form. gelu_new: the tanh form.",
+}
+RECORD_FLAGS = ("train_records", "eval_records", "long_train_records", "long_eval_records")
 
 
 def define_flags(flag_values: flags.FlagValues) -> None:
     """Defines the flags of `mslt_tf.run_pretraining` on `flag_values`."""
     _define_data_flags(flag_values)
+    _define_long_flags(flag_values)
     _define_plan_flags(flag_values)
     _define_model_flags(flag_values)
     _define_run_flags(flag_values)
@@ -31,6 +41,7 @@ def config_from_flags(flag_values: flags.FlagValues) -> PretrainingConfig:
     plan = make_plan(
         flag_values.method,
         num_blocks=model.num_blocks,
+        block_unit=model.block_unit,
         num_stages=flag_values.num_stages,
         num_train_steps=flag_values.num_train_steps,
         joint_fraction=flag_values.joint_fraction,
@@ -39,12 +50,19 @@ def config_from_flags(flag_values: flags.FlagValues) -> PretrainingConfig:
         batch_size=flag_values.train_batch_size,
         stage_steps=_integers("stage_steps", flag_values.stage_steps),
     )
+    if flag_values.long_seq_length:
+        plan = end_on_long_sequences(
+            plan,
+            fraction=flag_values.long_seq_fraction,
+            seq_length=flag_values.long_seq_length,
+            max_predictions_per_seq=flag_values.long_max_predictions_per_seq,
+            batch_size=flag_values.long_train_batch_size or flag_values.train_batch_size,
+        )
     parts: dict[str, Any] = {
         "model": model,
         "plan": plan,
         "optimizer": OptimizerConfig(**_values_of(OptimizerConfig, flag_values)),
-        "train_records": tuple(flag_values.train_records),
-        "eval_records": tuple(flag_values.eval_records),
+        **{name: tuple(getattr(flag_values, name)) for name in RECORD_FLAGS},
     }
     return PretrainingConfig(**parts, **_values_of(PretrainingConfig, flag_values, without=parts))
 
@@ -65,196 +83,176 @@ def _integers(name: str, words: list[str]) -> tuple[int, ...]:
 
 
 def _define_data_flags(values: flags.FlagValues) -> None:
-    flags.DEFINE_list(
+    boolean = functools.partial(flags.DEFINE_bool, flag_values=values)
+    integer = functools.partial(flags.DEFINE_integer, flag_values=values)
+    strings = functools.partial(flags.DEFINE_list, flag_values=values)
+    string = functools.partial(flags.DEFINE_string, flag_values=values)
+    strings(
         "train_records",
         [],
         "TFRecord files to train on: paths or globs, separated by commas. Records of BERT's "
         "create_pretraining_data.py, of NVIDIA's or Model Garden's scripts do as well as ours.",
-        flag_values=values,
     )
-    flags.DEFINE_list(
+    strings(
         "eval_records",
         [],
         "TFRecord files to evaluate on, kept out of training. Empty: no evaluation.",
-        flag_values=values,
     )
-    flags.DEFINE_string(
+    string(
         "vocab_file",
         "",
         "The WordPiece vocabulary that the records were made with: checked against the records "
         "and packed into the export. Empty: neither.",
-        flag_values=values,
     )
-    flags.DEFINE_bool(
-        "do_lower_case", True, "Whether the vocabulary is uncased.", flag_values=values
+    boolean("do_lower_case", True, "Whether the vocabulary is uncased.")
+    integer("max_seq_length", 128, "Tokens per sequence, as in the records.")
+    integer("max_predictions_per_seq", 20, "Masked tokens per sequence, as in the records.")
+
+
+def _define_long_flags(values: flags.FlagValues) -> None:
+    number = functools.partial(flags.DEFINE_float, flag_values=values)
+    integer = functools.partial(flags.DEFINE_integer, flag_values=values)
+    strings = functools.partial(flags.DEFINE_list, flag_values=values)
+    integer(
+        "long_seq_length",
+        0,
+        "Tokens per sequence in the last steps, e.g. 512, where the positions above max_seq_length "
+        "are learnt. 0: one length throughout.",
     )
-    flags.DEFINE_integer(
-        "max_seq_length", 128, "Tokens per sequence, as in the records.", flag_values=values
+    number(
+        "long_seq_fraction",
+        0.1,
+        "Share of all steps that run at long_seq_length, at the end of the last stage.",
     )
-    flags.DEFINE_integer(
-        "max_predictions_per_seq",
-        20,
-        "Masked tokens per sequence, as in the records.",
-        flag_values=values,
+    strings("long_train_records", [], "As train_records, long.")
+    strings(
+        "long_eval_records",
+        [],
+        "As eval_records, long. Empty: the long steps are evaluated on eval_records.",
+    )
+    integer(
+        "long_max_predictions_per_seq", 80, "Masked tokens per long sequence, as in the records."
+    )
+    integer(
+        "long_train_batch_size", 0, "Sequences per update in the long steps. 0: train_batch_size."
     )
 
 
 def _define_plan_flags(values: flags.FlagValues) -> None:
-    flags.DEFINE_enum(
+    enum = functools.partial(flags.DEFINE_enum, flag_values=values)
+    number = functools.partial(flags.DEFINE_float, flag_values=values)
+    integer = functools.partial(flags.DEFINE_integer, flag_values=values)
+    strings = functools.partial(flags.DEFINE_list, flag_values=values)
+    enum(
         "method",
         "mslt",
         list(get_args(Method)),
         "mslt: multi-stage layerwise training. stacking: progressive stacking, everything "
         "always trained. original: the whole model from scratch.",
-        flag_values=values,
     )
-    flags.DEFINE_integer(
-        "num_stages",
-        4,
-        "mslt: in how many equal parts the layers are added (the paper's k).",
-        flag_values=values,
-    )
-    flags.DEFINE_float(
+    integer("num_stages", 4, "mslt: in how many equal parts the layers are added (the paper's k).")
+    number(
         "joint_fraction",
         0.2,
         "mslt: share of the steps in which at last all layers train together; 0: none.",
-        flag_values=values,
     )
-    flags.DEFINE_list(
+    strings(
         "stage_steps",
         [],
         "Steps of each stage, e.g. 200000,200000,200000,200000,200000, instead of the method's "
         "own shares. Must sum to num_train_steps.",
-        flag_values=values,
     )
-    flags.DEFINE_integer(
-        "num_train_steps", 1_000_000, "Updates of the whole run, all stages.", flag_values=values
-    )
-    flags.DEFINE_integer(
+    integer("num_train_steps", 1_000_000, "Updates of the whole run, all stages.")
+    integer(
         "train_batch_size",
         1024,
         "Sequences per update, over all devices and accumulated micro-batches.",
-        flag_values=values,
     )
-    flags.DEFINE_float(
+    number(
         "learning_rate",
         0.00088,
         "Peak learning rate of LAMB; rises through the warm-up, then falls to 0 at the end.",
-        flag_values=values,
     )
-    flags.DEFINE_integer(
-        "num_warmup_steps", 10_000, "Steps of warm-up, once per run.", flag_values=values
-    )
-    flags.DEFINE_integer(
-        "stage_warmup_steps",
-        0,
-        "Steps of another warm-up at the start of each later stage.",
-        flag_values=values,
-    )
-    flags.DEFINE_float(
-        "weight_decay_rate",
-        0.01,
-        "Weight decay, not on LayerNorm and biases.",
-        flag_values=values,
-    )
+    integer("num_warmup_steps", 10_000, "Steps of warm-up, once per run.")
+    integer("stage_warmup_steps", 0, "Steps of another warm-up at the start of each later stage.")
+    number("weight_decay_rate", 0.01, "Weight decay, not on LayerNorm and biases.")
 
 
 def _define_model_flags(values: flags.FlagValues) -> None:
+    enum = functools.partial(flags.DEFINE_enum, flag_values=values)
+    number = functools.partial(flags.DEFINE_float, flag_values=values)
+    integer = functools.partial(flags.DEFINE_integer, flag_values=values)
     base = ModelConfig()
     for field in dataclasses.fields(ModelConfig):
         default = getattr(base, field.name)
-        text = f"The model's {field.name}, as in bert_config.json."
+        text = MODEL_HELP.get(field.name, f"The model's {field.name}, as in bert_config.json.")
         if field.name == "hidden_act":
-            flags.DEFINE_enum(
-                field.name,
-                default,
-                ["gelu", "gelu_new"],
-                "gelu: the exact (erf) form. gelu_new: the tanh form.",
-                flag_values=values,
-            )
+            enum(field.name, default, ["gelu", "gelu_new"], text)
         elif isinstance(default, int):
-            flags.DEFINE_integer(field.name, default, text, flag_values=values)
+            integer(field.name, default, text)
         else:
-            flags.DEFINE_float(field.name, default, text, flag_values=values)
+            number(field.name, default, text)
 
 
 def _define_run_flags(values: flags.FlagValues) -> None:
-    flags.DEFINE_string(
+    boolean = functools.partial(flags.DEFINE_bool, flag_values=values)
+    enum = functools.partial(flags.DEFINE_enum, flag_values=values)
+    integer = functools.partial(flags.DEFINE_integer, flag_values=values)
+    string = functools.partial(flags.DEFINE_string, flag_values=values)
+    string(
         "output_dir",
         "",
         "The run's folder: plan, settings, metrics, TensorBoard events, checkpoints, export. A "
         "run that was interrupted goes on from its newest checkpoint.",
-        flag_values=values,
     )
-    flags.DEFINE_string(
+    string(
         "init_checkpoint",
         "",
         "Checkpoint folder of another run (RUN/checkpoints/step-N) to take the weights from.",
-        flag_values=values,
     )
-    flags.DEFINE_enum(
+    enum(
         "precision",
         "float32",
         list(get_args(Precision)),
         "Of activations. bfloat16 for recent GPUs, TPUs and CPUs with AVX512_BF16; float16, "
         "with loss scaling, for older GPUs. Weights, logits and losses are always float32.",
-        flag_values=values,
     )
-    flags.DEFINE_enum(
+    enum(
         "distribution_strategy",
         "mirrored",
         list(get_args(DistributionStrategy)),
         "mirrored: all GPUs of this machine, or its CPU. one_device: the first only.",
-        flag_values=values,
     )
-    flags.DEFINE_bool(
+    boolean(
         "trunk_dropout",
         True,
         "Whether frozen layers drop activations out. False is faster, and not the paper's way.",
-        flag_values=values,
     )
-    flags.DEFINE_integer(
+    integer(
         "micro_batch_size",
         0,
         "Sequences per device and forward pass; gradients of the passes are summed. 0: all.",
-        flag_values=values,
     )
-    flags.DEFINE_integer(
-        "eval_batch_size", 32, "Sequences per device and evaluation batch.", flag_values=values
-    )
-    flags.DEFINE_integer(
-        "seed", 12_345, "Of initial weights, data order and dropout.", flag_values=values
-    )
-    flags.DEFINE_bool(
-        "dry_run",
-        False,
-        "Print plan and cost and stop: no data, no GPU, no TensorFlow needed.",
-        flag_values=values,
+    integer("eval_batch_size", 32, "Sequences per device and evaluation batch.")
+    integer("seed", 12_345, "Of initial weights, data order and dropout.")
+    boolean(
+        "dry_run", False, "Print plan and cost and stop: no data, no GPU, no TensorFlow needed."
     )
 
 
 def _define_interval_flags(values: flags.FlagValues) -> None:
-    flags.DEFINE_integer(
-        "log_steps", 100, "Steps between entries in metrics.jsonl.", flag_values=values
-    )
-    flags.DEFINE_integer(
+    boolean = functools.partial(flags.DEFINE_bool, flag_values=values)
+    integer = functools.partial(flags.DEFINE_integer, flag_values=values)
+    integer("log_steps", 100, "Steps between entries in metrics.jsonl.")
+    integer(
         "checkpoint_steps",
         5_000,
         "Steps between checkpoints. Stages end with one, and so does SIGTERM or Ctrl-C.",
-        flag_values=values,
     )
-    flags.DEFINE_integer(
-        "num_checkpoints_kept", 3, "How many of the newest checkpoints stay.", flag_values=values
-    )
-    flags.DEFINE_integer(
-        "eval_steps",
-        0,
-        "Steps between evaluations; each stage ends with one anyway.",
-        flag_values=values,
-    )
-    flags.DEFINE_bool(
+    integer("num_checkpoints_kept", 3, "How many of the newest checkpoints stay.")
+    integer("eval_steps", 0, "Steps between evaluations; each stage ends with one anyway.")
+    boolean(
         "lengthen",
         False,
         "Lets a run go on under a plan that gives more steps to its present or later stages only.",
-        flag_values=values,
     )

@@ -1,4 +1,4 @@
-r"""Pretrains BERT by multi-stage layerwise training.
+r"""Pretrains BERT or ALBERT by multi-stage layerwise training.
 
   python -m mslt_tf.run_pretraining --flagfile=configs/base.flags \
       --train_records='data/train-*.tfrecord' --eval_records='data/heldout-*.tfrecord' \
@@ -18,7 +18,10 @@ from mslt_tf import cost_model, pretraining_flags, startup
 def main() -> int:
     """Prints the plan, then trains it unless `--dry_run`."""
     config = pretraining_flags.config_from_flags(flags.FLAGS)
-    sys.stdout.write(f"{config.plan.table()}\n\n{cost_model.table(config.model, config.plan)}\n\n")
+    sys.stdout.write(
+        f"{config.model.summary()}\n\n{config.plan.table()}\n\n"
+        f"{cost_model.table(config.model, config.plan)}\n\n"
+    )
     if flags.FLAGS.dry_run:
         return 0
     # TensorFlow takes seconds to import; a dry run has no need of it.

@@ -1,11 +1,13 @@
 """The heart: what exists, what trains, where it starts from and for how long, at any global step.
 
 A plan is a frozen value without TensorFlow. Its entries index encoder *blocks*, the units of
-growth; in BERT a block is one layer. Paper: arXiv 2011.13635, section 3.2.
+growth: a layer of BERT, a group of layers with shared weights of ALBERT. Paper: arXiv 2011.13635,
+sections 3.2 and 3.3.
 """
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Literal
 
 from mslt_tf.errors import UserError
 
@@ -42,7 +44,7 @@ class Stage:
 
     @property
     def num_blocks(self) -> int:
-        """The depth of the model in this stage."""
+        """The depth of the model in this stage, in blocks."""
         return len(self.block_sources)
 
     @property
@@ -52,7 +54,7 @@ class Stage:
 
     @property
     def num_sequences(self) -> int:
-        """How many sequences the stage consumes."""
+        """How many sequences the stage reads."""
         return self.num_steps * self.batch_size
 
 
@@ -61,6 +63,7 @@ class StagePlan:
     """All stages of a run, in order. The global step alone decides the stage."""
 
     stages: tuple[Stage, ...]
+    block_unit: Literal["layers", "groups"] = "layers"  # what the blocks are called
 
     def __post_init__(self) -> None:
         if not self.stages:
@@ -96,13 +99,17 @@ class StagePlan:
                 return index, step_in_stage
         raise ValueError(f"step {global_step} is not in 0..{self.num_steps - 1} of this plan")
 
-    def sequences_before(self, global_step: int) -> int:
-        """Returns how many sequences were consumed when `global_step` updates are done."""
-        consumed = 0
+    def sequences_before(self, global_step: int, *, seq_length: int) -> int:
+        """Returns how many sequences of this length were read when `global_step` updates are done.
+
+        That is the position in the records of this length: each length has records of its own.
+        """
+        read = 0
         for index, stage in enumerate(self.stages):
-            steps_done = min(max(global_step - self.first_step(index), 0), stage.num_steps)
-            consumed += steps_done * stage.batch_size
-        return consumed
+            if stage.seq_length == seq_length:
+                steps_done = min(max(global_step - self.first_step(index), 0), stage.num_steps)
+                read += steps_done * stage.batch_size
+        return read
 
     def keeps_optimizer(self, index: int) -> bool:
         """Returns whether stage `index` goes on with the optimizer state of the one before.
@@ -119,7 +126,9 @@ class StagePlan:
 
     def table(self) -> str:
         """Returns the plan as text, a row a stage."""
-        rows = [("stage", "steps", "layers", "trains", "starts from", "seq", "batch")]
+        rows: list[tuple[str, ...]] = [
+            ("stage", "steps", self.block_unit, "trains", "starts from", "seq", "batch")
+        ]
         for stage in self.stages:
             trains = _ranges(range(stage.num_frozen_blocks, stage.num_blocks))
             rows.append(

@@ -216,7 +216,7 @@ def closing_text(folder: str, *, seconds: float) -> str:
     evaluations = _read_evaluations(folder)
     rows = [("stage", "step", "masked LM loss", "accuracy", "sentence accuracy")]
     for entry in evaluations:
-        names = ("masked_lm_loss", "masked_lm_accuracy", "next_sentence_accuracy")
+        names = ("masked_lm_loss", "masked_lm_accuracy", "sentence_pair_accuracy")
         values = [f"{entry[name]:.3f}" for name in names]
         rows.append((entry["stage"], f"{entry['step']:,}", *values))
     return CLOSING_TEXT.format(

@@ -26,6 +26,7 @@ FLOORS = {
         "pretraining.optimization",
         "pretraining.record_files",
         "pretraining.record_scan",
+        "pretraining.record_sets",
         "pretraining.run_log",
     ),
     2: (

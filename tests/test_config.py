@@ -34,7 +34,7 @@ def test_flags_arrive_in_the_settings():
     [
         ("stage_steps", "1,two", "whole numbers"),
         ("max_seq_length", 33, "33 tokens, the model has 32 positions"),
-        ("max_predictions_per_seq", 17, "more than max_seq_length 16"),
+        ("max_predictions_per_seq", 17, "17 predictions in sequences of 16 tokens"),
         ("learning_rate", 0, "learning_rate is 0"),
         ("learning_rate", "nan", "learning_rate is nan"),
         ("num_warmup_steps", 10, "below num_train_steps"),
@@ -51,6 +51,61 @@ def test_values_that_do_not_fit_are_refused_by_name(flag, value, message):
         tiny.config(**{flag: value})
 
 
+def test_the_long_steps_are_cut_out_of_the_last_stage():
+    config = tiny.config(**tiny.LONG_FLAGS, joint_fraction=0.6, long_train_records="c,d")
+    found = [
+        (s.name, s.num_steps, s.seq_length, s.max_predictions_per_seq, s.batch_size)
+        for s in config.plan.stages[-2:]
+    ]
+    assert found == [("joint", 3, 16, 4, 8), ("joint_32", 3, 32, 6, 4)]
+    assert config.plan.num_steps == 10
+    assert config.short_seq_length == 16
+    assert (config.long_train_records, config.long_eval_records) == (("c", "d"), ())
+    same_batch = tiny.config(
+        **tiny.LONG_FLAGS | {"long_train_batch_size": 0, "joint_fraction": 0.6}
+    )
+    assert [s.batch_size for s in same_batch.plan.stages] == [8] * 6
+
+
+def test_without_a_long_length_its_other_flags_change_nothing():
+    unused = tiny.LONG_FLAGS | {"long_seq_length": 0}
+    assert tiny.config(**unused).plan == tiny.config().plan
+
+
+def test_explicit_stage_steps_count_the_stages_without_the_long_one():
+    long = tiny.LONG_FLAGS
+    config = tiny.config(**long, stage_steps="1,1,1,1,6")
+    assert [s.num_steps for s in config.plan.stages] == [1, 1, 1, 1, 3, 3]
+    with pytest.raises(UserError, match="6 entries, the plan has 5 stages"):
+        tiny.config(**long, stage_steps="1,1,1,1,3,3")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"long_seq_length": 16}, "long_seq_length 16 is not more than max_seq_length 16"),
+        ({"long_seq_length": -1}, "long_seq_length -1 is not more than max_seq_length 16"),
+        ({"long_seq_length": 33}, "stage joint_33 has sequences of 33 tokens, .* 32 positions"),
+        (
+            {"long_max_predictions_per_seq": 33},
+            "stage joint_32 has 33 predictions in sequences of 32 tokens",
+        ),
+        ({"long_max_predictions_per_seq": 0}, "joint_32 has max_predictions_per_seq 0"),
+        ({"long_train_batch_size": -1}, "joint_32 has batch_size -1"),
+        ({"long_seq_fraction": 0}, "long_seq_fraction 0.0 of 10 steps is 0 steps"),
+        ({"long_seq_fraction": -0.1}, "is -1 steps"),
+        ({"long_seq_fraction": 0.7}, "is 7 steps. They must be 1 to 6, .* last stage, joint"),
+        ({"method": "original", "long_seq_fraction": 1}, "is 10 steps. They must be 1 to 9"),
+        ({"joint_fraction": 0}, "last stage, layers_4, freezes the embeddings"),
+    ],
+)
+def test_long_steps_that_do_not_fit_are_refused_by_name(changes, message):
+    flags = {**tiny.LONG_FLAGS, "joint_fraction": 0.6}
+    tiny.config(**flags)
+    with pytest.raises(UserError, match=message):
+        tiny.config(**flags | changes)
+
+
 def test_identity_holds_what_changes_the_run_and_nothing_else():
     identity = tiny.config().identity()
     for other in (
@@ -58,6 +113,7 @@ def test_identity_holds_what_changes_the_run_and_nothing_else():
         {"hidden_size": 16},
         {"num_train_steps": 20},
         {"method": "original"},
+        {**tiny.LONG_FLAGS, "method": "original"},
     ):
         assert tiny.config(**other).identity() != identity
     for other in ({"output_dir": "x"}, {"log_steps": 1}, {"micro_batch_size": 2}):

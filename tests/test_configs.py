@@ -39,9 +39,16 @@ def header_of(path: Path) -> dict[str, str]:
 
 def test_the_files_are_these():
     methods = [
-        f"{size}{way}" for size in ("base", "large") for way in ("", "_original", "_stacking")
+        f"{size}{way}{length}"
+        for size in ("base", "large")
+        for way in ("", "_original", "_stacking")
+        for length in ("", "_512")
     ]
-    assert [path.stem for path in FILES] == [*methods, "narrow", "tiny"]
+    budgets = ["base_original_480k", "large_500k", "large_original_230k"]
+    alberts = ["albert_base", "albert_base_original", "narrow_albert"]
+    ablations = ["base_without_joint", "large_without_joint"]
+    expected = [*methods, *budgets, *alberts, *ablations, "narrow", "tiny"]
+    assert sorted(path.stem for path in FILES) == sorted(expected)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
@@ -54,7 +61,9 @@ def test_a_header_says_source_command_and_what_was_measured(path: Path):
 
 
 @pytest.mark.parametrize(
-    "path", [p for p in FILES if p.stem not in ("narrow", "tiny")], ids=lambda path: path.stem
+    "path",
+    [p for p in FILES if not p.stem.startswith(("narrow", "tiny"))],
+    ids=lambda path: path.stem,
 )
 def test_the_command_in_a_header_is_one_that_the_tool_takes(path: Path):
     ((tool, arguments),) = documented_commands.find_commands(path.read_text("utf-8"))
@@ -67,7 +76,8 @@ def test_plans_are_printed_as_before(check_golden):
     check_golden(
         "plans.txt",
         "\n\n".join(
-            f"== {name}\n{config.plan.table()}\n\n{cost_model.table(config.model, config.plan)}"
+            f"== {name}\n{config.model.summary()}\n\n{config.plan.table()}\n\n"
+            f"{cost_model.table(config.model, config.plan)}"
             for name, config in configs.items()
         )
         + "\n",
@@ -93,6 +103,8 @@ def test_a_method_to_compare_with_differs_in_the_method_alone(size: str, method:
         ("base_stacking", [46.3, 67.6, 110.1], 1.21),
         ("large", [109.5, 77.7, 77.7, 77.7, 336.2], 1.99),
         ("large_original", [336.2], 1),
+        ("albert_base", [11.81, 7.81, 7.81, 7.81, 33.08], 2.01),
+        ("albert_base_original", [11.81], 1),
     ],
 )
 def test_trainable_parameters_and_arithmetic_speedup(
@@ -113,6 +125,12 @@ def test_trainable_parameters_and_arithmetic_speedup(
         ("large_stacking", [0.125, 0.175, 0.7]),
         ("large_original", [1]),
         ("tiny", [0.2] * 5),
+        ("albert_base", [0.2] * 5),
+        ("base_512", [0.2] * 4 + [0.1, 0.1]),
+        ("large_original_512", [0.9, 0.1]),
+        ("large_stacking_512", [0.125, 0.175, 0.6, 0.1]),
+        ("large_500k", [0.2] * 5),
+        ("base_without_joint", [0.25] * 4),
     ],
 )
 def test_shares_of_the_steps(name: str, shares: list[float]):
@@ -120,11 +138,39 @@ def test_shares_of_the_steps(name: str, shares: list[float]):
     assert [stage.num_steps / plan.num_steps for stage in plan.stages] == pytest.approx(shares)
 
 
-def test_the_papers_numbers_of_base_and_large():
-    for name in ("base", "large"):
-        config = read(name)
-        assert config.plan.num_steps == 1_000_000
-        assert {(s.batch_size, s.seq_length) for s in config.plan.stages} == {(1024, 128)}
-        assert config.optimizer.learning_rate == 0.00088
-        assert config.optimizer.num_warmup_steps == 10_000
-    assert read("large").model.num_hidden_layers == 24
+PAPER = [path.stem for path in FILES if not path.stem.startswith(("narrow", "tiny"))]
+
+
+@pytest.mark.parametrize("name", PAPER)
+def test_the_papers_numbers(name: str):
+    config = read(name)
+    thousands = {"480k": 480, "230k": 230, "500k": 500, "joint": 800}
+    assert config.plan.num_steps == 1_000 * thousands.get(name.split("_")[-1], 1_000)
+    assert {stage.batch_size for stage in config.plan.stages} == {1_024}
+    lengths = [(stage.seq_length, stage.max_predictions_per_seq) for stage in config.plan.stages]
+    long = [(512, 80)] if name.endswith("_512") else []
+    assert lengths == [(128, 20)] * (len(lengths) - len(long)) + long
+    assert config.optimizer.learning_rate == 0.00088
+    assert config.optimizer.num_warmup_steps == 10_000
+    layers, hidden, heads = (24, 1_024, 16) if name.startswith("large") else (12, 768, 12)
+    model = config.model
+    assert (model.num_hidden_layers, model.hidden_size, model.num_attention_heads) == (
+        layers,
+        hidden,
+        heads,
+    )
+    assert model.intermediate_size == 4 * hidden
+
+
+def test_the_two_alberts_differ_in_groups_and_method_alone():
+    grouped, original = read("albert_base"), read("albert_base_original")
+    assert (grouped.model.vocab_size, grouped.model.embedding_size) == (30_000, 128)
+    assert grouped.model.hidden_act == "gelu_new"
+    assert (grouped.model.num_hidden_groups, original.model.num_hidden_groups) == (4, 1)
+    file = {"flagfile": "configs/albert_base.flags"}
+    assert original == config_from({**file, "method": "original", "num_hidden_groups": 1})
+
+
+def test_without_the_joint_stage_nothing_else_changes():
+    with_joint, without = read("base").plan.stages, read("base_without_joint").plan.stages
+    assert without == with_joint[:-1]

@@ -33,7 +33,7 @@ def folder(tmp_path: Path) -> Path:
         "step": 5_000,
         "masked_lm_loss": 1.25,
         "masked_lm_accuracy": 0.5,
-        "next_sentence_accuracy": 0.75,
+        "sentence_pair_accuracy": 0.75,
         "unigram_entropy": 3.5,
     }
     lines = [{"kind": "train", "stage": "joint", "step": 5_000}, evaluation]

@@ -16,7 +16,7 @@ def test_the_table_has_a_row_per_stage_with_its_last_evaluation_and_its_time(tmp
             "kind": "eval",
             "stage": stage,
             "step": step,
-            "next_sentence_accuracy": 0.5,
+            "sentence_pair_accuracy": 0.5,
         } | values
 
     entries = [

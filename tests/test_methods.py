@@ -1,9 +1,12 @@
 """The three methods as plans, against plans written out by hand."""
 
+import dataclasses
+
 import pytest
 
 from mslt_tf.errors import UserError
-from mslt_tf.methods import make_plan
+from mslt_tf.methods import end_on_long_sequences, make_plan
+from mslt_tf.stage_plan import Stage
 
 
 def plan(method="mslt", **changes):
@@ -17,6 +20,16 @@ def plan(method="mslt", **changes):
         "batch_size": 1024,
     }
     return make_plan(method, **(settings | changes))
+
+
+def long_plan(method="mslt", *, fraction=0.1, seq_length=512, **changes):
+    return end_on_long_sequences(
+        plan(method, **changes),
+        fraction=fraction,
+        seq_length=seq_length,
+        max_predictions_per_seq=80,
+        batch_size=256,
+    )
 
 
 def shapes(plan):
@@ -82,3 +95,84 @@ def test_explicit_steps_replace_the_shares():
 def test_impossible_plans_are_refused(method, changes, message):
     with pytest.raises(UserError, match=message):
         plan(method, **changes)
+
+
+@pytest.mark.parametrize(
+    ("method", "last", "left"),
+    [
+        ("mslt", "joint", 100_000),
+        ("stacking", "layers_12", 600_000),
+        ("original", "original", 900_000),
+    ],
+)
+def test_the_last_tenth_of_all_steps_is_long_in_a_stage_of_its_own(method, last, left):
+    whole, found = plan(method), long_plan(method)
+    *before, shortened, long = found.stages
+    assert tuple(before) == whole.stages[:-1]
+    # The stage that it is cut out of keeps its sources and length, and loses these steps.
+    assert shortened == dataclasses.replace(whole.stages[-1], num_steps=left)
+    assert shortened.name == last
+    assert long == Stage(
+        name=f"{last}_512",
+        block_sources=tuple(range(12)),
+        num_frozen_blocks=0,
+        num_steps=100_000,
+        seq_length=512,
+        max_predictions_per_seq=80,
+        batch_size=256,
+    )
+    assert found.num_steps == 1_000_000
+    assert found.keeps_optimizer(len(before) + 1)
+
+
+@pytest.mark.parametrize("method", ["mslt", "stacking"])
+def test_a_long_share_of_the_whole_last_stage_replaces_it(method):
+    whole = plan(method)
+    last = whole.stages[-1]
+    found = long_plan(method, fraction=last.num_steps / whole.num_steps)
+    assert found.stages[:-1] == whole.stages[:-1]
+    assert found.stages[-1] == dataclasses.replace(
+        last,
+        name=f"{last.name}_512",
+        seq_length=512,
+        max_predictions_per_seq=80,
+        batch_size=256,
+    )
+    # Other variables train than in the stage before, so the optimizer starts afresh there.
+    assert not found.keeps_optimizer(len(found.stages) - 1)
+
+
+def test_the_long_stage_of_groups_is_one_of_groups():
+    found = long_plan(num_blocks=4, block_unit="groups")
+    assert found.block_unit == "groups"
+    assert shapes(found)[-2:] == [
+        ("joint", (0, 1, 2, 3), 0, 100_000),
+        ("joint_512", (0, 1, 2, 3), 0, 100_000),
+    ]
+
+
+def test_a_single_growing_stage_trains_the_embeddings_and_can_end_long():
+    found = long_plan(num_stages=1, joint_fraction=0)
+    assert [(s.name, s.num_steps) for s in found.stages] == [
+        ("layers_12", 900_000),
+        ("layers_12_512", 100_000),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("method", "changes", "message"),
+    [
+        ("mslt", {"fraction": 0.3}, "is 300000 steps. They must be 1 to 200000, .* joint"),
+        ("mslt", {"fraction": 0.0}, "is 0 steps. They must be 1 to 200000"),
+        ("mslt", {"fraction": -0.1}, "is -100000 steps"),
+        ("mslt", {"fraction": 1.0}, "is 1000000 steps. They must be 1 to 200000"),
+        ("original", {"fraction": 1.0}, "is 1000000 steps. They must be 1 to 999999"),
+        ("original", {"num_train_steps": 4}, "0.1 of 4 steps is 0 steps"),
+        ("mslt", {"joint_fraction": 0}, "layers_12, freezes the embeddings"),
+        ("mslt", {"seq_length": 128}, "128 is not more than max_seq_length 128"),
+        ("stacking", {"seq_length": 64}, "64 is not more than max_seq_length 128"),
+    ],
+)
+def test_long_steps_that_cannot_be_cut_out_are_refused(method, changes, message):
+    with pytest.raises(UserError, match=message):
+        long_plan(method, **changes)

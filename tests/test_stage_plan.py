@@ -39,8 +39,26 @@ def test_a_step_outside_the_plan_raises(step):
 
 
 def test_consumed_sequences_count_each_stages_own_batch():
-    assert [PLAN.sequences_before(step) for step in (0, 1, 3, 4, 8, 10)] == [0, 2, 6, 10, 26, 42]
-    assert PLAN.sequences_before(PLAN.num_steps) == sum(s.num_sequences for s in PLAN.stages)
+    steps = (0, 1, 3, 4, 8, 10)
+    found = [PLAN.sequences_before(step, seq_length=128) for step in steps]
+    assert found == [0, 2, 6, 10, 26, 42]
+    read_in_all = PLAN.sequences_before(PLAN.num_steps, seq_length=128)
+    assert read_in_all == sum(s.num_sequences for s in PLAN.stages)
+
+
+def test_each_length_has_its_own_position_in_its_own_records():
+    plan = StagePlan(
+        (
+            stage("a", sources=[None], steps=3, batch=8),
+            stage("b", sources=[0], steps=2, batch=4, seq=512),
+            stage("c", sources=[0], steps=2, batch=2),
+        )
+    )
+    short = [plan.sequences_before(step, seq_length=128) for step in range(8)]
+    assert short == [0, 8, 16, 24, 24, 24, 26, 28]
+    long = [plan.sequences_before(step, seq_length=512) for step in range(8)]
+    assert long == [0, 0, 0, 0, 4, 8, 8, 8]
+    assert plan.sequences_before(7, seq_length=64) == 0
 
 
 def test_embeddings_train_just_where_nothing_is_frozen():
@@ -51,6 +69,11 @@ def test_optimizer_state_is_kept_only_where_the_same_variables_train():
     same = [stage(sources=[None, None]), stage(sources=[0, 1], seq=512)]
     assert StagePlan(tuple(same)).keeps_optimizer(1)
     assert [PLAN.keeps_optimizer(i) for i in range(3)] == [False, False, False]
+    # The length alone changes nothing about it; another trainable set does.
+    longer_and_freezing = [stage(sources=[None, None]), stage(sources=[0, 1], frozen=1, seq=512)]
+    assert not StagePlan(tuple(longer_and_freezing)).keeps_optimizer(1)
+    longer_and_deeper = [stage(sources=[None]), stage(sources=[0, None], seq=512)]
+    assert not StagePlan(tuple(longer_and_deeper)).keeps_optimizer(1)
     # Same depth and trainable blocks, but other weights in them: state would not belong to them.
     swapped = StagePlan((stage(sources=[None, None]), stage(sources=[1, 0])))
     assert not swapped.keeps_optimizer(1)

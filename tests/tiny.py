@@ -1,6 +1,8 @@
 """A model of a few hundred parameters, its flags, and records of random tokens for it."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -8,9 +10,12 @@ from absl import flags
 
 from mslt_tf import pretraining_flags
 from mslt_tf.config import PretrainingConfig
+from mslt_tf.dataset_info import DatasetInfo, Shard, hash_vocabulary
 from mslt_tf.pretraining_example import FEATURES, stored_name
+from mslt_tf.vocabulary import SPECIAL_TOKENS
 
 VOCAB_SIZE, SEQ_LENGTH, PREDICTIONS = 50, 16, 4
+LONG_SEQ_LENGTH, LONG_PREDICTIONS = 32, 6
 
 FLAGS = {
     "vocab_size": VOCAB_SIZE,
@@ -28,6 +33,13 @@ FLAGS = {
     "log_steps": 2,
     "checkpoint_steps": 1_000,
     "distribution_strategy": "one_device",
+}
+# The last three steps at the greater length.
+LONG_FLAGS = {
+    "long_seq_length": LONG_SEQ_LENGTH,
+    "long_max_predictions_per_seq": LONG_PREDICTIONS,
+    "long_train_batch_size": 4,
+    "long_seq_fraction": 0.3,
 }
 
 
@@ -49,20 +61,21 @@ def record(
     *,
     feature_names: str = "v1",
     seq_length: int = SEQ_LENGTH,
+    predictions: int = PREDICTIONS,
     vocab_size: int = VOCAB_SIZE,
     without: str = "",
     **fixed: list[int],
 ) -> bytes:
-    """Returns a serialized record of random tokens with 1 to PREDICTIONS of them masked.
+    """Returns a serialized record of random tokens with 1 to `predictions` of them masked.
 
     `fixed` sets features; `without` leaves one out.
     """
     num_tokens = int(rng.integers(seq_length // 2, seq_length + 1))
-    num_masked = int(rng.integers(1, PREDICTIONS + 1))
+    num_masked = int(rng.integers(1, predictions + 1))
     positions = np.sort(rng.choice(np.arange(1, num_tokens), num_masked, replace=False))
     ids = np.zeros(seq_length, int)
     ids[:num_tokens] = rng.integers(5, vocab_size, num_tokens)
-    padded = np.zeros((2, PREDICTIONS), int)
+    padded = np.zeros((2, predictions), int)
     padded[:, :num_masked] = positions, ids[positions]
     ids[positions] = 4
     columns = np.arange(seq_length)
@@ -72,7 +85,7 @@ def record(
         "segment_ids": (columns >= num_tokens // 2) & (columns < num_tokens),
         "masked_lm_positions": padded[0],
         "masked_lm_ids": padded[1],
-        "masked_lm_weights": np.arange(PREDICTIONS) < num_masked,
+        "masked_lm_weights": np.arange(predictions) < num_masked,
         "next_sentence_labels": rng.integers(0, 2, 1),
         **fixed,
     }
@@ -88,9 +101,16 @@ def record(
     return example.SerializeToString()
 
 
-def numbered_record(number: int) -> bytes:
+def long_record(rng: np.random.Generator, **fixed: list[int]) -> bytes:
+    """Returns a record of the greater length; it has no padding, so every position counts."""
+    fixed = {"input_mask": [1] * LONG_SEQ_LENGTH, **fixed}
+    return record(rng, seq_length=LONG_SEQ_LENGTH, predictions=LONG_PREDICTIONS, **fixed)
+
+
+def numbered_record(number: int, *, seq_length: int = SEQ_LENGTH) -> bytes:
     """Returns a record that tells its number: all its tokens are it."""
-    return record(np.random.default_rng(number), input_ids=[number] * SEQ_LENGTH)
+    make = long_record if seq_length == LONG_SEQ_LENGTH else record
+    return make(np.random.default_rng(number), input_ids=[number] * seq_length)
 
 
 def write_shard(path: Path, records: list[bytes], *, compression: str = "") -> None:
@@ -100,10 +120,56 @@ def write_shard(path: Path, records: list[bytes], *, compression: str = "") -> N
             writer.write(serialized)
 
 
-def write_random_shards(folder: Path, *, seed: int = 0, sizes: tuple[int, ...] = (40, 24)) -> str:
+def write_random_shards(
+    folder: Path, *, seed: int = 0, sizes: tuple[int, ...] = (40, 24), long: bool = False
+) -> str:
     """Writes shards of random records and returns their glob."""
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(seed)
+    make = long_record if long else record
     for index, size in enumerate(sizes):
-        write_shard(folder / f"part-{index}.tfrecord", [record(rng) for _ in range(size)])
+        write_shard(folder / f"part-{index}.tfrecord", [make(rng) for _ in range(size)])
     return str(folder / "part-*.tfrecord")
+
+
+def vocabulary() -> list[str]:
+    """Returns a vocabulary of the model's size."""
+    # The line separator is a token of some vocabularies, and no end of a line.
+    words = [f"token{i}" for i in range(VOCAB_SIZE - len(SPECIAL_TOKENS) - 1)]
+    return [*SPECIAL_TOKENS, "\u2028", *words]
+
+
+def describe(folder: Path, names: list[str], **changes: object) -> None:
+    """Writes a dataset_info.json that is right for the shards, but for `changes`."""
+    shards = tuple(
+        Shard(name, sum(1 for _ in tf.data.TFRecordDataset(str(folder / name))), size)
+        for name, size in ((name, (folder / name).stat().st_size) for name in names)
+    )
+    facts = {
+        "max_seq_length": SEQ_LENGTH,
+        "max_predictions_per_seq": PREDICTIONS,
+        "vocab_size": VOCAB_SIZE,
+        "vocab_sha256": hash_vocabulary(vocabulary()),
+        "source_sha256": "s",
+        "splits": {"train": shards},
+    }
+    info = DatasetInfo(**(facts | changes))
+    (folder / "dataset_info.json").write_text(info.to_json())
+
+
+def metrics(folder: Path, kind: str) -> list[dict[str, Any]]:
+    """Returns the entries of one kind, "train" or "eval", of a run's metrics.jsonl."""
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [line for line in lines if line["kind"] == kind]
+
+
+def unigram_entropy(pattern: str) -> float:
+    """Returns the entropy in nats of the masked tokens' frequencies; it tells record sets apart."""
+    counts = np.zeros(VOCAB_SIZE)
+    for serialized in tf.data.TFRecordDataset(tf.io.gfile.glob(pattern)).as_numpy_iterator():
+        features = tf.train.Example.FromString(serialized).features.feature
+        ids = np.array(features["masked_lm_ids"].int64_list.value)
+        real = np.array(features["masked_lm_weights"].float_list.value) > 0
+        np.add.at(counts, ids[real], 1)
+    shares = counts[counts > 0] / counts.sum()
+    return -float(np.sum(shares * np.log(shares)))

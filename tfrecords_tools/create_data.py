@@ -1,4 +1,4 @@
-r"""Creates BERT pretraining records (masked tokens, next sentence) from text.
+r"""Creates pretraining records (masked tokens, next sentence or sentence order) from text.
 
 With the documentation inside this Python installation for a corpus, for example:
 
@@ -12,10 +12,12 @@ line, and a blank line between documents; WikiExtractor's <doc> files are recogn
 """
 
 import os
+from typing import get_args
 
 from absl import flags
 
 from mslt_tf import startup
+from mslt_tf.pretraining_example import SentenceObjective
 from tfrecords_tools.recipe import Recipe
 from tfrecords_tools.settings import DatasetSettings
 
@@ -57,6 +59,14 @@ def define_flags(flag_values: flags.FlagValues) -> None:
 
 
 def _define_recipe_flags(flag_values: flags.FlagValues) -> None:
+    flags.DEFINE_enum(
+        "sentence_objective",
+        Recipe.sentence_objective,
+        list(get_args(SentenceObjective)),
+        "nsp: BERT's, is the second segment the next or a random one? sop: ALBERT's, are two "
+        "consecutive segments in order or swapped?",
+        flag_values=flag_values,
+    )
     flags.DEFINE_integer(
         "max_seq_length",
         Recipe.max_seq_length,
@@ -108,6 +118,7 @@ def settings_from_flags(flag_values: flags.FlagValues) -> DatasetSettings:
         short_seq_prob=flag_values.short_seq_prob,
         masked_lm_prob=flag_values.masked_lm_prob,
         random_seed=flag_values.random_seed,
+        sentence_objective=flag_values.sentence_objective,
     )
     return DatasetSettings(
         input=flag_values.input,

@@ -1,4 +1,4 @@
-"""Shows records of a data set as text, and whether they follow BERT's recipe.
+"""Shows records of a data set as text, and whether they follow the recipe.
 
 For example:
 

@@ -7,18 +7,16 @@ import numpy as np
 import tensorflow as tf
 
 from mslt_tf import dataset_info, pretraining_example
+from mslt_tf.dataset_info import StoredObjective
 from mslt_tf.errors import UserError
 from tfrecords_tools import tokenization
 from tfrecords_tools.console import say
 from tfrecords_tools.inspect_data import InspectionSettings
 from tfrecords_tools.masking import Features
 from tfrecords_tools.record_statistics import RecordCounts, count_records, describe
+from tfrecords_tools.sentence_labels import LABEL_NAMES
 
 _BATCH_RECORDS = 1_024
-_SENTENCE_LABELS = {
-    pretraining_example.IS_NEXT: "the second segment follows the first",
-    pretraining_example.IS_RANDOM_NEXT: "the second segment is a random one",
-}
 
 
 def inspect(settings: InspectionSettings) -> RecordCounts:
@@ -44,16 +42,22 @@ def inspect(settings: InspectionSettings) -> RecordCounts:
         vocabulary,
         num_shown=settings.num_shown,
         num_counted=num_counted,
+        sentence_objective=info.sentence_objective,
     )
     sample = f", first {num_counted:,} of {total:,} records" if num_counted < total else ""
     say(f"{settings.split} of {settings.input_dir}{sample}:")
-    for line in describe(counts):
+    for line in describe(counts, info.sentence_objective):
         say(f"  {line}")
     return counts
 
 
 def _show_and_count(
-    batches: Iterable[Features], vocabulary: list[str], *, num_shown: int, num_counted: int
+    batches: Iterable[Features],
+    vocabulary: list[str],
+    *,
+    num_shown: int,
+    num_counted: int,
+    sentence_objective: StoredObjective,
 ) -> RecordCounts:
     """Prints the first `num_shown` records and counts the first `num_counted`."""
     mask_id = vocabulary.index("[MASK]")
@@ -62,7 +66,14 @@ def _show_and_count(
     for batch in batches:
         length = len(batch.input_ids)
         for row in range(min(num_shown - num_read, length)):
-            for line in show_record(batch, row, vocabulary, number=num_read + row):
+            lines = show_record(
+                batch,
+                row,
+                vocabulary,
+                number=num_read + row,
+                sentence_objective=sentence_objective,
+            )
+            for line in lines:
                 say(line)
             say("")
         if num_read < num_counted:
@@ -171,7 +182,14 @@ def _as_stored(values: Any) -> Any:
     return values if values.dtype == np.float32 else values.astype(np.int32)
 
 
-def show_record(features: Features, row: int, vocabulary: list[str], *, number: int) -> list[str]:
+def show_record(
+    features: Features,
+    row: int,
+    vocabulary: list[str],
+    *,
+    number: int,
+    sentence_objective: StoredObjective,
+) -> list[str]:
     """Returns a record as lines of text: number, sentence label, and a line for each segment."""
     tokens = [vocabulary[token] for token in features.input_ids[row]]
     for position, label, weight in zip(
@@ -185,7 +203,8 @@ def show_record(features: Features, row: int, vocabulary: list[str], *, number: 
     length = int(features.input_mask[row].sum())
     first_length = length - int(features.segment_ids[row].sum())
     label = int(features.next_sentence_labels[row, 0])
-    meaning = _SENTENCE_LABELS.get(label, "a sentence label that BERT does not have")
+    meanings = LABEL_NAMES[sentence_objective].meanings
+    meaning = meanings.get(label, "a sentence label that no objective has")
     return [
         f"record {number}: {length} tokens; {meaning} (label {label})",
         "  " + " ".join(tokens[:first_length]),

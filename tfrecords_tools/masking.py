@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mslt_tf.pretraining_example import IS_NEXT, IS_RANDOM_NEXT
 from tfrecords_tools.recipe import Recipe
 
 MASK_SHARE = 0.8  # of the predicted tokens become [MASK]; half of the others stay as they are
@@ -70,9 +69,7 @@ def make_features(
         masked_lm_positions=positions,
         masked_lm_ids=labels.astype(np.int32),
         masked_lm_weights=weights.astype(np.float32),
-        next_sentence_labels=np.where(pairs["is_random_next"], IS_RANDOM_NEXT, IS_NEXT)[
-            :, None
-        ].astype(np.int32),
+        next_sentence_labels=pairs["sentence_label"][:, None].astype(np.int32),
     )
 
 

@@ -131,7 +131,9 @@ def _find_difference(
     """Returns the first setting that differs, as (name, found, wanted)."""
     # Through JSON, so that values compare as they are read back.
     wanted = json.loads(json.dumps(recorded)) | {"vocab_sha256": vocab_sha256}
-    found = dict(info.settings) | {"vocab_sha256": info.vocab_sha256}
+    # A folder from before there was a choice of objectives holds BERT's, under no name.
+    found = {"sentence_objective": "nsp"} | dict(info.settings)
+    found |= {"vocab_sha256": info.vocab_sha256}
     for name in sorted(wanted.keys() | found.keys()):
         if wanted.get(name) != found.get(name):
             return name, found.get(name), wanted.get(name)

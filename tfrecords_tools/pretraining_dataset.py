@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from mslt_tf import dataset_info
 from mslt_tf.errors import UserError
+from mslt_tf.pretraining_example import SentenceObjective
 from tfrecords_tools import (
     corpus,
     masking,
@@ -27,22 +28,12 @@ from tfrecords_tools import (
 from tfrecords_tools.console import Progress, say
 from tfrecords_tools.record_statistics import RecordCounts
 from tfrecords_tools.settings import DatasetSettings
+from tfrecords_tools.splits import HELDOUT, TRAIN, Split, make_splits
 
-TRAIN, HELDOUT = "train", "heldout"
 _BATCH_RECORDS = 1_024  # masked at once
 _FEW_HELDOUT_RECORDS = 100
 _MUCH_RANDOM_NEXT = 0.65  # BERT: about half
 _MANY_UNKNOWN = 0.05  # share of [UNK] above which vocabulary and text hardly belong together
-
-
-@dataclasses.dataclass(frozen=True)
-class Split:
-    """The records of one split, not yet masked."""
-
-    name: str
-    documents: npt.NDArray[np.int64]  # [split documents] indices into the corpus, ascending
-    pairs: npt.NDArray[Any]  # recipe.PAIR_DTYPE [records], shuffled
-    num_shards: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,7 +70,7 @@ def create(settings: DatasetSettings) -> dataset_info.DatasetInfo:
     _note_few_predictions(settings.recipe)
 
     documents = _read_and_tokenize(settings, vocabulary)
-    splits = _make_splits(documents.corpus, settings)
+    splits = make_splits(documents.corpus, settings)
     special = tokenization.special_tokens(vocabulary)
     written = {
         split.name: _write_split(split, documents.corpus, settings=settings, special=special)
@@ -92,8 +83,15 @@ def create(settings: DatasetSettings) -> dataset_info.DatasetInfo:
         vocab_sha256=vocab_sha256,
         source_sha256=_source_sha256(settings, documents, vocab_sha256=vocab_sha256),
         splits={name: split.shards for name, split in written.items()},
+        sentence_objective=settings.recipe.sentence_objective,
         settings=recorded,
-        statistics=_statistics(documents, splits, written, unk_id=vocabulary.index("[UNK]")),
+        statistics=_statistics(
+            documents,
+            splits,
+            written,
+            unk_id=vocabulary.index("[UNK]"),
+            sentence_objective=settings.recipe.sentence_objective,
+        ),
     )
     output_folder.publish(settings.output_dir, info)
     _say_summary(info, written, seconds=time.monotonic() - begin)
@@ -127,49 +125,6 @@ def _read_and_tokenize(
             "none with a word in it. Give text files with some text in them."
         )
     return documents
-
-
-def _make_splits(tokenized: recipe.Corpus, settings: DatasetSettings) -> list[Split]:
-    """Returns the train split and, if asked for, the held-out one; all records in memory."""
-    train, heldout = recipe.split_documents(
-        tokenized.num_documents,
-        heldout_fraction=settings.heldout_fraction,
-        seed=settings.recipe.random_seed,
-    )
-    pairs = _shuffled_pairs(TRAIN, tokenized, train, settings, settings.recipe.dupe_factor)
-    if len(pairs) < settings.num_shards:
-        raise UserError(
-            f"--num_shards is {settings.num_shards}, but there are only {len(pairs)} train "
-            f"records; no shard may be empty. Set --num_shards={len(pairs)} or less, or give "
-            "more text."
-        )
-    splits = [Split(TRAIN, train, pairs, settings.num_shards)]
-    if len(heldout):
-        # One pass: more would only measure the same sentences again.
-        pairs = _shuffled_pairs(HELDOUT, tokenized, heldout, settings, 1)
-        splits.append(Split(HELDOUT, heldout, pairs, 1))
-    return splits
-
-
-def _shuffled_pairs(
-    name: str,
-    tokenized: recipe.Corpus,
-    documents: npt.NDArray[np.int64],
-    settings: DatasetSettings,
-    num_passes: int,
-) -> npt.NDArray[Any]:
-    """Returns PAIR_DTYPE [records] of a split, shuffled over all passes and documents."""
-    progress = Progress(
-        f"pair {name} sentences", unit="documents", total=len(documents) * num_passes
-    )
-    made = []
-    for pairs in recipe.make_pairs(
-        tokenized, documents, recipe=settings.recipe, num_passes=num_passes
-    ):
-        made.append(pairs)
-        progress.advance()
-    progress.finish()
-    return recipe.shuffle(np.concatenate(made), split=name, seed=settings.recipe.random_seed)
 
 
 def _write_split(
@@ -212,6 +167,7 @@ def _statistics(
     written: dict[str, WrittenSplit],
     *,
     unk_id: int,
+    sentence_objective: SentenceObjective,
 ) -> dict[str, Any]:
     """Returns the statistics for `dataset_info.json`: of the corpus, and of each split."""
     unknown_rate = float(np.mean(documents.corpus.tokens == unk_id))
@@ -223,11 +179,13 @@ def _statistics(
         "empty_documents_dropped": documents.num_empty_documents,
         "empty_sentences_dropped": documents.num_empty_sentences,
     }
-    of_splits = {
-        split.name: {"documents": len(split.documents)}
-        | record_statistics.rates(written[split.name].counts)
-        for split in splits
-    }
+    of_splits = {}
+    for split in splits:
+        facts = {"documents": len(split.documents)}
+        if sentence_objective == "sop":
+            facts["single_tokens_left_out"] = split.num_left_out
+        counts = written[split.name].counts
+        of_splits[split.name] = facts | record_statistics.rates(counts, sentence_objective)
     return of_corpus | of_splits
 
 
@@ -256,8 +214,13 @@ def _say_summary(
         say("note: many unknown tokens. Do --do_lower_case and the vocabulary suit the text?")
     for name, split in written.items():
         say(f"{name}: {facts[name]['documents']:,} documents")
-        for line in record_statistics.describe(split.counts):
+        for line in record_statistics.describe(split.counts, info.sentence_objective):
             say(f"  {line}")
+        if "single_tokens_left_out" in facts[name]:
+            say(
+                f"  left out         {facts[name]['single_tokens_left_out']:,} single tokens at "
+                "the end of a document, which make no pair"
+            )
     say(f"done in {seconds:,.1f} s")
 
 
@@ -269,7 +232,7 @@ def _note_odd_splits(
     settings: DatasetSettings,
 ) -> None:
     """Points out a held-out part that measures badly, and documents without next sentences."""
-    random_next = info.statistics[TRAIN]["random_next_rate"]
+    random_next = info.statistics[TRAIN].get("random_next_rate", 0.0)  # "sop" has none
     if random_next > _MUCH_RANDOM_NEXT:
         say(
             f"note: {random_next:.0%} of the train records have a random next sentence; about 50 % "

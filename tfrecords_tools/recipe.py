@@ -1,6 +1,7 @@
-"""BERT's sentence pairs: which tokens of which document stand in which record.
+"""Sentence pairs: which tokens of which document stand in which record.
 
-The recipe is that of Devlin et al. 2018 as google-research/bert runs it. It is a pure function of
+The recipe is that of Devlin et al. 2018 as google-research/bert runs it, or with ALBERT's sentence
+order (see sentence_order.py) in the place of its next sentence. It is a pure function of
 (documents, seed): every (pass, document) has a random stream of its own, so the pairs do not
 depend on the order, the process or the machine they are made in.
 
@@ -12,12 +13,15 @@ import bisect
 import dataclasses
 import random
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from mslt_tf.errors import UserError
+from mslt_tf.pretraining_example import IS_NEXT, IS_RANDOM_NEXT, SentenceObjective
+from tfrecords_tools.sentence_order import ordered_pairs
+from tfrecords_tools.spans import Span, end_of_chunk, truncate_pair
 
 NUM_PAIR_SPECIALS = 3  # [CLS] first [SEP] second [SEP]
 MIN_SEQ_LENGTH = NUM_PAIR_SPECIALS + 2  # one token for each segment
@@ -29,7 +33,7 @@ PAIR_DTYPE = np.dtype(
         ("first_length", np.int32),
         ("second_start", np.int64),
         ("second_length", np.int32),
-        ("is_random_next", np.bool_),
+        ("sentence_label", np.uint8),  # IS_NEXT, ... or IN_ORDER, ... by the objective
         ("mask_key", np.uint64),  # the record's own randomness, see masking.py
     ]
 )
@@ -45,6 +49,7 @@ class Recipe:
     short_seq_prob: float = 0.1  # of a (pass, document) to aim at shorter records
     masked_lm_prob: float = 0.15  # of a token to be predicted
     random_seed: int = 12345
+    sentence_objective: SentenceObjective = "nsp"  # BERT's next sentence; "sop": ALBERT's order
 
     def __post_init__(self) -> None:
         for name, least in (
@@ -64,6 +69,12 @@ class Recipe:
                     f"--{name} is {getattr(self, name)}; it must lie between 0 and 1. "
                     f"BERT's value is {Recipe.__dataclass_fields__[name].default}."
                 )
+        objectives = get_args(SentenceObjective)
+        if self.sentence_objective not in objectives:
+            raise UserError(
+                f"--sentence_objective is {self.sentence_objective!r}; it must be "
+                f"{' or '.join(objectives)}. BERT's is nsp, ALBERT's sop."
+            )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,31 +96,31 @@ class Corpus:
         return len(self.sentence_starts) - 1
 
 
-class Span(NamedTuple):
-    """Tokens start, ..., start + length - 1 of a corpus."""
-
-    start: int
-    length: int
-
-
 def split_documents(
-    num_documents: int, *, heldout_fraction: float, seed: int
+    num_documents: int,
+    *,
+    heldout_fraction: float,
+    seed: int,
+    sentence_objective: SentenceObjective = "nsp",
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Returns the indices of the (train, held-out) documents, each ascending.
 
-    A split that exists has at least two documents, because a random next sentence comes from
-    another document of the same split.
+    With "nsp" a split that exists has at least two documents, because a random next sentence comes
+    from another document of the same split; with "sop" one is enough.
 
     Raises:
         UserError: there are too few documents for that.
     """
-    num_heldout = max(2, round(num_documents * heldout_fraction)) if heldout_fraction else 0
-    needed = 4 if num_heldout else 2
-    if num_documents - num_heldout < 2:
-        advice = "or set --heldout_fraction=0 " if num_documents > 1 and num_heldout else ""
+    least, reason = 2, "a random next sentence comes from another document of the same split"
+    if sentence_objective == "sop":
+        least, reason = 1, "no document is in both splits"
+    num_heldout = max(least, round(num_documents * heldout_fraction)) if heldout_fraction else 0
+    needed = 2 * least if num_heldout else least
+    if num_documents - num_heldout < least:
+        advice = "or set --heldout_fraction=0 " if num_documents >= least and num_heldout else ""
         raise UserError(
             f"The input holds {num_documents} document(s) with text; it takes at least {needed}, "
-            "because a random next sentence comes from another document of the same split. "
+            f"because {reason}. "
             f"Give more documents {advice}(a blank line ends a document in plain text)."
         )
     order = _generator(f"{seed}/split").permutation(num_documents)
@@ -133,9 +144,16 @@ def _generator(key: str) -> np.random.Generator:
     return np.random.default_rng(list(key.encode()))
 
 
+class DocumentPairs(NamedTuple):
+    """What one pass makes of one document."""
+
+    pairs: npt.NDArray[Any]  # PAIR_DTYPE [records]; may be empty with "sop" only
+    num_left_out: int  # single tokens, which make no pair; 0 with "nsp"
+
+
 def make_pairs(
     corpus: Corpus, documents: npt.NDArray[np.int64], *, recipe: Recipe, num_passes: int
-) -> Iterator[npt.NDArray[Any]]:
+) -> Iterator[DocumentPairs]:
     """Yields the records of each (pass, document), before masking and shuffling.
 
     Args:
@@ -143,9 +161,6 @@ def make_pairs(
         documents: [split] indices of those to read; random next sentences come from them too.
         recipe: lengths and probabilities.
         num_passes: how often to go over the documents.
-
-    Yields:
-        PAIR_DTYPE [records], at least one.
     """
     for pass_index in range(num_passes):
         for rank in range(len(documents)):
@@ -159,8 +174,8 @@ def pairs_of_document(
     *,
     recipe: Recipe,
     pass_index: int,
-) -> npt.NDArray[Any]:
-    """Returns the records, PAIR_DTYPE [records], that one pass makes of `documents[rank]`."""
+) -> DocumentPairs:
+    """Returns the records that one pass makes of `documents[rank]`."""
     document = int(documents[rank])
     # A string seeds through SHA-512, so neighbouring passes and documents share nothing.
     rng = random.Random(f"{recipe.random_seed}/{pass_index}/{document}")
@@ -172,29 +187,54 @@ def pairs_of_document(
 
     begin, end = corpus.document_starts[document : document + 2]
     starts = corpus.sentence_starts[begin : end + 1].tolist()
+    if recipe.sentence_objective == "sop":
+        chunks = ordered_pairs(starts, target_length=target_length, rng=rng)
+    else:
+        chunks = _next_sentence_pairs(
+            corpus, documents, rank, starts, target_length=target_length, rng=rng
+        )
+    pairs, num_left_out = [], 0
+    for chunk in chunks:
+        if chunk is None:
+            num_left_out += 1
+            continue
+        first, second, label = chunk
+        # Alike for both objectives and both labels: which text is gone must not show the order.
+        first, second = truncate_pair(first, second, max_num_tokens=max_num_tokens, rng=rng)
+        pairs.append((*first, *second, label, rng.getrandbits(64)))
+    return DocumentPairs(np.array(pairs, dtype=PAIR_DTYPE), num_left_out)
+
+
+def _next_sentence_pairs(
+    corpus: Corpus,
+    documents: npt.NDArray[np.int64],
+    rank: int,
+    starts: list[int],
+    *,
+    target_length: int,
+    rng: random.Random,
+) -> Iterator[tuple[Span, Span, int]]:
+    """Yields (first, second, label) of each chunk of `documents[rank]`, not truncated.
+
+    `starts` [sentences + 1] is where its sentences begin, in tokens; last = its end.
+    """
     num_sentences = len(starts) - 1
-    pairs = []
-    chunk_begin = 0
-    while chunk_begin < num_sentences:
-        # The fewest sentences that reach the target, or all that are left.
-        chunk_end = bisect.bisect_left(starts, starts[chunk_begin] + target_length, chunk_begin + 1)
-        chunk_end = min(chunk_end, num_sentences)
-        first_end = chunk_begin + 1
-        if chunk_end - chunk_begin >= 2:
-            first_end = rng.randint(chunk_begin + 1, chunk_end - 1)
-        first = Span(starts[chunk_begin], starts[first_end] - starts[chunk_begin])
-        is_random_next = chunk_end - chunk_begin == 1 or rng.random() < 0.5
-        if is_random_next:
+    begin = 0
+    while begin < num_sentences:
+        end = end_of_chunk(starts, begin, target_length=target_length)
+        first_end = begin + 1
+        if end - begin >= 2:
+            first_end = rng.randint(begin + 1, end - 1)
+        first = Span(starts[begin], starts[first_end] - starts[begin])
+        if end - begin == 1 or rng.random() < 0.5:
             second = _random_next(
                 corpus, documents, rank, target_length=target_length - first.length, rng=rng
             )
-            chunk_begin = first_end  # the sentences not used are put back
+            yield first, second, IS_RANDOM_NEXT
+            begin = first_end  # the sentences not used are put back
         else:
-            second = Span(starts[first_end], starts[chunk_end] - starts[first_end])
-            chunk_begin = chunk_end
-        first, second = truncate_pair(first, second, max_num_tokens=max_num_tokens, rng=rng)
-        pairs.append((*first, *second, is_random_next, rng.getrandbits(64)))
-    return np.array(pairs, dtype=PAIR_DTYPE)
+            yield first, Span(starts[first_end], starts[end] - starts[first_end]), IS_NEXT
+            begin = end
 
 
 def _random_next(
@@ -217,27 +257,3 @@ def _random_next(
     start = int(corpus.sentence_starts[begin])
     stop = bisect.bisect_left(corpus.sentence_starts, start + target_length, begin + 1, end)
     return Span(start, int(corpus.sentence_starts[stop]) - start)
-
-
-def truncate_pair(
-    first: Span, second: Span, *, max_num_tokens: int, rng: random.Random
-) -> tuple[Span, Span]:
-    """Shortens the longer span, token by token, until both together fit.
-
-    Each token goes from the front or from the back with probability 1/2; of two equal spans the
-    second loses.
-    """
-    excess = first.length + second.length - max_num_tokens
-    if excess <= 0:
-        return first, second
-    difference = first.length - second.length
-    until_equal = min(excess, abs(difference))
-    each, odd = divmod(excess - until_equal, 2)
-    first_loss = each + (until_equal if difference > 0 else 0)
-    second_loss = each + odd + (until_equal if difference < 0 else 0)
-    return _shorten(first, first_loss, rng), _shorten(second, second_loss, rng)
-
-
-def _shorten(span: Span, loss: int, rng: random.Random) -> Span:
-    front = rng.getrandbits(loss).bit_count()  # `loss` fair coins
-    return Span(span.start + front, span.length - loss)

@@ -1,11 +1,13 @@
-"""Counts over records, and the rates that show whether they follow BERT's recipe."""
+"""Counts over records, and the rates that show whether they follow the recipe."""
 
 import dataclasses
 from typing import Any
 
 import numpy as np
 
+from mslt_tf.dataset_info import StoredObjective
 from tfrecords_tools.masking import Features
+from tfrecords_tools.sentence_labels import LABEL_NAMES
 
 
 @dataclasses.dataclass(frozen=True)
@@ -13,7 +15,7 @@ class RecordCounts:
     """Sums over records; counts of two batches add up."""
 
     records: int = 0
-    random_next: int = 0  # records whose second segment is a random one
+    label_1: int = 0  # records with this sentence label: random next, or swapped
     tokens: int = 0  # special ones included, padding not
     full_length: int = 0  # records without padding
     shortest: int = 0  # tokens; 0 where there is no record
@@ -40,7 +42,7 @@ def count_records(features: Features, *, mask_id: int) -> RecordCounts:
     shown, label = shown[is_prediction], features.masked_lm_ids[is_prediction]
     return RecordCounts(
         records=len(lengths),
-        random_next=int(features.next_sentence_labels.sum()),
+        label_1=int(features.next_sentence_labels.sum()),
         tokens=int(lengths.sum()),
         full_length=int((lengths == features.input_ids.shape[1]).sum()),
         shortest=int(lengths.min()),
@@ -51,12 +53,13 @@ def count_records(features: Features, *, mask_id: int) -> RecordCounts:
     )
 
 
-def rates(counts: RecordCounts) -> dict[str, Any]:
+def rates(counts: RecordCounts, sentence_objective: StoredObjective) -> dict[str, Any]:
     """Returns the statistics of at least one record, by name, as `dataset_info.json` has them."""
+    label_1_rate = LABEL_NAMES[sentence_objective].statistic
     exchanged = counts.predictions - counts.masked - counts.kept
     return {
         "records": counts.records,
-        "random_next_rate": round(counts.random_next / counts.records, 4),
+        label_1_rate: round(counts.label_1 / counts.records, 4),
         "mean_length": round(counts.tokens / counts.records, 2),
         "shortest": counts.shortest,
         "longest": counts.longest,
@@ -69,13 +72,13 @@ def rates(counts: RecordCounts) -> dict[str, Any]:
     }
 
 
-def describe(counts: RecordCounts) -> list[str]:
+def describe(counts: RecordCounts, sentence_objective: StoredObjective) -> list[str]:
     """Returns the statistics of at least one record as lines for a person."""
-    rate = rates(counts)
+    rate = rates(counts, sentence_objective)
+    label_1 = LABEL_NAMES[sentence_objective]
     return [
         f"records          {counts.records:,}",
-        f"random next      {rate['random_next_rate']:.1%} of the records (BERT: 50 %, and all "
-        "whose first segment has no sentence after it)",
+        f"{label_1.title:<16} {rate[label_1.statistic]:.1%} of the records ({label_1.remark})",
         f"length           {rate['mean_length']:.1f} tokens on average, {counts.shortest} to "
         f"{counts.longest}; {rate['full_length_rate']:.1%} of the records without padding",
         f"predictions      {rate['predictions_per_record']:.1f} a record, "

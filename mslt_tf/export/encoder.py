@@ -4,7 +4,6 @@ Source: tensorflow/hub, "Common SavedModel APIs for Text". `hub.KerasLayer(path,
 fine-tunes it; TF Serving finds the signature "serving_default".
 """
 
-import dataclasses
 import json
 import os
 
@@ -54,7 +53,7 @@ def export(config: PretrainingConfig, weights: stage_model.Weights, path: str) -
     extra = os.path.join(temporary, "assets.extra")
     tf.io.gfile.makedirs(extra)
     with tf.io.gfile.GFile(os.path.join(extra, CONFIG_FILE), "w") as file:
-        file.write(json.dumps(dataclasses.asdict(config.model), indent=2) + "\n")
+        file.write(json.dumps(config.model.to_bert_config(), indent=2) + "\n")
     tf.io.gfile.rename(temporary, path)
 
 

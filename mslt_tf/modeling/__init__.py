@@ -1,1 +1,1 @@
-"""BERT as Keras layers and functional models; knows nothing of stages."""
+"""BERT and ALBERT as Keras layers and functional models; knows nothing of stages."""

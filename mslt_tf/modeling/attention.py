@@ -23,7 +23,6 @@ class SelfAttention(tf.keras.layers.Layer):
         self,
         config: ModelConfig,
         *,
-        layer_index: int,
         path: str,
         initializer_seed: int,
         dtype: str,
@@ -32,7 +31,6 @@ class SelfAttention(tf.keras.layers.Layer):
         self._num_heads = config.num_attention_heads
         self._head_size = config.hidden_size // config.num_attention_heads
         self._rate = config.attention_probs_dropout_prob
-        self._dropout_site = encoder_site(layer_index, Place.ATTENTION_PROBS)
         linear = functools.partial(
             Linear,
             config.hidden_size,
@@ -51,6 +49,7 @@ class SelfAttention(tf.keras.layers.Layer):
         x: tf.Tensor,
         input_mask: tf.Tensor,
         dropout_seed: tf.Tensor,
+        layer_index: int,
         training: bool = False,
     ) -> tf.Tensor:
         """Transforms x [batch, seq, hidden] into the same shape; input_mask is int [batch, seq]."""
@@ -60,7 +59,8 @@ class SelfAttention(tf.keras.layers.Layer):
         scores = tf.matmul(query, key, transpose_b=True)  # [batch, heads, seq, seq]
         probs = tf.nn.softmax(scores + attention_bias(input_mask, scores.dtype))
         if training:
-            probs = dropout(probs, self._rate, seed=dropout_seed, site=self._dropout_site)
+            site = encoder_site(layer_index, Place.ATTENTION_PROBS)
+            probs = dropout(probs, self._rate, seed=dropout_seed, site=site)
         context = tf.matmul(probs, value)  # [batch, heads, seq, head_size]
         context = tf.transpose(context, [0, 2, 1, 3])  # [batch, seq, heads, head_size]
         return self.output_dense(tf.reshape(context, tf.shape(x)))

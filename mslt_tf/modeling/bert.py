@@ -1,4 +1,7 @@
-"""BERT for pretraining as a functional Keras model.
+"""BERT and ALBERT for pretraining as a functional Keras model.
+
+A block is what has weights of its own: in BERT a layer, in ALBERT a group of layers that share
+them. So ALBERT is a BERT with few blocks, each applied several times, and narrower embeddings.
 
 Words used in shapes: batch (sequences), seq (tokens of a sequence, padding included), hidden,
 predictions (masked positions per sequence, padding included), vocab.
@@ -12,14 +15,14 @@ import tensorflow as tf
 
 from mslt_tf.errors import UserError
 from mslt_tf.model_config import ModelConfig
-from mslt_tf.modeling.heads import MaskedLanguageModelHead, NextSentenceHead, Pooler
+from mslt_tf.modeling.heads import MaskedLanguageModelHead, Pooler, SentencePairHead
 from mslt_tf.modeling.layers import Embeddings, EncoderLayer
 
 EMBEDDINGS = "embeddings"
 POOLER = "pooler"
-NEXT_SENTENCE = "next_sentence"
+SENTENCE_PAIR = "sentence_pair"
 MASKED_LM = "masked_lm"
-HEADS = (POOLER, NEXT_SENTENCE, MASKED_LM)  # the output layer: all that stands on the encoder
+HEADS = (POOLER, SENTENCE_PAIR, MASKED_LM)  # the output layer: all that stands on the encoder
 
 ComputeDtype = Literal["float32", "mixed_bfloat16", "mixed_float16"]
 
@@ -46,45 +49,46 @@ def build_bert(
     [batch, seq], `masked_lm_positions` [batch, predictions], and `dropout_seed` [2], which decides
     all of dropout and is ignored outside training. Each call may have lengths of its own.
 
-    Outputs, a dict: `masked_lm_logits` float32 [batch, predictions, vocab], `next_sentence_logits`
+    Outputs, a dict: `masked_lm_logits` float32 [batch, predictions, vocab], `sentence_pair_logits`
     float32 [batch, 2], and in the compute type `sequence_output` [batch, seq, hidden] and
     `pooled_output` [batch, hidden].
 
     Args:
         config: sizes of the model.
-        num_blocks: encoder layers of this model, from 1 to `config.num_hidden_layers`.
+        num_blocks: of this model, from 1 to `config.num_blocks`.
         compute_dtype: a Keras policy. Variables and logits are float32 under each of them.
         initializer_seed: with a layer's name it decides that layer's initial weights.
 
     Raises:
         UserError: `num_blocks` is out of range.
     """
-    if not 1 <= num_blocks <= config.num_hidden_layers:
+    if not 1 <= num_blocks <= config.num_blocks:
         raise UserError(
-            f"num_blocks is {num_blocks}. "
-            f"Use 1 to {config.num_hidden_layers}, the num_hidden_layers of the config."
+            f"num_blocks is {num_blocks}. Use 1 to {config.num_blocks}, the {config.block_unit} "
+            "of the config."
         )
     # Layers
     seed, dtype = initializer_seed, compute_dtype
     embeddings = Embeddings(config, name=EMBEDDINGS, initializer_seed=seed, dtype=dtype)
     blocks = [
-        EncoderLayer(config, index=i, name=block_name(i), initializer_seed=seed, dtype=dtype)
+        EncoderLayer(config, name=block_name(i), initializer_seed=seed, dtype=dtype)
         for i in range(num_blocks)
     ]
     pooler = Pooler(config, name=POOLER, initializer_seed=seed, dtype=dtype)
-    next_sentence = NextSentenceHead(config, name=NEXT_SENTENCE, initializer_seed=seed)
+    sentence_pair = SentencePairHead(config, name=SENTENCE_PAIR, initializer_seed=seed)
     masked_lm = MaskedLanguageModelHead(config, name=MASKED_LM, initializer_seed=seed, dtype=dtype)
 
     # Model
     inputs = _inputs()
     input_mask, dropout_seed = inputs["input_mask"], inputs["dropout_seed"]
     x, word_table = embeddings(inputs["input_ids"], inputs["segment_ids"], dropout_seed)
-    for block in blocks:
-        x = block(x, input_mask, dropout_seed)
+    for layer_index in range(num_blocks * config.layers_per_block):
+        block = blocks[layer_index // config.layers_per_block]
+        x = block(x, input_mask, dropout_seed, layer_index)
     pooled_output = pooler(x)
     outputs = {
         "masked_lm_logits": masked_lm(x, inputs["masked_lm_positions"], word_table),
-        "next_sentence_logits": next_sentence(pooled_output),
+        "sentence_pair_logits": sentence_pair(pooled_output),
         "sequence_output": x,
         "pooled_output": pooled_output,
     }

@@ -1,7 +1,7 @@
 """What stands on top of the encoder: the pooler and the two pretraining heads.
 
-Words used in shapes: batch, seq (tokens), hidden, predictions (masked positions per sequence),
-vocab (word pieces).
+Words used in shapes: batch, seq (tokens), hidden, embedding (width of the word table),
+predictions (masked positions per sequence), vocab (word pieces).
 """
 
 import tensorflow as tf
@@ -31,8 +31,12 @@ class Pooler(tf.keras.layers.Layer):
         return tf.tanh(self.dense(sequence_output[:, 0]))
 
 
-class NextSentenceHead(tf.keras.layers.Layer):
-    """Scores "the second segment follows the first" (index 0) against "it is random" (index 1)."""
+class SentencePairHead(tf.keras.layers.Layer):
+    """Scores "the second segment follows the first" (index 0) against "it does not" (index 1).
+
+    By the records that it is trained on, 1 means a random segment (next-sentence objective, BERT)
+    or that the two were swapped (sentence-order objective, ALBERT).
+    """
 
     def __init__(self, config: ModelConfig, *, initializer_seed: int, name: str):
         # float32 whatever the encoder computes in: logits are never rounded.
@@ -63,14 +67,14 @@ class MaskedLanguageModelHead(tf.keras.layers.Layer):
         self._activation = gelu(config.hidden_act)
         self.transform = Linear(
             config.hidden_size,
-            config.hidden_size,
+            config.embedding_width,
             path=f"{name}/transform",
             initializer_range=config.initializer_range,
             initializer_seed=initializer_seed,
             dtype=dtype,
         )
         self.layer_norm = LayerNorm(
-            config.hidden_size,
+            config.embedding_width,
             path=f"{name}/layer_norm",
             epsilon=config.layer_norm_eps,
             dtype=dtype,
@@ -90,7 +94,7 @@ class MaskedLanguageModelHead(tf.keras.layers.Layer):
         Args:
             sequence_output: float [batch, seq, hidden].
             positions: int [batch, predictions]; padding may name any position.
-            word_table: float32 [vocab, hidden].
+            word_table: float32 [vocab, embedding].
         """
         x = tf.gather(sequence_output, positions, batch_dims=1)  # [batch, predictions, hidden]
         x = self.layer_norm(self._activation(self.transform(x)))

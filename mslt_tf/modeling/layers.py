@@ -1,9 +1,10 @@
-"""The layers of BERT, from small to large.
+"""The layers of BERT and ALBERT, from small to large.
 
 Words used in shapes:
     batch        sequences in the batch
     seq          tokens of a sequence, padding included
-    hidden       width of a token's vector
+    embedding    width of a token's vector in the tables: hidden in BERT, less in ALBERT
+    hidden       width of a token's vector in the encoder
     intermediate width inside the feed-forward part
     predictions  masked positions per sequence, padding included
     vocab        word pieces of the vocabulary
@@ -28,6 +29,8 @@ from mslt_tf.modeling.normalization import LayerNorm
 class Embeddings(tf.keras.layers.Layer):
     """Sums word, position and segment embeddings, then LayerNorm and dropout.
 
+    In ALBERT a matrix then widens the vectors from the embedding's to the hidden size.
+
     Attributes:
         dropout_enabled: set it to False to leave dropout out, from the next call or trace on.
     """
@@ -38,7 +41,7 @@ class Embeddings(tf.keras.layers.Layer):
         self._rate = config.hidden_dropout_prob
         add_table = functools.partial(
             self._add_table,
-            width=config.hidden_size,
+            width=config.embedding_width,
             initializer_range=config.initializer_range,
             initializer_seed=initializer_seed,
         )
@@ -46,11 +49,21 @@ class Embeddings(tf.keras.layers.Layer):
         self.position_embeddings = add_table("position_embeddings", config.max_position_embeddings)
         self.segment_embeddings = add_table("segment_embeddings", config.type_vocab_size)
         self.layer_norm = LayerNorm(
-            config.hidden_size,
+            config.embedding_width,
             path=f"{name}/layer_norm",
             epsilon=config.layer_norm_eps,
             dtype=dtype,
         )
+        self.projection = None
+        if config.projects_embeddings:
+            self.projection = Linear(
+                config.embedding_width,
+                config.hidden_size,
+                path=f"{name}/projection",
+                initializer_range=config.initializer_range,
+                initializer_seed=initializer_seed,
+                dtype=dtype,
+            )
 
     def call(
         self,
@@ -59,12 +72,12 @@ class Embeddings(tf.keras.layers.Layer):
         dropout_seed: tf.Tensor,
         training: bool = False,
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Returns the embedded tokens [batch, seq, hidden] and the word table [vocab, hidden]."""
+        """Returns vectors [batch, seq, hidden] and the word table [vocab, embedding]."""
         word_table = tf.convert_to_tensor(self.word_embeddings)
         seq_length = input_ids.shape[1] or tf.shape(input_ids)[1]
         num_segments = self.segment_embeddings.shape[0]
-        words = tf.gather(word_table, input_ids)  # [batch, seq, hidden]
-        positions = self.position_embeddings[:seq_length]  # [seq, hidden]
+        words = tf.gather(word_table, input_ids)  # [batch, seq, embedding]
+        positions = self.position_embeddings[:seq_length]  # [seq, embedding]
         # A product with one-hot rows is faster than a lookup in so small a table (as in BERT).
         segments = tf.matmul(
             tf.one_hot(tf.reshape(segment_ids, [-1]), num_segments), self.segment_embeddings
@@ -73,7 +86,7 @@ class Embeddings(tf.keras.layers.Layer):
         x = self.layer_norm(tf.cast(x, self.compute_dtype))
         if training and self.dropout_enabled:
             x = dropout(x, self._rate, seed=dropout_seed, site=EMBEDDINGS_SITE)
-        return x, word_table
+        return x if self.projection is None else self.projection(x), word_table
 
     def _add_table(
         self, name: str, rows: int, *, width: int, initializer_range: float, initializer_seed: int
@@ -92,16 +105,16 @@ class Embeddings(tf.keras.layers.Layer):
 class EncoderLayer(tf.keras.layers.Layer):
     """Self-attention and a feed-forward part, each with dropout, residual and LayerNorm after it.
 
+    ALBERT applies one such layer several times in a row. What differs between the applications is
+    `layer_index`, the depth in the model: it only decides which units are dropped.
+
     Attributes:
         dropout_enabled: set it to False to leave dropout out, from the next call or trace on.
     """
 
-    def __init__(
-        self, config: ModelConfig, *, index: int, initializer_seed: int, name: str, dtype: str
-    ):
+    def __init__(self, config: ModelConfig, *, initializer_seed: int, name: str, dtype: str):
         super().__init__(name=name, dtype=dtype)
         self.dropout_enabled = True
-        self._index = index
         self._rate = config.hidden_dropout_prob
         self._activation = gelu(config.hidden_act)
         linear = functools.partial(
@@ -115,7 +128,6 @@ class EncoderLayer(tf.keras.layers.Layer):
         )
         self.attention = SelfAttention(
             config,
-            layer_index=index,
             path=f"{name}/attention",
             initializer_seed=initializer_seed,
             dtype=dtype,
@@ -134,19 +146,26 @@ class EncoderLayer(tf.keras.layers.Layer):
         x: tf.Tensor,
         input_mask: tf.Tensor,
         dropout_seed: tf.Tensor,
+        layer_index: int,
         training: bool = False,
     ) -> tf.Tensor:
         """Transforms x [batch, seq, hidden] into the same shape; input_mask is int [batch, seq]."""
         training = training and self.dropout_enabled
-        attended = self.attention(x, input_mask, dropout_seed, training=training)
-        attended = self._drop(attended, dropout_seed, Place.ATTENTION_OUTPUT, training)
+        attended = self.attention(x, input_mask, dropout_seed, layer_index, training=training)
+        attended = self._drop(
+            attended, Place.ATTENTION_OUTPUT, layer_index, dropout_seed, training=training
+        )
         x = self.attention_layer_norm(x + attended)
         transformed = self._activation(self.intermediate(x))  # [batch, seq, intermediate]
         transformed = self.output_dense(transformed)  # [batch, seq, hidden]
-        transformed = self._drop(transformed, dropout_seed, Place.FEED_FORWARD_OUTPUT, training)
+        transformed = self._drop(
+            transformed, Place.FEED_FORWARD_OUTPUT, layer_index, dropout_seed, training=training
+        )
         return self.output_layer_norm(x + transformed)
 
-    def _drop(self, x: tf.Tensor, seed: tf.Tensor, place: Place, training: bool) -> tf.Tensor:
+    def _drop(
+        self, x: tf.Tensor, place: Place, layer_index: int, seed: tf.Tensor, *, training: bool
+    ) -> tf.Tensor:
         if not training:
             return x
-        return dropout(x, self._rate, seed=seed, site=encoder_site(self._index, place))
+        return dropout(x, self._rate, seed=seed, site=encoder_site(layer_index, place))

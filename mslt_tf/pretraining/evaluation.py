@@ -23,8 +23,8 @@ def make_evaluate(
     """Returns a function that evaluates `model` on every record once, without dropout.
 
     It takes a function that tells whether to stop, asked between batches, and returns
-    `masked_lm_loss` and `next_sentence_loss` in nats, `masked_lm_accuracy`,
-    `next_sentence_accuracy`, and `unigram_entropy` in nats: the entropy of the masked tokens' own
+    `masked_lm_loss` and `sentence_pair_loss` in nats, `masked_lm_accuracy`,
+    `sentence_pair_accuracy`, and `unigram_entropy` in nats: the entropy of the masked tokens' own
     frequencies, the loss of the best guess that ignores all context.
 
     Args:
@@ -70,8 +70,8 @@ def _averages(sums: tf.Tensor, token_counts: tf.Tensor) -> dict[str, float]:
         "masked_lm_loss": float(masked_loss / masked),
         "masked_lm_accuracy": float(masked_right / masked),
         "unigram_entropy": float(-tf.reduce_sum(tf.math.xlogy(frequencies, frequencies))),
-        "next_sentence_loss": float(sentence_loss / sequences),
-        "next_sentence_accuracy": float(sentence_right / sequences),
+        "sentence_pair_loss": float(sentence_loss / sequences),
+        "sentence_pair_accuracy": float(sentence_right / sequences),
     }
 
 
@@ -83,7 +83,7 @@ def evaluation_sums(
     inputs["masked_lm_positions"] = batch["masked_lm_positions"]
     inputs["dropout_seed"] = tf.zeros([2], tf.int32)  # unused outside training
     outputs = model(inputs, training=False)
-    masked_logits, sentence_logits = outputs["masked_lm_logits"], outputs["next_sentence_logits"]
+    masked_logits, sentence_logits = outputs["masked_lm_logits"], outputs["sentence_pair_logits"]
     token_weights, weights = batch["masked_lm_weights"], batch["example_weights"]
     masked_right = _right(masked_logits, batch["masked_lm_ids"]) * token_weights
     sentence_right = _right(sentence_logits, batch["next_sentence_labels"]) * weights
@@ -91,7 +91,7 @@ def evaluation_sums(
         tf.reduce_sum(losses.masked_lm_losses(masked_logits, batch)),
         tf.reduce_sum(masked_right),
         tf.reduce_sum(token_weights),
-        tf.reduce_sum(losses.next_sentence_losses(sentence_logits, batch) * weights),
+        tf.reduce_sum(losses.sentence_pair_losses(sentence_logits, batch) * weights),
         tf.reduce_sum(sentence_right),
         tf.reduce_sum(weights),
     ]

@@ -30,7 +30,7 @@ def masked_lm_losses(logits: tf.Tensor, batch: Batch) -> tf.Tensor:
     return losses * batch["masked_lm_weights"]
 
 
-def next_sentence_losses(logits: tf.Tensor, batch: Batch) -> tf.Tensor:
+def sentence_pair_losses(logits: tf.Tensor, batch: Batch) -> tf.Tensor:
     """Returns the cross entropy of each sentence label, in nats: float32 [batch]."""
     return tf.nn.sparse_softmax_cross_entropy_with_logits(
         labels=batch["next_sentence_labels"], logits=logits

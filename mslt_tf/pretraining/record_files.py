@@ -1,4 +1,4 @@
-"""Which TFRecord files there are, what is in them, and whether they fit the run.
+"""Which TFRecord files there are, and what is in them.
 
 Facts come from `dataset_info.json` beside the shards. Records that others made have none: then
 the files are read once, with progress, and what was found is kept in the run's folder.
@@ -9,18 +9,18 @@ import dataclasses
 import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Literal, TypeVar
 
 import tensorflow as tf
 
 from mslt_tf import dataset_info
-from mslt_tf.config import PretrainingConfig
-from mslt_tf.dataset_info import DatasetInfo
+from mslt_tf.dataset_info import DatasetInfo, StoredObjective
 from mslt_tf.errors import UserError
 from mslt_tf.pretraining import record_scan
 from mslt_tf.pretraining.record_scan import Block, FileFacts
-from mslt_tf.vocabulary import parse_vocabulary
 
+_Text = TypeVar("_Text", bound=str)
 Report = Callable[[str], None]
 
 
@@ -32,6 +32,7 @@ class Records:
     layout: record_scan.Layout
     vocab_size: int  # of the vocabulary, or the largest token id + 1 if that is all we know
     vocab_sha256: str  # "" if unknown
+    sentence_objective: StoredObjective  # "" if unknown
     fingerprint: str
 
     @property
@@ -75,57 +76,16 @@ def open_records(patterns: Sequence[str], *, cache_path: str, report: Report) ->
         blocks=tuple(block for path in paths for block in facts[path].blocks),
         layout=layouts[first],
         vocab_size=max(facts[path].vocab_size for path in paths),
-        vocab_sha256=known[0].vocab_sha256 if len({i.vocab_sha256 for i in known}) == 1 else "",
+        vocab_sha256=_common(info.vocab_sha256 for info in known),
+        sentence_objective=_common(info.sentence_objective for info in known),
         fingerprint=_fingerprint(paths, facts, known),
     )
 
 
-def check_records(records: Records, config: PretrainingConfig, *, flag: str) -> None:
-    """Checks records against every stage of the plan and against the vocabulary.
-
-    Raises:
-        UserError: another length, number of predictions or vocabulary than the run's.
-    """
-    layout = records.layout
-    for stage in config.plan.stages:
-        wanted = (stage.seq_length, stage.max_predictions_per_seq)
-        if wanted != (layout.max_seq_length, layout.max_predictions_per_seq):
-            raise UserError(
-                f"--{flag} has records of {layout.max_seq_length} tokens and "
-                f"{layout.max_predictions_per_seq} predictions, stage {stage.name} needs "
-                f"{wanted[0]} and {wanted[1]}. Set --max_seq_length and "
-                "--max_predictions_per_seq to the records' values, or create other records."
-            )
-    exact = bool(records.vocab_sha256)
-    if records.vocab_size > config.model.vocab_size or (
-        exact and records.vocab_size != config.model.vocab_size
-    ):
-        have = "a vocabulary" if exact else "token ids that need a vocabulary"
-        raise UserError(
-            f"--{flag} was made with {have} of {records.vocab_size}, the model has vocab_size "
-            f"{config.model.vocab_size}. Set --vocab_size={records.vocab_size}, or use the records "
-            "that belong to this model."
-        )
-    _check_vocabulary(records, config, flag=flag)
-
-
-def _check_vocabulary(records: Records, config: PretrainingConfig, *, flag: str) -> None:
-    if not config.vocab_file:
-        return
-    if not tf.io.gfile.exists(config.vocab_file) or tf.io.gfile.isdir(config.vocab_file):
-        raise UserError(f"--vocab_file {config.vocab_file} is no file. Give the vocabulary's path.")
-    with tf.io.gfile.GFile(config.vocab_file, "rb") as file:
-        tokens = parse_vocabulary(file.read(), path=config.vocab_file)
-    if len(tokens) != config.model.vocab_size:
-        raise UserError(
-            f"{config.vocab_file} has {len(tokens)} tokens, the model has vocab_size "
-            f"{config.model.vocab_size}. Set --vocab_size={len(tokens)} or give the right file."
-        )
-    if records.vocab_sha256 and dataset_info.hash_vocabulary(tokens) != records.vocab_sha256:
-        raise UserError(
-            f"{config.vocab_file} is not the vocabulary that --{flag} was made with (its hash "
-            "differs). Give the file that create_data.py was given."
-        )
+def _common(values: Iterable[_Text]) -> _Text | Literal[""]:
+    """Returns the one value that all are, "" if they differ."""
+    distinct = set(values)
+    return distinct.pop() if len(distinct) == 1 else ""
 
 
 def _match(patterns: Sequence[str]) -> list[str]:

@@ -68,7 +68,7 @@ class RunLog:
             f"{stage}  step {step:,}  held out: masked LM loss {values['masked_lm_loss']:.3f} "
             f"(unigram entropy {values['unigram_entropy']:.3f}), accuracy "
             f"{values['masked_lm_accuracy']:.3f}; sentence accuracy "
-            f"{values['next_sentence_accuracy']:.3f}"
+            f"{values['sentence_pair_accuracy']:.3f}"
         )
 
 

@@ -12,8 +12,8 @@ import tensorflow as tf
 
 from mslt_tf.config import PretrainingConfig
 from mslt_tf.errors import UserError
-from mslt_tf.pretraining import checkpointing, record_files, stage_model
-from mslt_tf.pretraining.record_files import Records
+from mslt_tf.pretraining import checkpointing, record_sets, stage_model
+from mslt_tf.pretraining.record_sets import RecordSets
 from mslt_tf.pretraining.run_log import RunLog, say
 from mslt_tf.stage_plan import StagePlan
 
@@ -26,8 +26,7 @@ class Run:
 
     config: PretrainingConfig
     strategy: tf.distribute.Strategy
-    train_records: Records
-    eval_records: Records | None
+    records: RecordSets
     checkpoint: checkpointing.Checkpoint | None  # where it goes on
     initial_weights: stage_model.Weights | None  # of --init_checkpoint
     log: RunLog
@@ -54,7 +53,7 @@ class Run:
                 folder,
                 state,
                 step=step,
-                identity=_identity(self.config, self.train_records),
+                identity=_identity(self.config, self.records),
                 settings=_settings(self.config),
                 num_kept=self.config.num_checkpoints_kept,
             )
@@ -74,29 +73,24 @@ def open_run(config: PretrainingConfig) -> Run:
     """
     if not config.output_dir:
         raise UserError("--output_dir is not set. Name the folder of this run.")
-    if not config.train_records:
-        raise UserError("--train_records is not set. Name TFRecord files, e.g. data/train-*.")
     strategy = make_strategy(config)
     _check_batches(config, strategy.num_replicas_in_sync)
     _check_writable(config.output_dir)
-    train_records = _open_records(config, "train_records")
-    eval_records = _open_records(config, "eval_records") if config.eval_records else None
+    records = record_sets.open_record_sets(config, report=say)
     checkpoint = checkpointing.newest(_checkpoint_folder(config), report=say)
-    _check_disjoint(train_records, eval_records)
     if checkpoint:
         checkpointing.check_same_run(
             checkpoint,
-            _identity(config, train_records),
+            _identity(config, records),
             lengthen=config.lengthen,
             output_dir=config.output_dir,
         )
         _report_changed_settings(checkpoint, config)
-    _describe(config, train_records)
+    _describe(config, records)
     return Run(
         config=config,
         strategy=strategy,
-        train_records=train_records,
-        eval_records=eval_records,
+        records=records,
         checkpoint=checkpoint,
         initial_weights=_initial_weights(config, checkpoint),
         log=RunLog(config.output_dir, resumed_at=checkpoint.step if checkpoint else 0),
@@ -147,26 +141,6 @@ def _check_writable(output_dir: str) -> None:
         ) from error
 
 
-def _open_records(config: PretrainingConfig, flag: str) -> Records:
-    records = record_files.open_records(
-        getattr(config, flag),
-        cache_path=os.path.join(config.output_dir, f"{flag}_facts.json"),
-        report=say,
-    )
-    record_files.check_records(records, config, flag=flag)
-    return records
-
-
-def _check_disjoint(train_records: Records, eval_records: Records | None) -> None:
-    train_paths = {block.path for block in train_records.blocks}
-    shared = sorted(train_paths & {block.path for block in (eval_records or train_records).blocks})
-    if eval_records and shared:
-        raise UserError(
-            f"{shared[0]} is in --train_records and in --eval_records. What is evaluated on must "
-            "not be trained on; narrow one of the globs."
-        )
-
-
 def _initial_weights(
     config: PretrainingConfig, checkpoint: checkpointing.Checkpoint | None
 ) -> stage_model.Weights | None:
@@ -190,12 +164,13 @@ def _initial_weights(
 def _shape(model: Mapping[str, Any]) -> dict[str, Any]:
     """Returns what must be equal for weights to fit; how they were trained may differ."""
     free = ("hidden_dropout_prob", "attention_probs_dropout_prob", "initializer_range")
-    free = (*free, "num_hidden_layers")  # the final depth; that of the weights is checked apart
+    # The final depth; that of the weights is checked apart.
+    free = (*free, "num_hidden_layers", "num_hidden_groups")
     return {name: value for name, value in model.items() if name not in free}
 
 
-def _identity(config: PretrainingConfig, train_records: Records) -> dict[str, Any]:
-    return {**config.identity(), "data": train_records.fingerprint}
+def _identity(config: PretrainingConfig, records: RecordSets) -> dict[str, Any]:
+    return {**config.identity(), **records.identity()}
 
 
 def _settings(config: PretrainingConfig) -> dict[str, Any]:
@@ -215,7 +190,7 @@ def _report_changed_settings(
             say(f"note: {name} was {checkpoint.settings.get(name)}, from here on it is {value}")
 
 
-def _describe(config: PretrainingConfig, train_records: Records) -> None:
+def _describe(config: PretrainingConfig, records: RecordSets) -> None:
     """Writes plan, settings and versions into the run's folder, and says the main facts."""
     versions = {name: importlib.metadata.version(name) for name in PACKAGES}
     texts = {
@@ -226,8 +201,12 @@ def _describe(config: PretrainingConfig, train_records: Records) -> None:
     for name, text in texts.items():
         with tf.io.gfile.GFile(os.path.join(config.output_dir, name), "w") as file:
             file.write(text)
-    epochs = sum(s.num_sequences for s in config.plan.stages) / train_records.num_records
-    say(f"{train_records.num_records:,} records, {epochs:.2f} epochs in all")
+    for length, train in records.train.items():
+        num_read = config.plan.sequences_before(config.plan.num_steps, seq_length=length)
+        say(
+            f"{train.num_records:,} records of {length} tokens, "
+            f"{num_read / train.num_records:.2f} epochs in all"
+        )
 
 
 def _checkpoint_folder(config: PretrainingConfig) -> str:

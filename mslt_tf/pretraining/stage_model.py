@@ -108,6 +108,6 @@ def check_depth(weights: Weights, stage: Stage, *, path: str) -> None:
     depth = sum(name not in (bert.EMBEDDINGS, *bert.HEADS) for name in weights)
     if depth != stage.num_blocks:
         raise UserError(
-            f"{path} has {depth} layers, stage {stage.name} begins with {stage.num_blocks}. Use "
+            f"{path} has {depth} blocks, stage {stage.name} begins with {stage.num_blocks}. Use "
             "--method=original for a full-depth start, or a checkpoint of that depth."
         )

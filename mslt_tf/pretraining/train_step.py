@@ -8,7 +8,7 @@ from mslt_tf.config import PretrainingConfig
 from mslt_tf.pretraining import losses, optimization
 from mslt_tf.pretraining.losses import Batch
 
-METRICS = ("masked_lm_loss", "next_sentence_loss", "gradient_norm", "skipped_updates")
+METRICS = ("masked_lm_loss", "sentence_pair_loss", "gradient_norm", "skipped_updates")
 BYTES_PER_PACK = 32 * 1024 * 1024  # of gradient per collective: sums overlap, none is huge
 ALL_FINITE = tf.int64.max
 
@@ -92,14 +92,14 @@ def make_gradient_function(
                 tf.reduce_sum(losses.masked_lm_losses(outputs["masked_lm_logits"], batch)),
                 num_masked,
             )
-            next_sentence_loss = (
-                tf.reduce_sum(losses.next_sentence_losses(outputs["next_sentence_logits"], batch))
+            sentence_pair_loss = (
+                tf.reduce_sum(losses.sentence_pair_losses(outputs["sentence_pair_logits"], batch))
                 / num_sequences
             )
-            loss = optimization.scale_loss(optimizer, masked_lm_loss + next_sentence_loss)
+            loss = optimization.scale_loss(optimizer, masked_lm_loss + sentence_pair_loss)
         gradients = tape.gradient(loss, variables)
         dense = [tf.convert_to_tensor(gradient) for gradient in gradients]
-        return [masked_lm_loss, next_sentence_loss, *dense]
+        return [masked_lm_loss, sentence_pair_loss, *dense]
 
     def compute_gradients(
         batch: Batch, counts: list[tf.Tensor], seed: tf.Tensor

@@ -188,13 +188,13 @@ def _train(
         optimizer=parts.optimizer,
         global_step=parts.global_step,
     )
-    batches = _training_batches(run, stage, run.plan.sequences_before(step))
+    batches = _training_batches(run, stage, step)
     meter = StageMeter(config, index, run.log, optimizer_start=_optimizer_start(run, index))
     num_steps = 1  # the first call compiles; how long a step takes is seen after it
     while step < end and not interruption.status:
         started = time.monotonic()
         find_blocks = functools.partial(_blocks_read_by, run, step, num_steps, stage)
-        with _naming_damage(run.train_records, find_blocks):
+        with _naming_damage(run.records.train[stage.seq_length], find_blocks):
             totals, bad_step = train_steps(batches, tf.constant(num_steps, tf.int64))
             totals, bad_step = totals.numpy(), int(bad_step.numpy())
         if bad_step != train_step.ALL_FINITE:
@@ -219,15 +219,15 @@ def _steps_to_next_stop(
     return max(1, min(next_stop - step, int(SECONDS_PER_CALL / seconds_per_step)))
 
 
-def _training_batches(run: Run, stage: Stage, position: int) -> Iterator:
+def _training_batches(run: Run, stage: Stage, step: int) -> Iterator:
     batch_size = stage.batch_size // run.strategy.num_replicas_in_sync
     # One global batch is num_replicas consecutive batches of the stream.
     return iter(
         run.strategy.distribute_datasets_from_function(
             lambda _: input_pipeline.training_batches(
-                run.train_records,
+                run.records.train[stage.seq_length],
                 seed=run.config.seed,
-                first_position=position,
+                first_position=run.plan.sequences_before(step, seq_length=stage.seq_length),
                 batch_size=batch_size,
             )
         )
@@ -245,9 +245,10 @@ def _make_evaluate_if_due(
     run: Run, index: int, model: tf.keras.Model, interruption: Interruption
 ) -> Callable[[int], None]:
     """Returns a function that evaluates at the stage's end and every `eval_steps` steps, once."""
-    if run.eval_records is None:
+    stage, end = run.plan.stages[index], run.plan.first_step(index + 1)
+    records = run.records.held_out.get(stage.seq_length)
+    if records is None:
         return lambda step: None
-    stage, end, records = run.plan.stages[index], run.plan.first_step(index + 1), run.eval_records
     evaluate = evaluation.make_evaluate(
         run.strategy,
         model,
@@ -272,7 +273,8 @@ def _announce(run: Run, stage: Stage, *, step: int, first_step: int) -> None:
     cost = cost_model.stage_cost(run.config.model, stage)
     verb = "goes on" if step > first_step else "begins"
     run.log.line(
-        f"{stage.name} {verb} at step {step:,}: {stage.num_blocks} layers, "
+        f"{stage.name} {verb} at step {step:,}: {stage.num_blocks} "
+        f"{run.plan.block_unit} of {stage.seq_length} tokens, "
         f"{cost.num_trainable_parameters / 1e6:.3f}M trainable parameters"
     )
 
@@ -280,9 +282,9 @@ def _announce(run: Run, stage: Stage, *, step: int, first_step: int) -> None:
 def _blocks_read_by(run: Run, step: int, num_steps: int, stage: Stage) -> list[int]:
     """Returns the training blocks that `num_steps` steps from `step` on may have read."""
     return input_pipeline.blocks_at(
-        run.train_records,
+        run.records.train[stage.seq_length],
         seed=run.config.seed,
-        position=run.plan.sequences_before(step),
+        position=run.plan.sequences_before(step, seq_length=stage.seq_length),
         num_records=(num_steps + input_pipeline.BATCHES_AHEAD) * stage.batch_size,
     )
 

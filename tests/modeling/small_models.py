@@ -1,4 +1,4 @@
-"""A tiny config, inputs for it, and weights that are all different, for the tests of the model."""
+"""Tiny configs, inputs for them, and weights that are all different, for the tests of the model."""
 
 import numpy as np
 import tensorflow as tf
@@ -16,6 +16,12 @@ def tiny_config(**changes: object) -> ModelConfig:
         "max_position_embeddings": 64,
     }
     return ModelConfig(**(sizes | changes))
+
+
+def tiny_albert_config(**changes: object) -> ModelConfig:
+    """Returns narrow embeddings and two groups of two layers."""
+    sizes = {"embedding_size": 12, "num_hidden_layers": 4, "num_hidden_groups": 2}
+    return tiny_config(**(sizes | changes))
 
 
 def random_inputs(config: ModelConfig, *, batch=3, seq=16, predictions=5) -> dict[str, tf.Tensor]:

@@ -17,7 +17,7 @@ def test_attention_equals_a_hand_written_one(num_heads):
     lengths = [6, 4]
     mask = tf.sequence_mask(lengths, 6, dtype=tf.int32)
 
-    ours = layer(tf.constant(x), mask, SEED)
+    ours = layer(tf.constant(x), mask, SEED, 0)
 
     for sequence, length in enumerate(lengths):
         expected = _attend(layer, x[sequence], length, num_heads)
@@ -28,8 +28,8 @@ def test_padding_has_no_influence():
     layer = _attention(4, dtype="float32")
     x = np.random.default_rng(1).normal(size=[1, 6, 32]).astype(np.float32)
     mask = tf.sequence_mask([4], 6, dtype=tf.int32)
-    padded = layer(tf.constant(x), mask, SEED)
-    short = layer(tf.constant(x[:, :4]), mask[:, :4], SEED)
+    padded = layer(tf.constant(x), mask, SEED, 0)
+    short = layer(tf.constant(x[:, :4]), mask[:, :4], SEED, 0)
     np.testing.assert_allclose(padded[:, :4], short, atol=1e-6)
 
 
@@ -44,7 +44,7 @@ def test_mask_is_finite_and_shuts_padding_out_in_short_types(dtype):
 
 def _attention(num_heads: int, *, dtype: str) -> SelfAttention:
     config = tiny_config(num_attention_heads=num_heads)
-    layer = SelfAttention(config, layer_index=0, path="attention", initializer_seed=0, dtype=dtype)
+    layer = SelfAttention(config, path="attention", initializer_seed=0, dtype=dtype)
     rng = np.random.default_rng(2)
     for variable in layer.variables:
         variable.assign(rng.normal(0, 0.3, variable.shape))

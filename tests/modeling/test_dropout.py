@@ -6,9 +6,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from mslt_tf.modeling import attention, layers
 from mslt_tf.modeling.bert import EMBEDDINGS, block_name, build_bert
 from mslt_tf.modeling.dropout import EMBEDDINGS_SITE, Place, dropout, encoder_site, random_bits
-from tests.modeling.small_models import random_inputs, randomize_weights, tiny_config
+from tests.modeling.small_models import (
+    random_inputs,
+    randomize_weights,
+    tiny_albert_config,
+    tiny_config,
+)
 
 SEED = np.array([5, 6])
 
@@ -117,10 +123,40 @@ def test_equal_layers_at_different_heights_drop_different_units():
     upper.set_weights(lower.get_weights())
     x = tf.random.stateless_normal([3, 16, 32], seed=[1, 2])
     mask, seed = inputs["input_mask"], inputs["dropout_seed"]
-    plain = [layer(x, mask, seed, training=False) for layer in (lower, upper)]
-    dropped = [layer(x, mask, seed, training=True) for layer in (lower, upper)]
+    plain = [layer(x, mask, seed, i, training=False) for i, layer in enumerate((lower, upper))]
+    dropped = [layer(x, mask, seed, i, training=True) for i, layer in enumerate((lower, upper))]
     np.testing.assert_array_equal(*plain)
     assert np.mean(np.abs(dropped[0] - dropped[1])) > 0.01
+
+
+def test_one_groups_layers_drop_different_units():
+    config = tiny_albert_config()
+    block = build_bert(config, num_blocks=1).get_layer(block_name(0))
+    randomize_weights(block)
+    x = tf.random.stateless_normal([3, 16, 32], seed=[1, 2])
+    inputs = random_inputs(config)
+    mask, seed = inputs["input_mask"], inputs["dropout_seed"]
+    first, second, again = (block(x, mask, seed, i, training=True) for i in (0, 1, 0))
+    assert np.mean(np.abs(first - second)) > 0.01
+    np.testing.assert_array_equal(first, again)
+
+
+@pytest.mark.parametrize("groups", [1, 2, 4])
+def test_every_application_of_a_group_in_the_model_has_sites_of_its_own(groups, monkeypatch):
+    config = tiny_albert_config(num_hidden_groups=groups)
+    model = build_bert(config, num_blocks=groups)
+    sites = []
+
+    def recording(x, rate, *, seed, site):
+        sites.append(site)
+        return dropout(x, rate, seed=seed, site=site)
+
+    monkeypatch.setattr(attention, "dropout", recording)
+    monkeypatch.setattr(layers, "dropout", recording)
+    model(random_inputs(config), training=True)
+    depths = range(config.num_hidden_layers)
+    expected = [encoder_site(i, place) for i, place in itertools.product(depths, Place)]
+    assert sites == [EMBEDDINGS_SITE, *expected]
 
 
 def _mask(seed: tf.Tensor, site: int) -> np.ndarray:

@@ -34,7 +34,7 @@ def numpy_evaluation(model, batch):
     masked_losses, masked_right, labels = [], [], []
     sentence_losses, sentence_right = [], []
     for row in range(13):
-        logits = outputs["next_sentence_logits"][row].numpy()
+        logits = outputs["sentence_pair_logits"][row].numpy()
         label = batch["next_sentence_labels"][row]
         sentence_losses.append(-np.log(np.exp(logits[label]) / np.exp(logits).sum()))
         sentence_right.append(logits.argmax() == label)
@@ -50,6 +50,6 @@ def numpy_evaluation(model, batch):
         "masked_lm_loss": np.mean(masked_losses),
         "masked_lm_accuracy": np.mean(masked_right),
         "unigram_entropy": -np.sum(shares * np.log(shares)),
-        "next_sentence_loss": np.mean(sentence_losses),
-        "next_sentence_accuracy": np.mean(sentence_right),
+        "sentence_pair_loss": np.mean(sentence_losses),
+        "sentence_pair_accuracy": np.mean(sentence_right),
     }

@@ -26,7 +26,7 @@ def test_losses_equal_a_loop_over_tokens():
         )
     masked = losses.masked_lm_losses(tf.constant(masked_logits), batch)
     np.testing.assert_allclose(masked, expected, rtol=1e-5)
-    sentence = losses.next_sentence_losses(tf.constant(sentence_logits), batch)
+    sentence = losses.sentence_pair_losses(tf.constant(sentence_logits), batch)
     expected = [numpy_cross_entropy(sentence_logits[i], label) for i, label in enumerate([1, 0])]
     np.testing.assert_allclose(sentence, expected, rtol=1e-5)
     assert [float(count) for count in losses.loss_counts(batch)] == [3, 2]

@@ -8,9 +8,10 @@ import tensorflow as tf
 
 from mslt_tf.config import OptimizerConfig
 from mslt_tf.modeling import bert
-from mslt_tf.pretraining import optimization
+from mslt_tf.pretraining import optimization, stage_model
 from tests import tiny
 
+FOUR_GROUPS = {"embedding_size": 6, "num_hidden_layers": 8, "num_hidden_groups": 4}
 CONFIG = OptimizerConfig(learning_rate=0.1, num_warmup_steps=4, num_train_steps=10)
 
 
@@ -80,21 +81,57 @@ def test_four_updates_equal_lamb_in_numpy():
         np.testing.assert_allclose(variable, reference.w, rtol=2e-5)
 
 
-def test_the_variables_that_decay_are_the_pinned_ones(check_golden):
-    model = bert.build_bert(tiny.config().model, num_blocks=1)
-    optimizer = optimization.make_optimizer(
+def lamb_for(variables):
+    return optimization.make_optimizer(
         CONFIG,
         global_step=tf.Variable(0, dtype=tf.int64),
         first_step=0,
-        variables=[],
+        variables=variables,
         precision="float32",
     )
-    lines = []
+
+
+def which_decay(config):
+    """Returns for each variable of a one-block model whether it decays."""
+    model = bert.build_bert(config.model, num_blocks=1)
+    optimizer, decays = lamb_for([]), {}
     for variable in model.trainable_variables:
-        decays = optimizer._do_use_weight_decay(variable)  # what LAMB itself goes by
-        assert optimizer._do_layer_adaptation(variable) == decays
-        lines.append(f"{'decays' if decays else 'exempt'}  {variable.name}")
+        decays[variable.name] = optimizer._do_use_weight_decay(variable)  # what LAMB goes by
+        assert optimizer._do_layer_adaptation(variable) == decays[variable.name]
+    return decays
+
+
+def test_the_variables_that_decay_are_the_pinned_ones(check_golden):
+    lines = [
+        f"{'decays' if decays else 'exempt'}  {name}"
+        for name, decays in which_decay(tiny.config()).items()
+    ]
     check_golden("decayed_variables.txt", "\n".join(sorted(lines)) + "\n")
+
+
+def test_albert_decays_what_bert_does_and_the_matrix_of_the_projection():
+    projection = {"embeddings/projection/kernel:0": True, "embeddings/projection/bias:0": False}
+    expected = which_decay(tiny.config()) | projection
+    assert which_decay(tiny.config(**FOUR_GROUPS)) == expected
+    assert expected["encoder_0/attention/query/kernel:0"]
+    assert not expected["encoder_0/attention/query/bias:0"]
+
+
+@pytest.mark.parametrize("sizes", [{}, FOUR_GROUPS], ids=["bert", "albert"])
+@pytest.mark.parametrize("stage", range(5))
+def test_slots_exist_for_exactly_what_trains(sizes, stage):
+    config = tiny.config(**sizes)
+    model = stage_model.build(config, config.plan.stages[stage])
+    optimizer = lamb_for(model.trainable_variables)
+    slots = {variable.name: variable.shape for variable in optimizer.weights[1:]}
+    expected = {
+        f"{variable.name.removesuffix(':0')}/{slot}:0": variable.shape
+        for variable in model.trainable_variables
+        for slot in ("m", "v")
+    }
+    assert optimizer.weights[0].name == "iter:0"
+    assert slots == expected
+    assert (len(slots) == 2 * len(model.variables)) == (stage in (0, 4))
 
 
 def test_float16_scales_the_loss_and_unscales_the_gradients():

@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mslt_tf.dataset_info import DatasetInfo, Shard, hash_vocabulary
+from mslt_tf.dataset_info import DatasetInfo, hash_vocabulary
 from mslt_tf.errors import UserError
 from mslt_tf.pretraining import record_files, record_scan
-from mslt_tf.vocabulary import SPECIAL_TOKENS
 from tests import tiny
 
 
@@ -26,30 +25,6 @@ def open_records(tmp_path, *patterns):
         report=lines.append,
     )
     return records, lines
-
-
-def describe(folder, names, **changes):
-    """Writes a dataset_info.json that is right for the shards, but for `changes`."""
-    shards = tuple(
-        Shard(name, sum(1 for _ in tf.data.TFRecordDataset(str(folder / name))), size)
-        for name, size in ((name, (folder / name).stat().st_size) for name in names)
-    )
-    facts = {
-        "max_seq_length": tiny.SEQ_LENGTH,
-        "max_predictions_per_seq": tiny.PREDICTIONS,
-        "vocab_size": tiny.VOCAB_SIZE,
-        "vocab_sha256": hash_vocabulary(vocabulary()),
-        "source_sha256": "s",
-        "splits": {"train": shards},
-    }
-    info = DatasetInfo(**(facts | changes))
-    (folder / "dataset_info.json").write_text(info.to_json())
-
-
-def vocabulary():
-    # The line separator is a token of some vocabularies, and no end of a line.
-    words = [f"token{i}" for i in range(tiny.VOCAB_SIZE - len(SPECIAL_TOKENS) - 1)]
-    return [*SPECIAL_TOKENS, "\u2028", *words]
 
 
 @pytest.mark.parametrize("feature_names", ["v1", "v2"])
@@ -104,11 +79,11 @@ def test_large_files_are_cut_into_blocks_that_begin_at_records(tmp_path, rng, mo
 
 def test_described_records_are_not_read(tmp_path, rng):
     tiny.write_shard(tmp_path / "train-0", [tiny.record(rng)] * 5)
-    describe(tmp_path, ["train-0"])
+    tiny.describe(tmp_path, ["train-0"])
     records, lines = open_records(tmp_path, tmp_path / "train-*")
     assert not lines
     assert (records.num_records, records.vocab_size) == (5, tiny.VOCAB_SIZE)
-    assert records.vocab_sha256 == hash_vocabulary(vocabulary())
+    assert records.vocab_sha256 == hash_vocabulary(tiny.vocabulary())
 
 
 @pytest.mark.parametrize(
@@ -128,7 +103,7 @@ def test_missing_data_is_named(tmp_path, pattern, message):
 def test_a_truncated_described_file_is_found_before_it_is_read(tmp_path, rng):
     path = tmp_path / "train-0"
     tiny.write_shard(path, [tiny.record(rng)] * 5)
-    describe(tmp_path, ["train-0"])
+    tiny.describe(tmp_path, ["train-0"])
     path.write_bytes(path.read_bytes()[:-10])
     with pytest.raises(UserError, match=r"train-0 has \d+ bytes, dataset_info.json says"):
         open_records(tmp_path, path)
@@ -181,7 +156,7 @@ def test_values_out_of_bounds_are_named_with_their_record(tmp_path, rng, feature
 
 def test_a_large_described_file_is_read_once_to_be_cut(tmp_path, rng, monkeypatch):
     tiny.write_shard(tmp_path / "train-0", [tiny.record(rng) for _ in range(9)])
-    describe(tmp_path, ["train-0"])
+    tiny.describe(tmp_path, ["train-0"])
     whole, _ = open_records(tmp_path, tmp_path / "train-0")
     monkeypatch.setattr(record_scan, "BLOCK_BYTES", 500)
     cut, lines = open_records(tmp_path, tmp_path / "train-0")
@@ -226,54 +201,6 @@ def test_files_of_different_layout_cannot_be_one_set(tmp_path, rng):
 
 
 @pytest.mark.parametrize(
-    ("flags", "message"),
-    [
-        ({"max_seq_length": 15}, "16 tokens and 4 predictions, stage layers_1 needs 15 and 4"),
-        ({"max_predictions_per_seq": 3}, "needs 16 and 3"),
-        ({"vocab_size": 49}, "made with a vocabulary of 50, the model has vocab_size 49"),
-        ({"vocab_size": 51}, "made with a vocabulary of 50, the model has vocab_size 51"),
-    ],
-)
-def test_records_that_do_not_fit_the_run_are_refused(tmp_path, rng, flags, message):
-    tiny.write_shard(tmp_path / "train-0", [tiny.record(rng)])
-    describe(tmp_path, ["train-0"])
-    records, _ = open_records(tmp_path, tmp_path / "train-0")
-    record_files.check_records(records, tiny.config(), flag="train_records")
-    with pytest.raises(UserError, match=message):
-        record_files.check_records(records, tiny.config(**flags), flag="train_records")
-
-
-def test_foreign_records_may_use_less_than_the_vocabulary_but_not_more(tmp_path, rng):
-    tiny.write_shard(tmp_path / "a", [tiny.record(rng, input_ids=[30] * tiny.SEQ_LENGTH)])
-    records, _ = open_records(tmp_path, tmp_path / "a")
-    record_files.check_records(records, tiny.config(vocab_size=100), flag="train_records")
-    with pytest.raises(UserError, match="token ids that need a vocabulary of"):
-        record_files.check_records(records, tiny.config(vocab_size=20), flag="train_records")
-
-
-def test_another_vocabulary_than_the_records_is_refused(tmp_path, rng):
-    tiny.write_shard(tmp_path / "train-0", [tiny.record(rng)])
-    describe(tmp_path, ["train-0"])
-    records, _ = open_records(tmp_path, tmp_path / "train-0")
-    vocab_file = tmp_path / "vocab.txt"
-
-    def check():
-        config = tiny.config(vocab_file=vocab_file)
-        record_files.check_records(records, config, flag="train_records")
-
-    with pytest.raises(UserError, match="is no file"):
-        check()
-    vocab_file.write_text("\r\n".join(vocabulary()))
-    check()
-    vocab_file.write_text("\n".join(reversed(vocabulary())))
-    with pytest.raises(UserError, match="its hash differs"):
-        check()
-    vocab_file.write_text("\n".join(vocabulary()[:-1]))
-    with pytest.raises(UserError, match="has 49 tokens"):
-        check()
-
-
-@pytest.mark.parametrize(
     "text", ["{", "[]", '{"format_version": 1}', '{"format_version": 9, "splits": {}}']
 )
 def test_an_unreadable_info_file_is_named(tmp_path, rng, text):
@@ -285,7 +212,7 @@ def test_an_unreadable_info_file_is_named(tmp_path, rng, text):
 
 def test_info_survives_the_way_to_disk(tmp_path, rng):
     tiny.write_shard(tmp_path / "a", [tiny.record(rng)])
-    describe(tmp_path, ["a"], settings={"seed": 1})
+    tiny.describe(tmp_path, ["a"], settings={"seed": 1})
     text = (tmp_path / "dataset_info.json").read_text()
     info = DatasetInfo.from_json(text, path="x")
     assert info.settings == {"seed": 1}

@@ -8,8 +8,13 @@ from mslt_tf.modeling import bert
 from mslt_tf.pretraining import stage_model
 from tests import tiny
 
+FOUR_GROUPS = {"embedding_size": 6, "num_hidden_layers": 8, "num_hidden_groups": 4}
 MSLT, STACKING = tiny.config(), tiny.config(method="stacking")
-HEADS = ["masked_lm", "next_sentence", "pooler"]
+ALBERT, ALBERT_STACKING = (
+    tiny.config(**FOUR_GROUPS, method=method) for method in ("mslt", "stacking")
+)
+HEADS = ["masked_lm", "pooler", "sentence_pair"]
+PROJECTION = {"embeddings/projection/kernel:0", "embeddings/projection/bias:0"}
 
 
 def fingerprinted(model, start):
@@ -25,6 +30,7 @@ def trainable_layers(model):
     return sorted({variable.name.split("/")[0] for variable in model.trainable_variables})
 
 
+@pytest.mark.parametrize("config", [MSLT, ALBERT], ids=["bert", "albert"])
 @pytest.mark.parametrize(
     ("stage", "layers"),
     [
@@ -35,20 +41,43 @@ def trainable_layers(model):
         (4, ["embeddings", "encoder_0", "encoder_1", "encoder_2", "encoder_3", *HEADS]),
     ],
 )
-def test_what_trains_in_each_stage_of_mslt(stage, layers):
-    model = stage_model.build(MSLT, MSLT.plan.stages[stage])
+def test_what_trains_in_each_stage_of_mslt(config, stage, layers):
+    model = stage_model.build(config, config.plan.stages[stage])
     assert trainable_layers(model) == layers
     all_layers = {variable.name.split("/")[0] for variable in model.variables}
-    assert set(stage_model.frozen_layers(MSLT.plan.stages[stage])) == all_layers - set(layers)
+    assert set(stage_model.frozen_layers(config.plan.stages[stage])) == all_layers - set(layers)
 
 
-def test_everything_trains_in_each_stage_of_stacking():
-    for stage in STACKING.plan.stages:
-        model = stage_model.build(STACKING, stage)
+def test_the_projection_of_albert_trains_with_the_embeddings():
+    trains = []
+    for stage in ALBERT.plan.stages:
+        model = stage_model.build(ALBERT, stage)
+        assert {variable.name for variable in model.variables} >= PROJECTION
+        trains.append({variable.name for variable in model.trainable_variables} & PROJECTION)
+    assert trains == [PROJECTION, set(), set(), set(), PROJECTION]
+
+
+@pytest.mark.parametrize("config", [STACKING, ALBERT_STACKING], ids=["bert", "albert"])
+def test_everything_trains_in_each_stage_of_stacking(config):
+    for stage in config.plan.stages:
+        model = stage_model.build(config, stage)
         assert len(model.trainable_variables) == len(model.variables)
 
 
-@pytest.mark.parametrize("config", [MSLT, STACKING], ids=["mslt", "stacking"])
+def test_a_grown_albert_applies_each_of_its_groups_twice():
+    depths = []
+    for stage in ALBERT.plan.stages:
+        model = stage_model.build(ALBERT, stage)
+        blocks = model_blocks(stage.num_blocks)[1:]
+        depths.append([len(model.get_layer(name).inbound_nodes) for name in blocks])
+    assert depths == [[2], [2] * 2, [2] * 3, [2] * 4, [2] * 4]
+
+
+@pytest.mark.parametrize(
+    "config",
+    [MSLT, STACKING, ALBERT, ALBERT_STACKING],
+    ids=["mslt", "stacking", "albert_mslt", "albert_stacking"],
+)
 def test_every_weight_of_a_grown_model_is_its_sources(config):
     before, number = None, 1
     for stage in config.plan.stages:
@@ -105,5 +134,5 @@ def test_weights_with_other_names_are_refused():
 def test_initial_weights_of_another_depth_are_refused():
     weights = stage_model.weights_of(stage_model.build(MSLT, MSLT.plan.stages[0]))
     stage_model.check_depth(weights, MSLT.plan.stages[0], path="p")
-    with pytest.raises(UserError, match="has 1 layers, stage layers_2 begins with 2"):
+    with pytest.raises(UserError, match="has 1 blocks, stage layers_2 begins with 2"):
         stage_model.check_depth(weights, MSLT.plan.stages[1], path="p")

@@ -19,6 +19,8 @@ from tests import tiny
 
 NO_DROPOUT = {"hidden_dropout_prob": 0, "attention_probs_dropout_prob": 0}
 NUM_STAGES = 5
+FOUR_GROUPS = {"embedding_size": 6, "num_hidden_layers": 8, "num_hidden_groups": 4}
+on_both = pytest.mark.parametrize("sizes", [{}, FOUR_GROUPS], ids=["bert", "albert"])
 
 
 @pytest.fixture(scope="module")
@@ -82,9 +84,10 @@ def first_batch(records, batch_size=8):
     return next(iter(dataset))
 
 
+@on_both
 @pytest.mark.parametrize("stage", range(NUM_STAGES))
-def test_gradients_equal_those_of_the_averaged_loss_over_the_whole_model(records, stage):
-    config = tiny.config(**NO_DROPOUT)
+def test_gradients_equal_those_of_the_averaged_loss_over_the_whole_model(records, sizes, stage):
+    config = tiny.config(**NO_DROPOUT, **sizes)
     trained = Trained(config, records, stage=stage)
     model, batch = trained.model, first_batch(records)
     compute = train_step.make_gradient_function(config, model=model, optimizer=trained.optimizer)
@@ -96,7 +99,7 @@ def test_gradients_equal_those_of_the_averaged_loss_over_the_whole_model(records
         right = tf.gather(log_probs, batch["masked_lm_ids"], batch_dims=2)
         is_masked = batch["masked_lm_weights"] > 0
         loss = -tf.reduce_mean(tf.boolean_mask(right, is_masked))
-        log_probs = tf.nn.log_softmax(outputs["next_sentence_logits"])
+        log_probs = tf.nn.log_softmax(outputs["sentence_pair_logits"])
         loss -= tf.reduce_mean(tf.gather(log_probs, batch["next_sentence_labels"], batch_dims=1))
     expected = tape.gradient(loss, model.trainable_variables)
     assert len(found) == len(expected)
@@ -106,9 +109,10 @@ def test_gradients_equal_those_of_the_averaged_loss_over_the_whole_model(records
         )
 
 
+@on_both
 @pytest.mark.parametrize("stage", [0, 1, 3, 4])
-def test_frozen_weights_stay_bit_identical_without_slots_and_all_others_move(records, stage):
-    trained = Trained(tiny.config(), records, stage=stage)
+def test_frozen_weights_stay_bit_identical_without_slots_and_all_others_move(records, sizes, stage):
+    trained = Trained(tiny.config(**sizes), records, stage=stage)
     before = trained.weights()
     trained.train(3)
     after = trained.weights()
@@ -152,10 +156,12 @@ def test_the_trunk_costs_its_forward_products_and_nothing_else(records):
     assert products[4] - products[3] > 3 * 2 * one_layer_forward
 
 
-def test_accumulated_micro_batches_give_the_update_of_the_whole_batch(records):
+@on_both
+def test_accumulated_micro_batches_give_the_update_of_the_whole_batch(records, sizes):
+    sizes = NO_DROPOUT | sizes
     for stage in (0, 2):
-        whole = Trained(tiny.config(**NO_DROPOUT), records, stage=stage)
-        parts = Trained(tiny.config(**NO_DROPOUT, micro_batch_size=2), records, stage=stage)
+        whole = Trained(tiny.config(**sizes), records, stage=stage)
+        parts = Trained(tiny.config(**sizes, micro_batch_size=2), records, stage=stage)
         losses_whole, losses_parts = whole.train(3)[0], parts.train(3)[0]
         np.testing.assert_allclose(losses_parts, losses_whole, rtol=1e-5)
         for name, value in whole.weights().items():
@@ -206,11 +212,11 @@ def test_how_steps_are_cut_into_calls_changes_nothing(records):
         np.testing.assert_array_equal(in_parts.weights()[name], value, name)
 
 
+@on_both
 @pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
-def test_the_loss_falls_in_every_precision(records, precision):
-    config = tiny.config(
-        precision=precision, num_train_steps=60, learning_rate=0.05, method="original", **NO_DROPOUT
-    )
+def test_the_loss_falls_in_every_precision(records, sizes, precision):
+    settings = {"num_train_steps": 60, "learning_rate": 0.05, "method": "original"}
+    config = tiny.config(precision=precision, **settings, **NO_DROPOUT, **sizes)
     trained = Trained(config, records)
     first = trained.train(5)[0][0]
     trained.train(40)

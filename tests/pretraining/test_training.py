@@ -32,11 +32,6 @@ def data(tmp_path_factory):
     }
 
 
-def entries(folder, kind):
-    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    return [line for line in lines if line["kind"] == kind]
-
-
 def final_weights(folder):
     checkpoint = checkpointing.newest(str(folder / "checkpoints"), report=lambda line: None)
     return checkpoint.step, checkpointing.read_weights(checkpoint)
@@ -58,17 +53,17 @@ def test_a_run_on_two_devices_goes_through_all_stages_and_then_is_done(
     )
     assert run_setup.make_strategy(config).num_replicas_in_sync == 2
     assert training.pretrain(config) == 0
-    train = entries(tmp_path, "train")
+    train = tiny.metrics(tmp_path, "train")
     assert [(e["stage"], e["step"]) for e in train] == [
         *(("layers_1", step) for step in (2, 4, 6)),
         *(("layers_2", step) for step in (8, 10, 12)),
         *(("joint", step) for step in (14, 15)),
     ]
-    assert [e["step"] for e in entries(tmp_path, "eval")] == [5, 6, 10, 12, 15]
+    assert [e["step"] for e in tiny.metrics(tmp_path, "eval")] == [5, 6, 10, 12, 15]
     curve = {
         f"{entry['kind']} {entry['step']} {name}": entry[name]
-        for entry in (*train, *entries(tmp_path, "eval"))
-        for name in ("masked_lm_loss", "next_sentence_loss")
+        for entry in (*train, *tiny.metrics(tmp_path, "eval"))
+        for name in ("masked_lm_loss", "sentence_pair_loss")
     }
     check_golden_numbers("loss_curve.json", curve, rel=1e-4)  # other CPUs round otherwise
     assert (tmp_path / "plan.txt").read_text() == config.plan.table() + "\n"
@@ -154,8 +149,8 @@ def test_a_signal_during_an_evaluation_loses_neither_steps_nor_the_evaluation(
     monkeypatch.undo()
     assert final_weights(tmp_path)[0] == 2
     assert training.pretrain(config) == 0
-    assert [e["step"] for e in entries(tmp_path, "eval")] == [2, 3]
-    steps = [e["step"] for e in entries(tmp_path, "train")]
+    assert [e["step"] for e in tiny.metrics(tmp_path, "eval")] == [2, 3]
+    steps = [e["step"] for e in tiny.metrics(tmp_path, "train")]
     assert steps == [2, 3]
 
 
@@ -265,8 +260,8 @@ def test_killed_and_resumed_runs_end_bit_identical_to_an_undisturbed_one(data, t
     assert step == 600
     assert_bit_identical(found, expected)
     for kind in ("train", "eval"):
-        undisturbed = [e["step"] for e in entries(tmp_path / "whole", kind)]
-        assert set(undisturbed) <= {e["step"] for e in entries(broken, kind)}
+        undisturbed = [e["step"] for e in tiny.metrics(tmp_path / "whole", kind)]
+        assert set(undisturbed) <= {e["step"] for e in tiny.metrics(broken, kind)}
 
 
 @pytest.mark.slow

@@ -128,6 +128,7 @@ def test_every_flag_of_create_data_reaches_its_setting():
         "short_seq_prob": 0.14,
         "masked_lm_prob": 0.16,
         "random_seed": 17,
+        "sentence_objective": "sop",
         "heldout_fraction": 0.18,
         "num_shards": 19,
     }

@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mslt_tf.dataset_info import StoredObjective
 from mslt_tf.errors import UserError
 from tfrecords_tools import inspection, pretraining_dataset
 from tfrecords_tools.inspect_data import InspectionSettings
 from tfrecords_tools.masking import Features
-from tfrecords_tools.record_statistics import count_records, rates
+from tfrecords_tools.record_statistics import count_records, describe, rates
 from tfrecords_tools.settings import DatasetSettings
 
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "cat", "sat", "cow"]
@@ -30,29 +31,59 @@ def two_records() -> Features:
     )
 
 
+def show(
+    features: Features, row: int, *, number: int, objective: StoredObjective = "nsp"
+) -> list[str]:
+    return inspection.show_record(
+        features, row, VOCABULARY, number=number, sentence_objective=objective
+    )
+
+
 def test_a_record_is_shown_with_its_masks():
-    assert inspection.show_record(two_records(), 0, VOCABULARY, number=0) == [
+    assert show(two_records(), 0, number=0) == [
         "record 0: 6 tokens; the second segment is a random one (label 1)",
         "  [CLS] [the->[MASK]] [cat->cat] [SEP]",
         "  [sat->cow] [SEP]",
     ]
-    assert inspection.show_record(two_records(), 1, VOCABULARY, number=1)[1:] == [
+    assert show(two_records(), 1, number=1)[1:] == [
         "  [CLS] [cow->[MASK]] [SEP]",
         "  the [SEP]",
     ]
 
 
-def test_a_label_that_bert_does_not_have_is_shown_as_such():
+@pytest.mark.parametrize(
+    ("objective", "meanings"),
+    [
+        ("sop", ("the segments are swapped", "the segments stand as in the text")),
+        (
+            "",
+            (
+                "the second segment is a random one, or the two are swapped",
+                "the second segment follows the first",
+            ),
+        ),
+    ],
+)
+def test_a_sentence_label_is_shown_in_the_words_of_its_objective(
+    objective: StoredObjective, meanings: tuple[str, str]
+):
+    first, second = (show(two_records(), row, number=0, objective=objective)[0] for row in (0, 1))
+    assert first == f"record 0: 6 tokens; {meanings[0]} (label 1)"
+    assert second == f"record 0: 5 tokens; {meanings[1]} (label 0)"
+
+
+@pytest.mark.parametrize("objective", ["nsp", "sop", ""])
+def test_a_label_that_no_objective_has_is_shown_as_such(objective: StoredObjective):
     records = dataclasses.replace(
         two_records(), next_sentence_labels=np.array([[7], [0]], np.int32)
     )
-    (first, *_) = inspection.show_record(records, 0, VOCABULARY, number=4)
-    assert first == ("record 4: 6 tokens; a sentence label that BERT does not have (label 7)")
+    (first, *_) = show(records, 0, number=4, objective=objective)
+    assert first == "record 4: 6 tokens; a sentence label that no objective has (label 7)"
 
 
 def test_rates_are_those_of_the_records():
     counts = count_records(two_records(), mask_id=4)
-    assert rates(counts) == {
+    assert rates(counts, "nsp") == {
         "records": 2,
         "random_next_rate": 0.5,
         "mean_length": 5.5,
@@ -65,6 +96,28 @@ def test_rates_are_those_of_the_records():
         "kept_rate": 0.25,
         "random_word_rate": 0.25,
     }
+
+
+@pytest.mark.parametrize(
+    ("objective", "name", "line"),
+    [
+        ("nsp", "random_next_rate", "random next      25.0% of the records (BERT: 50 %, "),
+        ("sop", "swapped_rate", "swapped          25.0% of the records (ALBERT: 50 %)"),
+        ("", "label_1_rate", "label 1          25.0% of the records (random next or swapped: "),
+    ],
+)
+def test_the_share_of_label_1_has_the_name_of_its_objective(
+    objective: StoredObjective, name: str, line: str
+):
+    counts = count_records(two_records(), mask_id=4) + count_records(
+        dataclasses.replace(two_records(), next_sentence_labels=np.zeros((2, 1), np.int32)),
+        mask_id=4,
+    )
+    shares = {"random_next_rate", "swapped_rate", "label_1_rate"}
+    found = rates(counts, objective)
+    assert shares & set(found) == {name}
+    assert found[name] == 0.25
+    assert [said for said in describe(counts, objective) if said.startswith(line)]
 
 
 def test_counts_of_batches_add_up():
@@ -93,7 +146,7 @@ def test_the_statistics_are_those_that_were_written(
         counts = inspection.inspect(dataclasses.replace(settings, split=split, num_counted=0))
         written = dict(info.statistics[split])
         del written["documents"]
-        assert rates(counts) == written
+        assert rates(counts, "nsp") == written
         assert f"records          {counts.records:,}\n" in capsys.readouterr().out
 
 

@@ -1,5 +1,6 @@
-"""BERT's sentence pairs, held against the paper's and the original program's rules."""
+"""BERT's next-sentence pairs, held against the paper's and the original program's rules."""
 
+import hashlib
 import random
 from collections import Counter
 
@@ -7,33 +8,20 @@ import numpy as np
 import pytest
 
 from mslt_tf.errors import UserError
+from mslt_tf.pretraining_example import SentenceObjective
 from tests.tfrecords_tools.fair_share import assert_share
+from tests.tfrecords_tools.made_corpus import (
+    all_made,
+    document_of,
+    make_corpus,
+    one_token_sentences,
+)
 from tfrecords_tools import recipe
-from tfrecords_tools.recipe import Corpus, Recipe, Span
-
-
-def make_corpus(documents: list[list[int]]) -> Corpus:
-    """Returns a corpus of documents that are given as lengths of their sentences."""
-    lengths = [length for document in documents for length in document]
-    return Corpus(
-        tokens=np.arange(sum(lengths), dtype=np.int32),
-        sentence_starts=np.cumsum([0, *lengths]),
-        document_starts=np.cumsum([0, *map(len, documents)]),
-    )
-
-
-def one_token_sentences(num_documents: int, length: int) -> Corpus:
-    return make_corpus([[1] * length] * num_documents)
-
-
-def document_of(corpus: Corpus, token: int) -> int:
-    starts = corpus.sentence_starts[corpus.document_starts]
-    return max(index for index, start in enumerate(starts) if start <= token)
+from tfrecords_tools.recipe import Corpus, Recipe
 
 
 def all_pairs(corpus: Corpus, settings: Recipe, *, num_passes: int = 1) -> list[np.ndarray]:
-    documents = np.arange(corpus.num_documents)
-    return list(recipe.make_pairs(corpus, documents, recipe=settings, num_passes=num_passes))
+    return [made.pairs for made in all_made(corpus, settings, num_passes=num_passes)]
 
 
 def uneven_corpus() -> Corpus:
@@ -46,14 +34,14 @@ def test_each_record_begins_where_the_sentences_used_before_end():
     # Long enough that nothing is truncated and every chunk is all that is left of a document.
     documents = all_pairs(corpus, Recipe(max_seq_length=10_000, short_seq_prob=0.0))
     sentence_starts = set(corpus.sentence_starts.tolist())
-    assert any(pair["is_random_next"] for pairs in documents for pair in pairs[:-1])
+    assert any(pair["sentence_label"] for pairs in documents for pair in pairs[:-1])
     for document, pairs in enumerate(documents):
         begin, end = corpus.sentence_starts[corpus.document_starts[document : document + 2]]
         for pair in pairs:
             assert pair["first_start"] == begin
             begin += pair["first_length"]
             assert int(begin) in sentence_starts
-            if not pair["is_random_next"]:
+            if not pair["sentence_label"]:
                 assert pair["second_start"] == begin
                 begin += pair["second_length"]
         assert begin == end
@@ -79,8 +67,8 @@ def test_a_random_next_sentence_is_always_of_another_document():
         for pair in pairs:
             first = document_of(corpus, pair["first_start"])
             second = document_of(corpus, pair["second_start"])
-            assert (first != second) == pair["is_random_next"]
-            if pair["is_random_next"]:
+            assert (first != second) == pair["sentence_label"]
+            if pair["sentence_label"]:
                 partners.add(second)
     assert partners == set(range(50))
 
@@ -89,19 +77,19 @@ def test_partners_come_from_the_given_documents_only():
     corpus = uneven_corpus()
     documents = np.array([3, 17, 40])
     seen = set()
-    for pairs in recipe.make_pairs(
+    for made in recipe.make_pairs(
         corpus, documents, recipe=Recipe(max_seq_length=32), num_passes=4
     ):
-        for pair in pairs:
+        for pair in made.pairs:
             seen |= {document_of(corpus, pair[name]) for name in ("first_start", "second_start")}
     assert seen == {3, 17, 40}
 
 
 def test_half_of_the_chunks_get_a_random_next_and_all_of_one_sentence_do():
     first = [pairs[0] for pairs in all_pairs(one_token_sentences(2_000, 40), Recipe())]
-    assert_share(sum(pair["is_random_next"] for pair in first), 2_000, probability=0.5)
+    assert_share(sum(pair["sentence_label"] for pair in first), 2_000, probability=0.5)
     single = all_pairs(make_corpus([[60]] * 20), Recipe())
-    assert all(pairs["is_random_next"].all() and len(pairs) == 1 for pairs in single)
+    assert all(pairs["sentence_label"].all() and len(pairs) == 1 for pairs in single)
 
 
 def test_short_records_are_aimed_at_with_their_probability_and_all_lengths():
@@ -113,7 +101,7 @@ def test_short_records_are_aimed_at_with_their_probability_and_all_lengths():
     targets = [
         int(pair["first_length"] + pair["second_length"])
         for pair in first
-        if not pair["is_random_next"]
+        if not pair["sentence_label"]
     ]
     assert set(targets) == set(range(2, max_num_tokens + 1))
     short = [target for target in targets if target < max_num_tokens]
@@ -133,42 +121,6 @@ def test_the_first_segment_ends_anywhere_before_the_last_sentence():
         assert_share(count, 2_000, probability=1 / 9)
 
 
-def truncated_lengths(first: int, second: int, max_num_tokens: int) -> tuple[int, int]:
-    """The original's loop: one token at a time, from the longer; of equals, from the second."""
-    while first + second > max_num_tokens:
-        if first > second:
-            first -= 1
-        else:
-            second -= 1
-    return first, second
-
-
-@pytest.mark.parametrize("max_num_tokens", [2, 3, 10, 29])
-def test_truncation_takes_from_the_longer_until_both_fit(max_num_tokens: int):
-    rng = random.Random(0)
-    for first in range(1, 40):
-        for second in range(1, 40):
-            spans = recipe.truncate_pair(
-                Span(100, first), Span(500, second), max_num_tokens=max_num_tokens, rng=rng
-            )
-            expected = truncated_lengths(first, second, max_num_tokens)
-            assert (spans[0].length, spans[1].length) == expected
-            assert 100 <= spans[0].start <= 100 + first - spans[0].length
-            assert 500 <= spans[1].start <= 500 + second - spans[1].length
-
-
-def test_truncation_tosses_a_coin_for_each_token():
-    rng = random.Random(0)
-    fronts = []
-    for _ in range(500):
-        span, _ = recipe.truncate_pair(Span(0, 60), Span(0, 5), max_num_tokens=25, rng=rng)
-        fronts.append(span.start)
-    assert_share(sum(fronts), 500 * 40, probability=0.5)
-    # Of 40 coins, 6 to 34 are heads but once in 200,000 times.
-    assert 6 <= min(fronts) < 15
-    assert 25 < max(fronts) <= 34
-
-
 def test_no_pair_is_empty_or_too_long():
     settings = Recipe(max_seq_length=20, short_seq_prob=0.5)
     for pairs in all_pairs(uneven_corpus(), settings, num_passes=5):
@@ -185,7 +137,7 @@ def test_a_document_has_the_same_pairs_in_whatever_order_they_are_made():
         again = recipe.pairs_of_document(
             corpus, documents, rank, recipe=Recipe(), pass_index=pass_index
         )
-        np.testing.assert_array_equal(again, made[pass_index * 50 + rank])
+        np.testing.assert_array_equal(again.pairs, made[pass_index * 50 + rank])
 
 
 def test_passes_and_seeds_give_other_pairs():
@@ -194,6 +146,25 @@ def test_passes_and_seeds_give_other_pairs():
     other_seed = all_pairs(corpus, Recipe(random_seed=1))
     assert set(made[3]["mask_key"]).isdisjoint(made[53]["mask_key"])
     assert set(made[3]["mask_key"]).isdisjoint(other_seed[3]["mask_key"])
+
+
+@pytest.mark.parametrize(
+    ("objective", "num_records", "expected"),
+    [
+        ("nsp", 1_024, "3f865e13a49f3fac38786c0c03d63ad8cf9dac92a92767334517a55de3258d3a"),
+        ("sop", 748, "c98034c95a767ca3c637946776b10b1422683109e36d6d8a7ddcb4e249e7ea2e"),
+    ],
+)
+def test_the_pairs_of_a_seed_stay_as_they_are(
+    objective: SentenceObjective, num_records: int, expected: str
+):
+    """Whoever makes a data set anew must get the same bytes; a change here breaks that promise."""
+    settings = Recipe(max_seq_length=64, sentence_objective=objective)
+    made = all_pairs(uneven_corpus(), settings, num_passes=3)
+    shuffled = recipe.shuffle(np.concatenate(made), split="train", seed=12345)
+    rows = [[int(value) for value in pair] for pair in shuffled.tolist()]
+    assert len(rows) == num_records
+    assert hashlib.sha256(repr(rows).encode()).hexdigest() == expected
 
 
 def test_shuffling_keeps_every_record_and_depends_on_the_seed():

@@ -1,0 +1,177 @@
+"""The record files of a run: to train and to evaluate on, for each length that its plan needs."""
+
+import dataclasses
+import itertools
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import tensorflow as tf
+
+from mslt_tf import dataset_info
+from mslt_tf.config import PretrainingConfig
+from mslt_tf.errors import UserError
+from mslt_tf.pretraining import record_files
+from mslt_tf.pretraining.record_files import Records, Report
+from mslt_tf.stage_plan import Stage
+from mslt_tf.vocabulary import parse_vocabulary
+
+
+@dataclasses.dataclass(frozen=True)
+class RecordSets:
+    """Records by the sequence length of the stages that use them."""
+
+    train: Mapping[int, Records]
+    held_out: Mapping[int, Records]  # lacks the lengths that are not evaluated
+
+    def identity(self) -> dict[str, Any]:
+        """Returns what must be equal for a run to go on: objective and fingerprint of the data."""
+        objectives = {records.sentence_objective for records in self.train.values()} - {""}
+        return {
+            "objective": f"mlm+{'+'.join(sorted(objectives)) or 'unknown'}",
+            "data": {str(length): records.fingerprint for length, records in self.train.items()},
+        }
+
+
+def open_record_sets(config: PretrainingConfig, *, report: Report) -> RecordSets:
+    """Finds the records of all lengths and checks them against the plan and each other.
+
+    Raises:
+        UserError: files are missing or damaged, or do not fit the plan, the vocabulary or each
+            other.
+    """
+    _check_all_named(config)
+    vocabulary = _read_vocabulary(config)
+    opened: dict[str, Records] = {}
+    for flag, stage in _needed(config):
+        opened[flag] = _open(config, flag, report)
+        _check_length(opened[flag], stage, flag=flag)
+        _check_vocabulary(opened[flag], config, vocabulary, flag=flag)
+    _check_held_out_apart(opened)
+    _check_one_objective(opened)
+    train, held_out = {}, {}
+    for stage in _stages_by_length(config):
+        prefix = _prefix(config, stage)
+        train[stage.seq_length] = opened[f"{prefix}train_records"]
+        evaluated = opened.get(f"{prefix}eval_records") or opened.get("eval_records")
+        if evaluated:
+            held_out[stage.seq_length] = evaluated
+    return RecordSets(train, held_out)
+
+
+def _stages_by_length(config: PretrainingConfig) -> Iterable[Stage]:
+    """Returns one stage of each length."""
+    return {stage.seq_length: stage for stage in config.plan.stages}.values()
+
+
+def _prefix(config: PretrainingConfig, stage: Stage) -> str:
+    """Returns what the flags for the records of this stage begin with."""
+    return "" if stage.seq_length == config.short_seq_length else "long_"
+
+
+def _needed(config: PretrainingConfig) -> Iterator[tuple[str, Stage]]:
+    """Yields the flags whose files are to be opened, with a stage that uses them."""
+    for stage in _stages_by_length(config):
+        for part in ("train_records", "eval_records"):
+            flag = _prefix(config, stage) + part
+            if getattr(config, flag):
+                yield flag, stage
+
+
+def _check_all_named(config: PretrainingConfig) -> None:
+    prefixes = set()
+    for stage in _stages_by_length(config):
+        prefix = _prefix(config, stage)
+        prefixes.add(prefix)
+        if not getattr(config, f"{prefix}train_records"):
+            raise UserError(
+                f"--{prefix}train_records is not set; stage {stage.name} needs records of "
+                f"{stage.seq_length} tokens. Name TFRecord files, e.g. data/train-*."
+            )
+    if "long_" not in prefixes and (config.long_train_records or config.long_eval_records):
+        raise UserError(
+            "long records are given, but no stage is long. Set --long_seq_length, or leave "
+            "--long_train_records and --long_eval_records out."
+        )
+
+
+def _open(config: PretrainingConfig, flag: str, report: Report) -> Records:
+    return record_files.open_records(
+        getattr(config, flag),
+        cache_path=os.path.join(config.output_dir, f"{flag}_facts.json"),
+        report=report,
+    )
+
+
+def _check_length(records: Records, stage: Stage, *, flag: str) -> None:
+    layout = records.layout
+    wanted = (stage.seq_length, stage.max_predictions_per_seq)
+    if wanted != (layout.max_seq_length, layout.max_predictions_per_seq):
+        length_flag = "--long_seq_length" if flag.startswith("long_") else "--max_seq_length"
+        predictions_flag = "long_" * flag.startswith("long_") + "max_predictions_per_seq"
+        raise UserError(
+            f"--{flag} has records of {layout.max_seq_length} tokens and "
+            f"{layout.max_predictions_per_seq} predictions, stage {stage.name} needs "
+            f"{wanted[0]} and {wanted[1]}. Set {length_flag} and --{predictions_flag} to the "
+            "records' values, or create other records."
+        )
+
+
+def _read_vocabulary(config: PretrainingConfig) -> list[str]:
+    """Returns the tokens of `--vocab_file`; none if it is not given."""
+    if not config.vocab_file:
+        return []
+    if not tf.io.gfile.exists(config.vocab_file) or tf.io.gfile.isdir(config.vocab_file):
+        raise UserError(f"--vocab_file {config.vocab_file} is no file. Give the vocabulary's path.")
+    with tf.io.gfile.GFile(config.vocab_file, "rb") as file:
+        tokens = parse_vocabulary(file.read(), path=config.vocab_file)
+    if len(tokens) != config.model.vocab_size:
+        raise UserError(
+            f"{config.vocab_file} has {len(tokens)} tokens, the model has vocab_size "
+            f"{config.model.vocab_size}. Set --vocab_size={len(tokens)} or give the right file."
+        )
+    return tokens
+
+
+def _check_vocabulary(
+    records: Records, config: PretrainingConfig, tokens: list[str], *, flag: str
+) -> None:
+    exact = bool(records.vocab_sha256)
+    if records.vocab_size > config.model.vocab_size or (
+        exact and records.vocab_size != config.model.vocab_size
+    ):
+        have = "a vocabulary" if exact else "token ids that need a vocabulary"
+        raise UserError(
+            f"--{flag} was made with {have} of {records.vocab_size}, the model has vocab_size "
+            f"{config.model.vocab_size}. Set --vocab_size={records.vocab_size}, or use the records "
+            "that belong to this model."
+        )
+    if tokens and exact and dataset_info.hash_vocabulary(tokens) != records.vocab_sha256:
+        raise UserError(
+            f"{config.vocab_file} is not the vocabulary that --{flag} was made with (its hash "
+            "differs). Give the file that create_data.py was given."
+        )
+
+
+def _check_held_out_apart(opened: Mapping[str, Records]) -> None:
+    paths = {flag: {block.path for block in records.blocks} for flag, records in opened.items()}
+    for train_flag, eval_flag in itertools.product(
+        (flag for flag in paths if "train" in flag), (flag for flag in paths if "eval" in flag)
+    ):
+        shared = sorted(paths[train_flag] & paths[eval_flag])
+        if shared:
+            raise UserError(
+                f"{shared[0]} is in --{train_flag} and in --{eval_flag}. What is evaluated on must "
+                "not be trained on; narrow one of the globs."
+            )
+
+
+def _check_one_objective(opened: Mapping[str, Records]) -> None:
+    objectives = {flag: records.sentence_objective for flag, records in opened.items()}
+    known = {flag: objective for flag, objective in objectives.items() if objective}
+    if len(set(known.values())) > 1:
+        listed = ", ".join(f"--{flag}: {objective}" for flag, objective in known.items())
+        raise UserError(
+            f"the records differ in what their sentence labels mean ({listed}). Use records of "
+            "one --sentence_objective."
+        )
