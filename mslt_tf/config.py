@@ -77,7 +77,8 @@ class PretrainingConfig:
             if stage.max_predictions_per_seq > stage.seq_length:
                 raise UserError(
                     f"stage {stage.name} has {stage.max_predictions_per_seq} predictions in "
-                    f"sequences of {stage.seq_length} tokens. Use the values of the records."
+                    f"sequences of {stage.seq_length} tokens. Set --max_predictions_per_seq, or "
+                    "--long_max_predictions_per_seq, to the value of the records."
                 )
         for name in ("eval_batch_size", "log_steps", "checkpoint_steps", "num_checkpoints_kept"):
             if getattr(self, name) < 1:

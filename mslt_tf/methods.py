@@ -105,6 +105,8 @@ def end_on_long_sequences(
             the embeddings.
     """
     last = plan.stages[-1]
+    if not 0 < fraction < 1:  # nor NaN
+        raise UserError(f"long_seq_fraction is {fraction}. Use a share above 0 and below 1.")
     num_steps = round(fraction * plan.num_steps)
     most = min(last.num_steps, plan.num_steps - 1)
     if seq_length <= last.seq_length:

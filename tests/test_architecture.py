@@ -20,6 +20,7 @@ PACKAGES = ("mslt_tf", "tfrecords_tools")
 FLOORS = {
     1: (
         "modeling.*",
+        "pretraining.dynamic_masking",
         "pretraining.input_pipeline",
         "pretraining.interruption",
         "pretraining.losses",

@@ -92,10 +92,10 @@ def test_explicit_stage_steps_count_the_stages_without_the_long_one():
         ),
         ({"long_max_predictions_per_seq": 0}, "joint_32 has max_predictions_per_seq 0"),
         ({"long_train_batch_size": -1}, "joint_32 has batch_size -1"),
-        ({"long_seq_fraction": 0}, "long_seq_fraction 0.0 of 10 steps is 0 steps"),
-        ({"long_seq_fraction": -0.1}, "is -1 steps"),
+        ({"long_seq_fraction": 0}, "long_seq_fraction is 0.0. Use a share above 0"),
+        ({"long_seq_fraction": 0.01}, "long_seq_fraction 0.01 of 10 steps is 0 steps"),
         ({"long_seq_fraction": 0.7}, "is 7 steps. They must be 1 to 6, .* last stage, joint"),
-        ({"method": "original", "long_seq_fraction": 1}, "is 10 steps. They must be 1 to 9"),
+        ({"method": "original", "long_seq_fraction": 0.99}, "is 10 steps. They must be 1 to 9"),
         ({"joint_fraction": 0}, "last stage, layers_4, freezes the embeddings"),
     ],
 )

@@ -163,10 +163,12 @@ def test_a_single_growing_stage_trains_the_embeddings_and_can_end_long():
     ("method", "changes", "message"),
     [
         ("mslt", {"fraction": 0.3}, "is 300000 steps. They must be 1 to 200000, .* joint"),
-        ("mslt", {"fraction": 0.0}, "is 0 steps. They must be 1 to 200000"),
-        ("mslt", {"fraction": -0.1}, "is -100000 steps"),
-        ("mslt", {"fraction": 1.0}, "is 1000000 steps. They must be 1 to 200000"),
-        ("original", {"fraction": 1.0}, "is 1000000 steps. They must be 1 to 999999"),
+        ("mslt", {"fraction": 1e-9}, "is 0 steps. They must be 1 to 200000"),
+        ("original", {"fraction": 0.9999999}, "is 1000000 steps. They must be 1 to 999999"),
+        *(
+            ("mslt", {"fraction": value}, f"long_seq_fraction is {value}")
+            for value in (0.0, -0.1, 1.0, float("nan"), float("inf"))
+        ),
         ("original", {"num_train_steps": 4}, "0.1 of 4 steps is 0 steps"),
         ("mslt", {"joint_fraction": 0}, "layers_12, freezes the embeddings"),
         ("mslt", {"seq_length": 128}, "128 is not more than max_seq_length 128"),

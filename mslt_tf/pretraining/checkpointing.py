@@ -176,7 +176,8 @@ def check_same_run(
         raise UserError(
             f"{output_dir} holds a checkpoint of another run ({listed}). Give another "
             "--output_dir, or the flags of that run. (To give it more steps, use --lengthen with "
-            "--stage_steps, and change only stages that it has not left behind.)"
+            "--stage_steps, and change only stages that it has not left behind; a long stage has "
+            "--long_seq_fraction of all steps.)"
         )
 
 

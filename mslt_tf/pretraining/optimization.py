@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Sequence
 
+import numpy as np
 import tensorflow as tf
 
 from mslt_tf.config import OptimizerConfig, Precision
@@ -54,6 +55,26 @@ def make_optimizer(
     # Keras would make the slots in the first step; a checkpoint is restored before that.
     lamb._create_all_weights(list(variables))
     return lamb
+
+
+def get_state(optimizer: tf.keras.optimizers.legacy.Optimizer) -> list[np.ndarray]:
+    """Returns all that an optimizer remembers: its count, its slots, in float16 the loss scale."""
+    return [variable.numpy() for variable in _state_variables(optimizer)]
+
+
+def set_state(
+    optimizer: tf.keras.optimizers.legacy.Optimizer, values: Sequence[np.ndarray]
+) -> None:
+    """Gives an optimizer of the same variables what `get_state` returned."""
+    for variable, value in zip(_state_variables(optimizer), values, strict=True):
+        variable.assign(value)
+
+
+def _state_variables(optimizer: tf.keras.optimizers.legacy.Optimizer) -> list[tf.Variable]:
+    if not _scales_loss(optimizer):
+        return list(optimizer.weights)
+    scale = optimizer._loss_scale  # Keras shows its value only, not the variable
+    return [*optimizer.weights, scale.current_loss_scale, scale.counter]
 
 
 def learning_rate(

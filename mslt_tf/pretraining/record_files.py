@@ -9,18 +9,16 @@ import dataclasses
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Literal, TypeVar
+from collections.abc import Callable, Mapping, Sequence
 
 import tensorflow as tf
 
 from mslt_tf import dataset_info
-from mslt_tf.dataset_info import DatasetInfo, StoredObjective
+from mslt_tf.dataset_info import DatasetInfo
 from mslt_tf.errors import UserError
 from mslt_tf.pretraining import record_scan
 from mslt_tf.pretraining.record_scan import Block, FileFacts
 
-_Text = TypeVar("_Text", bound=str)
 Report = Callable[[str], None]
 
 
@@ -32,7 +30,7 @@ class Records:
     layout: record_scan.Layout
     vocab_size: int  # of the vocabulary, or the largest token id + 1 if that is all we know
     vocab_sha256: str  # "" if unknown
-    sentence_objective: StoredObjective  # "" if unknown
+    sentence_objective: str  # "nsp", "sop" or "" if unknown
     fingerprint: str
 
     @property
@@ -71,21 +69,27 @@ def open_records(patterns: Sequence[str], *, cache_path: str, report: Report) ->
                 f"{path} has {layouts[path]}, but {first} has {layouts[first]}. All files of one "
                 "set must have the same layout; select fewer."
             )
-    known = [info for info in infos.values() if info is not None and not foreign]
+    written = [info for info in infos.values() if info is not None]
+    known = [] if foreign else written
     return Records(
         blocks=tuple(block for path in paths for block in facts[path].blocks),
         layout=layouts[first],
         vocab_size=max(facts[path].vocab_size for path in paths),
-        vocab_sha256=_common(info.vocab_sha256 for info in known),
-        sentence_objective=_common(info.sentence_objective for info in known),
+        vocab_sha256=_common("vocab_sha256", known, patterns),
+        sentence_objective=_common("sentence_objective", written, patterns),
         fingerprint=_fingerprint(paths, facts, known),
     )
 
 
-def _common(values: Iterable[_Text]) -> _Text | Literal[""]:
-    """Returns the one value that all are, "" if they differ."""
-    distinct = set(values)
-    return distinct.pop() if len(distinct) == 1 else ""
+def _common(name: str, infos: Sequence[DatasetInfo], patterns: Sequence[str]) -> str:
+    """Returns what all folders that know it say of `name`; "" if none does."""
+    values = sorted({getattr(info, name) for info in infos} - {""})
+    if len(values) > 1:
+        raise UserError(
+            f"{', '.join(patterns)} holds records of different {name}: {', '.join(values)}. Select "
+            "files that were made alike."
+        )
+    return values[0] if values else ""
 
 
 def _match(patterns: Sequence[str]) -> list[str]:

@@ -60,8 +60,11 @@ def open_record_sets(config: PretrainingConfig, *, report: Report) -> RecordSets
 
 
 def _stages_by_length(config: PretrainingConfig) -> Iterable[Stage]:
-    """Returns one stage of each length."""
-    return {stage.seq_length: stage for stage in config.plan.stages}.values()
+    """Returns the first stage of each length."""
+    stages: dict[int, Stage] = {}
+    for stage in config.plan.stages:
+        stages.setdefault(stage.seq_length, stage)
+    return stages.values()
 
 
 def _prefix(config: PretrainingConfig, stage: Stage) -> str:

@@ -115,8 +115,8 @@ def _check_batches(config: PretrainingConfig, num_replicas: int) -> None:
     for stage in config.plan.stages:
         if stage.batch_size % num_replicas:
             raise UserError(
-                f"train_batch_size {stage.batch_size} cannot be split over {num_replicas} devices. "
-                f"Use a multiple of {num_replicas}, e.g. "
+                f"the batch of {stage.batch_size} sequences in stage {stage.name} cannot be split "
+                f"over {num_replicas} devices. Use a multiple of {num_replicas}, e.g. "
                 f"{num_replicas * -(-stage.batch_size // num_replicas)}."
             )
         per_replica = stage.batch_size // num_replicas

@@ -135,7 +135,7 @@ def train_stage(
     keeps_optimizer = index + 1 < len(run.plan.stages) and run.plan.keeps_optimizer(index + 1)
     return Handover(
         weights=stage_model.weights_of(parts.model),
-        optimizer_state=parts.optimizer.get_weights() if keeps_optimizer else None,
+        optimizer_state=optimization.get_state(parts.optimizer) if keeps_optimizer else None,
     )
 
 
@@ -163,7 +163,7 @@ def _start_stage(
     elif before:
         stage_model.grow(model, before.weights, stage)
         if before.optimizer_state is not None:
-            optimizer.set_weights(before.optimizer_state)
+            optimization.set_state(optimizer, before.optimizer_state)
     elif run.initial_weights:
         stage_model.load(model, run.initial_weights)
     return parts

@@ -152,3 +152,29 @@ def test_float16_scales_the_loss_and_unscales_the_gradients():
     optimizer.apply_gradients([(tf.constant([np.inf, 1.0]), variable)])
     np.testing.assert_array_equal(variable, before)  # an overflow changes no weight
     assert float(optimizer.loss_scale) == scale / 2
+
+
+@pytest.mark.parametrize("precision", ["float32", "float16"])
+def test_a_state_is_handed_over_whole(precision):
+    def optimizer():
+        return optimization.make_optimizer(
+            CONFIG,
+            global_step=tf.Variable(0, dtype=tf.int64),
+            first_step=0,
+            variables=[variable],
+            precision=precision,
+        )
+
+    variable = tf.Variable([1.0, 2.0], name="kernel")
+    used, fresh = optimizer(), optimizer()
+    for gradient in ([1.0, 1.0], [float("inf"), 1.0])[: 1 + (precision == "float16")]:
+        # The second overflows: the loss scale is halved.
+        used.apply_gradients([(tf.constant(gradient), variable)])
+    optimization.set_state(fresh, optimization.get_state(used))
+    for ours, theirs in zip(
+        optimization.get_state(fresh), optimization.get_state(used), strict=True
+    ):
+        np.testing.assert_array_equal(ours, theirs)
+    assert int(fresh.iterations) == int(used.iterations) > 0
+    if precision == "float16":
+        assert float(fresh.loss_scale) == float(used.loss_scale) < float(optimizer().loss_scale)

@@ -168,6 +168,15 @@ def test_records_of_another_sentence_objective_are_refused(data, tmp_path):
         assert f"--{other}: sop" in str(refusal.value)
 
 
+def test_two_objectives_within_one_set_are_refused(tmp_path):
+    both = [
+        str(write_set(tmp_path / objective, sentence_objective=objective, seed=seed))
+        for seed, objective in enumerate(("nsp", "sop"))
+    ]
+    with pytest.raises(UserError, match="different sentence_objective: nsp, sop"):
+        open_sets(tmp_path, train_records=",".join(both))
+
+
 def test_an_unknown_sentence_objective_agrees_with_any(data, tmp_path):
     sop = write_set(tmp_path / "sop", long=True, sentence_objective="sop")
     opened = open_sets(tmp_path, **data | {"long_train_records": sop}, **LONG)
