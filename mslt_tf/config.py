@@ -14,6 +14,7 @@ from mslt_tf.stage_plan import StagePlan
 
 Precision = Literal["float32", "bfloat16", "float16"]
 DistributionStrategy = Literal["one_device", "mirrored"]
+DynamicMasking = Literal["off", "token", "whole_word"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,6 +54,7 @@ class PretrainingConfig:
     long_eval_records: tuple[str, ...]  # globs; empty: the long stage takes eval_records
     vocab_file: str
     do_lower_case: bool
+    dynamic_masking: DynamicMasking
     init_checkpoint: str
     precision: Precision
     distribution_strategy: DistributionStrategy
@@ -67,6 +69,21 @@ class PretrainingConfig:
     lengthen: bool
 
     def __post_init__(self) -> None:
+        self._check_lengths()
+        for name in ("eval_batch_size", "log_steps", "checkpoint_steps", "num_checkpoints_kept"):
+            if getattr(self, name) < 1:
+                raise UserError(f"{name} is {getattr(self, name)}. Use at least 1.")
+        if min(self.micro_batch_size, self.eval_steps) < 0:
+            raise UserError("micro_batch_size and eval_steps must not be negative; 0 is off.")
+        if self.dynamic_masking != "off" and not self.vocab_file:
+            raise UserError(
+                f"--dynamic_masking={self.dynamic_masking} needs --vocab_file, to know special "
+                "tokens and random words. Give the vocabulary that the records were made with."
+            )
+        if not 0 <= self.seed < 2**31:
+            raise UserError(f"seed is {self.seed}. Use 0 to {2**31 - 1}.")
+
+    def _check_lengths(self) -> None:
         for stage in self.plan.stages:
             if stage.seq_length > self.model.max_position_embeddings:
                 raise UserError(
@@ -80,13 +97,6 @@ class PretrainingConfig:
                     f"sequences of {stage.seq_length} tokens. Set --max_predictions_per_seq, or "
                     "--long_max_predictions_per_seq, to the value of the records."
                 )
-        for name in ("eval_batch_size", "log_steps", "checkpoint_steps", "num_checkpoints_kept"):
-            if getattr(self, name) < 1:
-                raise UserError(f"{name} is {getattr(self, name)}. Use at least 1.")
-        if min(self.micro_batch_size, self.eval_steps) < 0:
-            raise UserError("micro_batch_size and eval_steps must not be negative; 0 is off.")
-        if not 0 <= self.seed < 2**31:
-            raise UserError(f"seed is {self.seed}. Use 0 to {2**31 - 1}.")
 
     @property
     def short_seq_length(self) -> int:
@@ -103,9 +113,12 @@ class PretrainingConfig:
         And whether the loss is scaled, as that is state. Not in it: world size, accumulation,
         learning rate, logging, paths. Objective and fingerprint of the data are compared beside it.
         """
+        is_dynamic = self.dynamic_masking != "off"
         return {
             "stages": [dataclasses.asdict(stage) for stage in self.plan.stages],
             "model": dataclasses.asdict(self.model),
             "scales_loss": self.precision == "float16",
             "seed": self.seed,
+            # None is equal to its absence, in checkpoints from before there was a choice.
+            "dynamic_masking": self.dynamic_masking if is_dynamic else None,
         }

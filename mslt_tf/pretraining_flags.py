@@ -7,7 +7,13 @@ from typing import Any, get_args
 
 from absl import flags
 
-from mslt_tf.config import DistributionStrategy, OptimizerConfig, Precision, PretrainingConfig
+from mslt_tf.config import (
+    DistributionStrategy,
+    DynamicMasking,
+    OptimizerConfig,
+    Precision,
+    PretrainingConfig,
+)
 from mslt_tf.errors import UserError
 from mslt_tf.methods import Method, end_on_long_sequences, make_plan
 from mslt_tf.model_config import ModelConfig
@@ -84,6 +90,7 @@ def _integers(name: str, words: list[str]) -> tuple[int, ...]:
 
 def _define_data_flags(values: flags.FlagValues) -> None:
     boolean = functools.partial(flags.DEFINE_bool, flag_values=values)
+    enum = functools.partial(flags.DEFINE_enum, flag_values=values)
     integer = functools.partial(flags.DEFINE_integer, flag_values=values)
     strings = functools.partial(flags.DEFINE_list, flag_values=values)
     string = functools.partial(flags.DEFINE_string, flag_values=values)
@@ -105,6 +112,14 @@ def _define_data_flags(values: flags.FlagValues) -> None:
         "and packed into the export. Empty: neither.",
     )
     boolean("do_lower_case", True, "Whether the vocabulary is uncased.")
+    enum(
+        "dynamic_masking",
+        "off",
+        list(get_args(DynamicMasking)),
+        "off: train on the masks that the records hold. token: draw other masks in every epoch, as "
+        "RoBERTa; whole_word: of words, not of WordPieces. Both need vocab_file. Evaluation always "
+        "keeps the records' masks, so its losses stay comparable.",
+    )
     integer("max_seq_length", 128, "Tokens per sequence, as in the records.")
     integer("max_predictions_per_seq", 20, "Masked tokens per sequence, as in the records.")
 

@@ -7,6 +7,7 @@ from mslt_tf import pretraining_flags
 from mslt_tf.config import OptimizerConfig
 from mslt_tf.errors import UserError
 from mslt_tf.model_config import ModelConfig
+from mslt_tf.pretraining import checkpointing
 from tests import tiny
 
 
@@ -114,10 +115,28 @@ def test_identity_holds_what_changes_the_run_and_nothing_else():
         {"num_train_steps": 20},
         {"method": "original"},
         {**tiny.LONG_FLAGS, "method": "original"},
+        {"dynamic_masking": "token", "vocab_file": "v"},
     ):
         assert tiny.config(**other).identity() != identity
     for other in ({"output_dir": "x"}, {"log_steps": 1}, {"micro_batch_size": 2}):
         assert tiny.config(**other).identity() == identity
+
+
+def test_a_run_from_before_there_was_dynamic_masking_goes_on_without():
+    off, token = (
+        tiny.config(dynamic_masking=choice, vocab_file="v").identity()
+        for choice in ("off", "token")
+    )
+    before = {name: value for name, value in off.items() if name != "dynamic_masking"}
+    assert checkpointing.differing_leaves(before, off) == {}
+    assert checkpointing.differing_leaves(before, token) == {"dynamic_masking": (None, "token")}
+
+
+@pytest.mark.parametrize("choice", ["token", "whole_word"])
+def test_dynamic_masking_without_a_vocabulary_is_refused(choice):
+    tiny.config(dynamic_masking=choice, vocab_file="v")
+    with pytest.raises(UserError, match=f"^--dynamic_masking={choice} needs --vocab_file"):
+        tiny.config(dynamic_masking=choice)
 
 
 def test_the_default_model_is_bert_base():

@@ -11,6 +11,9 @@ from collections.abc import Iterator
 import numpy as np
 import tensorflow as tf
 
+from mslt_tf.pretraining import dynamic_masking
+from mslt_tf.pretraining.dynamic_masking import Masking
+from mslt_tf.pretraining.losses import Batch
 from mslt_tf.pretraining.record_files import Records
 from mslt_tf.pretraining.record_scan import Layout
 from mslt_tf.pretraining_example import FEATURES, stored_name
@@ -20,9 +23,14 @@ BATCHES_AHEAD = 64  # an upper bound of what is read before it is asked for, bes
 
 
 def training_batches(
-    records: Records, *, seed: int, first_position: int, batch_size: int
+    records: Records,
+    *,
+    seed: int,
+    first_position: int,
+    batch_size: int,
+    masking: Masking | None = None,
 ) -> tf.data.Dataset:
-    """Returns endless batches from `first_position` on.
+    """Returns endless batches from `first_position` on, masked anew where `masking` is given.
 
     Each is a dict by BERT's feature names: integers int32 [batch, length], `masked_lm_weights`
     float32 [batch, predictions], `next_sentence_labels` int32 [batch].
@@ -42,7 +50,20 @@ def training_batches(
         ).map(lambda columns: {name: tf.gather(columns[name], rows) for name in columns})
     )
     # One block ahead, or the step would wait at each block's edge for the next to be parsed.
-    return blocks.prefetch(1).rebatch(batch_size, drop_remainder=True).prefetch(2)
+    batches = blocks.prefetch(1).rebatch(batch_size, drop_remainder=True)
+    if masking is not None:
+
+        def mask_anew(index: tf.Tensor, batch: Batch) -> Batch:
+            first = first_position + index * batch_size
+            keys = dynamic_masking.record_keys(
+                first + tf.range(batch_size, dtype=tf.int64),
+                seed=seed,
+                seq_length=records.layout.max_seq_length,
+            )
+            return dynamic_masking.mask_anew(batch, keys, masking=masking)
+
+        batches = batches.enumerate().map(mask_anew)
+    return batches.prefetch(2)
 
 
 def evaluation_batches(

@@ -12,6 +12,7 @@ from mslt_tf import dataset_info
 from mslt_tf.config import PretrainingConfig
 from mslt_tf.errors import UserError
 from mslt_tf.pretraining import record_files
+from mslt_tf.pretraining.dynamic_masking import Masking, make_masking
 from mslt_tf.pretraining.record_files import Records, Report
 from mslt_tf.stage_plan import Stage
 from mslt_tf.vocabulary import parse_vocabulary
@@ -23,6 +24,7 @@ class RecordSets:
 
     train: Mapping[int, Records]
     held_out: Mapping[int, Records]  # lacks the lengths that are not evaluated
+    masking: Masking | None  # of the records to train on; None: as stored
 
     def identity(self) -> dict[str, Any]:
         """Returns what must be equal for a run to go on: objective and fingerprint of the data."""
@@ -56,7 +58,7 @@ def open_record_sets(config: PretrainingConfig, *, report: Report) -> RecordSets
         evaluated = opened.get(f"{prefix}eval_records") or opened.get("eval_records")
         if evaluated:
             held_out[stage.seq_length] = evaluated
-    return RecordSets(train, held_out)
+    return RecordSets(train, held_out, make_masking(config.dynamic_masking, vocabulary))
 
 
 def _stages_by_length(config: PretrainingConfig) -> Iterable[Stage]:

@@ -229,6 +229,7 @@ def _training_batches(run: Run, stage: Stage, step: int) -> Iterator:
                 seed=run.config.seed,
                 first_position=run.plan.sequences_before(step, seq_length=stage.seq_length),
                 batch_size=batch_size,
+                masking=run.records.masking,
             )
         )
     )

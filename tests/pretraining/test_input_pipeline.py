@@ -1,14 +1,18 @@
 """Batches as a function of (seed, position)."""
 
+import dataclasses
 import itertools
 
+import numpy as np
 import pytest
 
-from mslt_tf.pretraining import input_pipeline, record_files, record_scan
+from mslt_tf.pretraining import dynamic_masking, input_pipeline, record_files, record_scan
 from tests import tiny
 
 SIZES = (7, 5, 11)
 NUM_RECORDS = sum(SIZES)
+TOKEN = dynamic_masking.Masking(cls_id=2, sep_id=3, mask_id=4, vocab_size=tiny.VOCAB_SIZE)
+WHOLE_WORD = dataclasses.replace(TOKEN, continuation_ids=tuple(range(30, tiny.VOCAB_SIZE)))
 
 
 @pytest.fixture(params=["", "GZIP"])
@@ -60,8 +64,14 @@ def test_the_seed_decides_the_order(records):
     assert read(records, seed=1) != read(records, seed=2)
 
 
-def test_a_batch_has_the_types_and_shapes_it_promises(records):
-    batches = input_pipeline.training_batches(records, seed=0, first_position=0, batch_size=6)
+@pytest.mark.parametrize("masking", [None, TOKEN], ids=["stored", "dynamic"])
+def test_a_batch_has_the_types_and_shapes_it_promises(records, masking):
+    batches = input_pipeline.training_batches(
+        records, seed=0, first_position=0, batch_size=6, masking=masking
+    )
+    assert {name: spec.shape for name, spec in batches.element_spec.items()} == {
+        name: value.shape for name, value in next(iter(batches)).items()
+    }
     batch = next(iter(batches))
     described = {name: (value.dtype.name, value.shape.as_list()) for name, value in batch.items()}
     assert described == {
@@ -110,3 +120,67 @@ def test_blocks_at_a_position_are_those_that_are_read_there(records):
         assert len(found) == len(set(found))
     found = input_pipeline.blocks_at(records, seed=0, position=3, num_records=10_000)
     assert sorted(found) == list(range(len(records.blocks)))  # each once, over many epochs
+
+
+@pytest.fixture
+def open_long_shards(tmp_path, monkeypatch):
+    """A function that writes 23 long records in three files, of some blocks each, and opens them.
+
+    It is told how to make a record of a random generator.
+    """
+
+    def write_and_open(make):
+        for index, size in enumerate(SIZES):
+            shard = [make(np.random.default_rng([index, n])) for n in range(size)]
+            tiny.write_shard(tmp_path / f"{index}.tfrecord", shard)
+        return record_files.open_records(
+            [str(tmp_path / "*.tfrecord")],
+            cache_path=str(tmp_path / "facts.json"),
+            report=lambda line: None,
+        )
+
+    monkeypatch.setattr(record_scan, "BLOCK_BYTES", 1_000)
+    return write_and_open
+
+
+def read_columns(records, *, masking, count, seed=0, position=0, batch_size=5):
+    """Returns all columns of `count` records from `position` on."""
+    batches = input_pipeline.training_batches(
+        records, seed=seed, first_position=position, batch_size=batch_size, masking=masking
+    )
+    columns = next(iter(batches.unbatch().batch(count)))
+    return {name: values.numpy() for name, values in columns.items()}
+
+
+@pytest.mark.parametrize("masking", [TOKEN, WHOLE_WORD], ids=["token", "whole_word"])
+def test_masks_are_the_same_wherever_reading_begins_and_in_any_batches(open_long_shards, masking):
+    records = open_long_shards(tiny.long_record)
+    assert len(records.blocks) > len(SIZES)
+    whole = read_columns(records, masking=masking, count=80)
+    # Within blocks and at their edges; before, at and behind the edges of epochs.
+    starts = [(1, 5), (2, 1), (3, 7), (4, 30), (22, 5), (23, 4), (24, 1), (47, 50)]
+    for position, batch_size in starts:
+        found = read_columns(
+            records, masking=masking, count=30, position=position, batch_size=batch_size
+        )
+        for name, values in whole.items():
+            np.testing.assert_array_equal(found[name], values[position : position + 30], name)
+
+
+def test_only_the_masks_are_others_than_those_stored(open_long_shards):
+    records = open_long_shards(tiny.long_record)
+    dynamic, static = (read_columns(records, masking=m, count=60) for m in (TOKEN, None))
+    for name in ("input_mask", "segment_ids", "next_sentence_labels"):
+        np.testing.assert_array_equal(dynamic[name], static[name])
+    np.testing.assert_array_equal(dynamic_masking.unmask(dynamic), dynamic_masking.unmask(static))
+    assert np.all(np.any(dynamic["input_ids"] != static["input_ids"], axis=1))
+
+
+def test_no_two_records_and_no_two_epochs_share_their_masks(open_long_shards):
+    copy = tiny.long_record(np.random.default_rng(0), input_ids=[9] * tiny.LONG_SEQ_LENGTH)
+    records = open_long_shards(lambda rng: copy)  # so that only masks can tell two readings apart
+    readings = [
+        read_columns(records, masking=TOKEN, count=3 * NUM_RECORDS, seed=seed) for seed in (0, 1)
+    ]
+    masks = np.concatenate([reading["masked_lm_positions"] for reading in readings])
+    assert len(np.unique(masks, axis=0)) == 2 * 3 * NUM_RECORDS
