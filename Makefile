@@ -23,7 +23,7 @@ setup: $(READY) ## Install everything into .venv, at the versions of constraints
 # setuptools comes first, and builds without isolation, so that the builds are pinned as well.
 # PYTHONWARNINGS: setuptools would remark at length that an editable install is editable.
 $(READY): setup.py constraints.txt
-	@echo "Installing TensorFlow and about 90 packages into $(VENV) (2 GB). This takes some minutes,"
+	@echo "Installing TensorFlow and about 110 packages into $(VENV) (2.5 GB). This takes some minutes,"
 	@echo "nearly all of it downloading and unpacking; pip speaks only when something is wrong."
 	@[[ -e $@ ]] || scripts/make_venv.sh $(VENV)
 	@rm -f $@
@@ -36,7 +36,7 @@ demo: setup ## Pretrain a tiny model on a small text, from nothing to an exporte
 	@$(PYTHON) scripts/demo.py
 
 test: setup ## Run the fast tests
-	@$(PYTHON) -m pytest
+	@$(PYTHON) -m pytest -n auto --maxprocesses=8 --dist loadfile
 
 test-slow: setup ## Run the slow tests
 	@$(PYTHON) -m pytest -m "slow and not gpu" || [[ $$? == 5 ]]  # 5: there are none

@@ -16,6 +16,8 @@ from mslt_tf.pretraining_example import FeatureNames, SentenceObjective
 FILE_NAME = "dataset_info.json"
 FORMAT_VERSION = 1
 
+Compression = Literal["", "GZIP"]
+
 # "" = unknown: records of other programs, or from before there was a choice.
 StoredObjective = SentenceObjective | Literal[""]
 
@@ -40,7 +42,7 @@ class DatasetInfo:
     source_sha256: str  # fingerprint of documents, recipe and seed; "" if unknown
     splits: Mapping[str, tuple[Shard, ...]]  # "train", "heldout"
     feature_names: FeatureNames = "v1"
-    compression: Literal["", "GZIP"] = ""
+    compression: Compression = ""
     sentence_objective: StoredObjective = ""
     settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     statistics: Mapping[str, Any] = dataclasses.field(default_factory=dict)

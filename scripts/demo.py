@@ -22,7 +22,7 @@ from mslt_tf import startup
 from mslt_tf.dataset_info import FILE_NAME, DatasetInfo
 from mslt_tf.errors import UserError
 from mslt_tf.stage_plan import format_table
-from tfrecords_tools import embedded_corpus
+from tfrecords_tools.text import embedded_corpus
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIG = "configs/tiny.flags"

@@ -70,7 +70,7 @@ def test_commands_are_such_as_their_tools_take(folder: Path, called, monkeypatch
     assert parsed[2].vocab_size == 321  # what came out, not what was asked for
     assert (parsed[2].num_train_steps, parsed[2].num_warmup_steps) == (50, 5)
     for name in ("max_seq_length", "max_predictions_per_seq"):
-        assert parsed[1][name].value == parsed[2][name].value
+        assert parsed[1][name].value == [str(parsed[2][name].value)]
 
 
 def test_a_vocabulary_made_from_the_same_is_kept(folder: Path, called):

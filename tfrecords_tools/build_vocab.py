@@ -5,8 +5,9 @@ With the documentation inside this Python installation for a corpus, for example
   python -m tfrecords_tools.build_vocab --input=embedded --vocab_file=data/vocab.txt \
       --vocab_size=8192
 
-Your own text: --input='texts/*.txt,wiki/AA/wiki_*'. Words are split exactly as create_data splits
-them; give it the same --do_lower_case. The same text gives the same file, byte by byte.
+Your own text: --input='texts/*.txt,wiki', or --tfds=wikipedia/20230601.en:1.0.0. Words are split
+exactly as create_data splits them; give it the same --do_lower_case. The same text gives the same
+file, byte by byte.
 """
 
 import dataclasses
@@ -16,6 +17,9 @@ from absl import flags
 
 from mslt_tf import startup
 from mslt_tf.errors import UserError
+from tfrecords_tools.text import text_input
+from tfrecords_tools.text.read_report import ON_ERROR, OnError
+from tfrecords_tools.text.text_input import TextInput
 
 MIN_VOCAB_SIZE = 200  # room for the special tokens and an alphabet, begun and continued
 
@@ -24,15 +28,27 @@ MIN_VOCAB_SIZE = 200  # room for the special tokens and an alphabet, begun and c
 class VocabularySettings:
     """What a vocabulary depends on, and where it goes."""
 
-    input: str  # glob patterns, separated by commas, or "embedded"
     vocab_file: str
+    # These five are the fields of `text`.
+    input: str = TextInput.input
+    text_format: str = TextInput.text_format
+    text_field: str = TextInput.text_field
+    tfds: str = TextInput.tfds
+    tfds_data_dir: str = TextInput.tfds_data_dir
+    on_error: OnError = "fail"
     vocab_size: int = 8192  # most tokens
     do_lower_case: bool = True
 
+    @property
+    def text(self) -> TextInput:
+        """What to read."""
+        names = [field.name for field in dataclasses.fields(TextInput)]
+        return TextInput(**{name: getattr(self, name) for name in names})
+
     def __post_init__(self) -> None:
-        for name in ("input", "vocab_file"):
-            if not getattr(self, name):
-                raise UserError(f"--{name} is not set, and has no default. See --help.")
+        _ = self.text  # is checked
+        if not self.vocab_file:
+            raise UserError("--vocab_file is not set, and has no default. See --help.")
         if self.vocab_size < MIN_VOCAB_SIZE:
             raise UserError(
                 f"--vocab_size is {self.vocab_size}; it must be at least {MIN_VOCAB_SIZE}, to hold "
@@ -42,11 +58,12 @@ class VocabularySettings:
 
 def define_flags(flag_values: flags.FlagValues) -> None:
     """Defines the flags; only on running as a program, as other tools use the same names."""
-    flags.DEFINE_string(
-        "input",
-        "",
-        "Text files: glob patterns separated by commas; or the word embedded, for the "
-        "documentation inside this Python installation.",
+    text_input.define_flags(flag_values)
+    flags.DEFINE_enum(
+        "on_error",
+        VocabularySettings.on_error,
+        ON_ERROR,
+        "At a mistake in the text: fail, or skip what cannot be read and count it.",
         flag_values=flag_values,
     )
     flags.DEFINE_string(
@@ -69,12 +86,8 @@ def settings_from_flags(flag_values: flags.FlagValues) -> VocabularySettings:
     Raises:
         UserError: a value is out of its range, or a needed one is missing.
     """
-    return VocabularySettings(
-        input=flag_values.input,
-        vocab_file=flag_values.vocab_file,
-        vocab_size=flag_values.vocab_size,
-        do_lower_case=flag_values.do_lower_case,
-    )
+    names = [field.name for field in dataclasses.fields(VocabularySettings)]
+    return VocabularySettings(**{name: flag_values[name].value for name in names})
 
 
 def main() -> None:

@@ -67,23 +67,35 @@ def finish_interrupted(
     return info
 
 
-def prepare(output_dir: str) -> None:
+def make(output_dir: str) -> None:
+    """Makes the folder, so that an impossible one is told before all else.
+
+    Raises:
+        UserError: it cannot be made.
+    """
+    with _using(output_dir):
+        tf.io.gfile.makedirs(output_dir)
+
+
+def prepare(output_dir: str, *, keeps_partial: bool = False) -> None:
     """Makes a folder without records, so that an impossible one is told before the work.
 
-    What a run that was stopped left behind is removed, and nothing else.
+    What a run that was stopped left behind is removed, and nothing else. With `keeps_partial`,
+    shards under their temporary names stay: they may be finished work.
 
     Raises:
         UserError: the folder cannot be made or written to, or holds shards of unknown origin.
     """
+    make(output_dir)
     with _using(output_dir):
-        tf.io.gfile.makedirs(output_dir)
         names = tf.io.gfile.listdir(output_dir)
         info = _read_partial_info(output_dir)
         of_stopped_run = {shard.name for shard in _shards(info)} if info else set()
         shards = [name for name in names if name.endswith(".tfrecord")]
         _refuse_strays(output_dir, [name for name in shards if name not in of_stopped_run])
         for name in names:
-            if name in of_stopped_run or name.endswith(".tfrecord" + records.PARTIAL_SUFFIX):
+            is_partial = name.endswith(".tfrecord" + records.PARTIAL_SUFFIX)
+            if name in of_stopped_run or (is_partial and not keeps_partial):
                 tf.io.gfile.remove(os.path.join(output_dir, name))
         # Writes and removes the temporary info: an old one goes, after the shards it explains;
         # and a folder that takes no files is found out.

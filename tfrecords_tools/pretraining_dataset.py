@@ -1,257 +1,290 @@
-"""Creates a folder of pretraining records: read, tokenise, split, pair, shuffle, mask, write.
+"""Creates folders of pretraining records: tokenise, pair, shuffle, mask and write, in processes.
 
-The folder's `dataset_info.json` gets its name last; where it stands, the data set is complete.
+Everything between the text and the records lies on the local disk, so memory is bounded whatever
+the text; see `token_store` and `shuffled_pairs`. Finished tasks are kept, so that a run that was
+stopped goes on. A folder's `dataset_info.json` gets its name last; where it stands, the data set is
+complete.
 """
 
+import contextlib
 import dataclasses
+import functools
 import hashlib
 import json
+import os
 import time
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
 from mslt_tf import dataset_info
+from mslt_tf.dataset_info import DatasetInfo
 from mslt_tf.errors import UserError
-from mslt_tf.pretraining_example import SentenceObjective
 from tfrecords_tools import (
-    corpus,
-    masking,
+    dataset_summary,
+    dataset_tasks,
+    estimation,
     output_folder,
-    recipe,
-    record_statistics,
     records,
+    splits,
+    token_store,
     tokenization,
+    work_folder,
 )
 from tfrecords_tools.console import Progress, say
+from tfrecords_tools.dataset_summary import WrittenSplit
+from tfrecords_tools.dataset_tasks import PairTask, PieceTask, ShardTask
+from tfrecords_tools.processes import WorkerKilledError, Workers
+from tfrecords_tools.recipe import Recipe
 from tfrecords_tools.record_statistics import RecordCounts
 from tfrecords_tools.settings import DatasetSettings
-from tfrecords_tools.splits import HELDOUT, TRAIN, Split, make_splits
-
-_BATCH_RECORDS = 1_024  # masked at once
-_FEW_HELDOUT_RECORDS = 100
-_MUCH_RANDOM_NEXT = 0.65  # BERT: about half
-_MANY_UNKNOWN = 0.05  # share of [UNK] above which vocabulary and text hardly belong together
+from tfrecords_tools.shuffled_pairs import ShuffledPairs
+from tfrecords_tools.splits import Split
+from tfrecords_tools.text import corpus, text_pieces
+from tfrecords_tools.text.read_report import ReadReport
+from tfrecords_tools.token_store import StoreFacts, TokenStore
 
 
 @dataclasses.dataclass(frozen=True)
-class WrittenSplit:
-    """The shards of a split, still under their temporary names, and what is in them."""
+class Text:
+    """The tokenised text, and what was left out of it."""
 
-    shards: tuple[dataset_info.Shard, ...]
-    counts: RecordCounts
+    store: TokenStore
+    facts: StoreFacts
+    report: ReadReport
 
 
-def create(settings: DatasetSettings) -> dataset_info.DatasetInfo:
-    """Creates the data set unless it is there already, and returns what it holds.
+def create(settings: DatasetSettings) -> list[DatasetInfo]:
+    """Creates the data set of each recipe unless it is there already, and returns what they hold.
 
     Raises:
-        UserError: input, vocabulary or settings do not do, or the folder holds other records.
+        UserError: input, vocabulary or settings do not do, a folder holds other records, or the
+            disk is full.
     """
     begin = time.monotonic()
     vocabulary = tokenization.read_vocabulary(settings.vocab_file)
-    recorded = settings.to_record() | corpus.describe_input(settings.input)
     vocab_sha256 = dataset_info.hash_vocabulary(vocabulary)
-    finished = output_folder.find_finished(settings.output_dir, recorded, vocab_sha256=vocab_sha256)
-    if finished is not None:
-        say(f"{settings.output_dir} holds these records already; nothing to do.")
-        return finished
-    finished = output_folder.finish_interrupted(
-        settings.output_dir, recorded, vocab_sha256=vocab_sha256
-    )
-    if finished is not None:
-        say(
-            f"{settings.output_dir} holds these records: named the files of a run that was stopped."
-        )
-        return finished
-    output_folder.prepare(settings.output_dir)
-    _note_few_predictions(settings.recipe)
+    described = corpus.describe_input(settings.text)
+    recorded = {recipe: settings.to_record(recipe) | described for recipe in settings.recipes}
+    finished = [_find_finished(settings, recipe, recorded, vocab_sha256) for recipe in recorded]
+    if all(finished) and not os.path.exists(settings.work_folder):
+        for recipe in recorded:
+            say(f"{settings.folder_of(recipe)} holds these records already; nothing to do.")
+        return [info for info in finished if info]
+    for recipe in recorded:
+        output_folder.make(settings.folder_of(recipe))
+    dataset_tasks.forget()
+    work = work_folder.opened(settings.work_folder, _work_settings(recorded, vocab_sha256))
+    with work_folder.writing(settings.work_folder), work as is_new:
+        infos = _go_on(settings, recorded, vocab_sha256, is_new=is_new)
+        dataset_tasks.forget()  # its maps would keep removed files on the disk
+        work_folder.remove(settings.work_folder)
+    say(f"done in {time.monotonic() - begin:,.1f} s")
+    return infos
 
-    documents = _read_and_tokenize(settings, vocabulary)
-    splits = make_splits(documents.corpus, settings)
-    special = tokenization.special_tokens(vocabulary)
-    written = {
-        split.name: _write_split(split, documents.corpus, settings=settings, special=special)
-        for split in splits
-    }
-    info = dataset_info.DatasetInfo(
-        max_seq_length=settings.recipe.max_seq_length,
-        max_predictions_per_seq=settings.recipe.max_predictions_per_seq,
+
+def _go_on(
+    settings: DatasetSettings,
+    recorded: dict[Recipe, dict[str, Any]],
+    vocab_sha256: str,
+    *,
+    is_new: bool,
+) -> list[DatasetInfo]:
+    """Creates what is not there yet; the work folder is this process's alone."""
+    with _refusing(settings) if is_new else contextlib.nullcontext():
+        infos = {
+            recipe: _find_or_prepare(settings, recipe, recorded, vocab_sha256, is_new=is_new)
+            for recipe in settings.recipes
+        }
+    if all(infos.values()):
+        return [info for info in infos.values() if info]
+    for recipe in settings.recipes:
+        dataset_summary.note_few_predictions(recipe)
+    vocabulary = tokenization.read_vocabulary(settings.vocab_file)
+    if is_new:
+        estimation.say_estimate(settings, vocabulary)
+    else:
+        say(f"going on with the unfinished work in {settings.work_folder}")
+    with Workers(settings.num_processes) as workers:
+        text = _tokenize(settings, workers, vocab_size=len(vocabulary))
+        return [
+            infos[recipe]
+            or _create_one(settings, recipe, text, recorded[recipe], vocab_sha256, workers)
+            for recipe in settings.recipes
+        ]
+
+
+def _find_finished(
+    settings: DatasetSettings,
+    recipe: Recipe,
+    recorded: dict[Recipe, dict[str, Any]],
+    vocab_sha256: str,
+) -> DatasetInfo | None:
+    folder = settings.folder_of(recipe)
+    return output_folder.find_finished(folder, recorded[recipe], vocab_sha256=vocab_sha256)
+
+
+def _find_or_prepare(
+    settings: DatasetSettings,
+    recipe: Recipe,
+    recorded: dict[Recipe, dict[str, Any]],
+    vocab_sha256: str,
+    *,
+    is_new: bool,
+) -> DatasetInfo | None:
+    """Returns a data set that is complete, or makes room for it."""
+    folder = settings.folder_of(recipe)
+    info = _find_finished(settings, recipe, recorded, vocab_sha256)
+    if info is not None:
+        say(f"{folder} holds these records already; nothing to do.")
+        return info
+    info = output_folder.finish_interrupted(folder, recorded[recipe], vocab_sha256=vocab_sha256)
+    if info is not None:
+        say(f"{folder} holds these records: named the files of a run that was stopped.")
+        return info
+    output_folder.prepare(folder, keeps_partial=not is_new)
+    return None
+
+
+def _work_settings(recorded: dict[Recipe, dict[str, Any]], vocab_sha256: str) -> dict[str, Any]:
+    """Returns by name what all data sets have in common, or a list where they differ."""
+    settings: dict[str, Any] = {"vocab_sha256": vocab_sha256}
+    each = list(recorded.values())
+    for name in each[0]:
+        values = [of_one[name] for of_one in each]
+        same = all(value == values[0] for value in values)
+        settings[name] = values[0] if same else values
+    return settings
+
+
+@contextlib.contextmanager
+def _refusing(settings: DatasetSettings) -> Iterator[None]:
+    """Clears the work when text or settings are refused: who mends them has other ones then."""
+    try:
+        yield
+    except WorkerKilledError:
+        raise
+    except UserError:
+        work_folder.clear(settings.work_folder)
+        raise
+
+
+def _tokenize(settings: DatasetSettings, workers: Workers, *, vocab_size: int) -> Text:
+    """Tokenises all pieces of the text, and joins them."""
+    report = ReadReport()
+    pieces = text_pieces.list_pieces(settings.text, report=report)
+    total = sum(piece.num_bytes for piece in pieces)
+    tasks = [
+        PieceTask(settings, piece, os.path.join(settings.work_folder, f"piece-{index:06d}"))
+        for index, piece in enumerate(pieces)
+    ]
+    with _refusing(settings):
+        results = workers.run(
+            dataset_tasks.tokenize_piece,
+            tasks,
+            progress=Progress("tokenise", unit="bytes", total=total),
+        )
+        for _, of_piece in results:
+            report.add(of_piece)
+        if not any(facts.num_documents for facts, _ in results):
+            num_empty = sum(facts.num_empty_documents for facts, _ in results)
+            raise UserError(
+                f"the input holds no text: {num_empty} document(s), none with a word in it. Give "
+                f"text files with some text in them. {' '.join(report.describe())}".rstrip()
+            )
+    folder = dataset_tasks.store_folder(settings)
+    facts = token_store.join(
+        [task.folder for task in tasks], [facts for facts, _ in results], folder
+    )
+    return Text(TokenStore(folder, vocab_size=vocab_size), facts, report)
+
+
+def _create_one(
+    settings: DatasetSettings,
+    recipe: Recipe,
+    text: Text,
+    recorded: dict[str, Any],
+    vocab_sha256: str,
+    workers: Workers,
+) -> DatasetInfo:
+    """Creates the records of one recipe."""
+    folder = settings.folder_of(recipe)
+    with _refusing(settings):
+        made = splits.make_splits(text.store.corpus, settings)
+    written = {split.name: _write_split(settings, recipe, split, text, workers) for split in made}
+    vocabulary = tokenization.read_vocabulary(settings.vocab_file)
+    info = DatasetInfo(
+        max_seq_length=recipe.max_seq_length,
+        max_predictions_per_seq=recipe.max_predictions_per_seq,
         vocab_size=len(vocabulary),
         vocab_sha256=vocab_sha256,
-        source_sha256=_source_sha256(settings, documents, vocab_sha256=vocab_sha256),
+        source_sha256=_source_sha256(settings, recipe, text, vocab_sha256=vocab_sha256),
         splits={name: split.shards for name, split in written.items()},
-        sentence_objective=settings.recipe.sentence_objective,
+        feature_names=settings.feature_names,
+        compression=settings.compression,
+        sentence_objective=recipe.sentence_objective,
         settings=recorded,
-        statistics=_statistics(
-            documents,
-            splits,
-            written,
-            unk_id=vocabulary.index("[UNK]"),
-            sentence_objective=settings.recipe.sentence_objective,
-        ),
+        statistics=dataset_summary.statistics(text.facts, text.report, written, recipe),
     )
-    output_folder.publish(settings.output_dir, info)
-    _say_summary(info, written, seconds=time.monotonic() - begin)
-    _note_odd_splits(info, splits, documents.corpus, settings=settings)
+    output_folder.publish(folder, info)
+    dataset_summary.say_summary(folder, info, text.report, written)
+    dataset_summary.note_odd_splits(info, made, text.store.corpus, settings=settings)
     return info
 
 
-def _note_few_predictions(settings: recipe.Recipe) -> None:
-    wanted = round(settings.max_seq_length * settings.masked_lm_prob)
-    # BERT's own 20 at length 128 is close enough; a copied 20 at length 512 is not.
-    if settings.max_predictions_per_seq < 0.9 * wanted:
-        say(
-            f"note: --max_predictions_per_seq={settings.max_predictions_per_seq} caps the "
-            f"predictions of a full record, which would have {wanted} by --masked_lm_prob="
-            f"{settings.masked_lm_prob}."
-        )
-
-
-def _read_and_tokenize(
-    settings: DatasetSettings, vocabulary: list[str]
-) -> tokenization.TokenizedDocuments:
-    tokenizer = tokenization.make_tokenizer(vocabulary, do_lower_case=settings.do_lower_case)
-    progress = Progress("read and tokenise", unit="bytes", total=corpus.count_bytes(settings.input))
-    documents = tokenization.tokenize_documents(
-        corpus.read_documents(settings.input, advance=progress.advance), tokenizer
-    )
-    progress.finish()
-    if not documents.corpus.num_documents:
-        raise UserError(
-            f"--input {settings.input} holds no text: {documents.num_empty_documents} document(s), "
-            "none with a word in it. Give text files with some text in them."
-        )
-    return documents
-
-
 def _write_split(
-    split: Split,
-    tokenized: recipe.Corpus,
-    *,
-    settings: DatasetSettings,
-    special: masking.SpecialTokens,
+    settings: DatasetSettings, recipe: Recipe, split: Split, text: Text, workers: Workers
 ) -> WrittenSplit:
-    """Writes a split's shards under their temporary names."""
-    progress = Progress(f"write {split.name}", unit="records", total=len(split.pairs))
-    counts = RecordCounts()
-
-    def batches(pairs: npt.NDArray[Any]) -> Iterator[masking.Features]:
-        nonlocal counts
-        for begin in range(0, len(pairs), _BATCH_RECORDS):
-            features = masking.make_features(
-                tokenized.tokens,
-                pairs[begin : begin + _BATCH_RECORDS],
-                recipe=settings.recipe,
-                special=special,
+    """Pairs, shuffles and masks a split, and writes its shards under their temporary names."""
+    label = f"{split.name} at {recipe.max_seq_length}"
+    path = functools.partial(
+        os.path.join, settings.work_folder, f"{split.name}-{recipe.max_seq_length}"
+    )
+    os.makedirs(path(), exist_ok=True)
+    pair_tasks = [
+        PairTask(settings, recipe, split.name, begin, end, path(f"pairs-{begin:09d}"))
+        for begin, end in splits.portions(text.store.corpus, split, recipe)
+    ]
+    text.store.release()
+    num_documents = len(split.documents) * split.num_passes
+    left_out = workers.run(
+        dataset_tasks.make_portion,
+        pair_tasks,
+        progress=Progress(f"pair {label}", unit="documents", total=num_documents),
+    )
+    portions = tuple(task.path for task in pair_tasks)
+    num_records = len(ShuffledPairs(portions))
+    with _refusing(settings):
+        num_shards = splits.num_shards(settings, split, num_records)
+    edges = [num_records * index // num_shards for index in range(num_shards + 1)]
+    shard_tasks = []
+    for index in range(num_shards):
+        name = records.shard_name(split.name, index, num_shards)
+        shard_tasks.append(
+            ShardTask(
+                settings, recipe, portions, *edges[index : index + 2], name, path(f"{name}.json")
             )
-            yield features
-            counts += record_statistics.count_records(features, mask_id=special.mask_id)
-            progress.advance(len(features.input_ids))
-
-    shards = []
-    for index, pairs in enumerate(np.array_split(split.pairs, split.num_shards)):
-        name = records.shard_name(split.name, index, split.num_shards)
-        shards.append(
-            records.write_partial_shard(settings.output_dir, name, batches=batches(pairs))
         )
-    progress.finish()
-    return WrittenSplit(tuple(shards), counts)
-
-
-def _statistics(
-    documents: tokenization.TokenizedDocuments,
-    splits: list[Split],
-    written: dict[str, WrittenSplit],
-    *,
-    unk_id: int,
-    sentence_objective: SentenceObjective,
-) -> dict[str, Any]:
-    """Returns the statistics for `dataset_info.json`: of the corpus, and of each split."""
-    unknown_rate = float(np.mean(documents.corpus.tokens == unk_id))
-    of_corpus = {
-        "documents": documents.corpus.num_documents,
-        "sentences": documents.corpus.num_sentences,
-        "tokens": len(documents.corpus.tokens),
-        "unknown_token_rate": round(unknown_rate, 5),
-        "empty_documents_dropped": documents.num_empty_documents,
-        "empty_sentences_dropped": documents.num_empty_sentences,
-    }
-    of_splits = {}
-    for split in splits:
-        facts = {"documents": len(split.documents)}
-        if sentence_objective == "sop":
-            facts["single_tokens_left_out"] = split.num_left_out
-        counts = written[split.name].counts
-        of_splits[split.name] = facts | record_statistics.rates(counts, sentence_objective)
-    return of_corpus | of_splits
+    results = workers.run(
+        dataset_tasks.write_shard,
+        shard_tasks,
+        progress=Progress(f"write {label}", unit="records", total=num_records),
+    )
+    return WrittenSplit(
+        shards=tuple(shard for shard, _ in results),
+        counts=sum((counts for _, counts in results), RecordCounts()),
+        num_documents=len(split.documents),
+        num_left_out=sum(left_out),
+    )
 
 
 def _source_sha256(
-    settings: DatasetSettings, documents: tokenization.TokenizedDocuments, *, vocab_sha256: str
+    settings: DatasetSettings, recipe: Recipe, text: Text, *, vocab_sha256: str
 ) -> str:
     """Returns a fingerprint of all that decides the records, so equal ones mean equal files."""
-    facts = settings.to_record() | {"documents": documents.sha256, "vocabulary": vocab_sha256}
-    del facts["input"]  # where the documents were found does not change them
+    facts = settings.to_record(recipe) | {
+        "documents": text.facts.sha256,
+        "vocabulary": vocab_sha256,
+    }
+    for name in dataclasses.asdict(settings.text):  # where documents were found changes nothing
+        del facts[name]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
-
-
-def _say_summary(
-    info: dataset_info.DatasetInfo, written: dict[str, WrittenSplit], *, seconds: float
-) -> None:
-    facts = info.statistics
-    say(
-        f"{facts['documents']:,} documents, {facts['sentences']:,} sentences, "
-        f"{facts['tokens']:,} tokens; {facts['unknown_token_rate']:.2%} of them [UNK]"
-    )
-    say(
-        f"dropped: {facts['empty_documents_dropped']:,} documents and "
-        f"{facts['empty_sentences_dropped']:,} sentences without any token"
-    )
-    if facts["unknown_token_rate"] > _MANY_UNKNOWN:
-        say("note: many unknown tokens. Do --do_lower_case and the vocabulary suit the text?")
-    for name, split in written.items():
-        say(f"{name}: {facts[name]['documents']:,} documents")
-        for line in record_statistics.describe(split.counts, info.sentence_objective):
-            say(f"  {line}")
-        if "single_tokens_left_out" in facts[name]:
-            say(
-                f"  left out         {facts[name]['single_tokens_left_out']:,} single tokens at "
-                "the end of a document, which make no pair"
-            )
-    say(f"done in {seconds:,.1f} s")
-
-
-def _note_odd_splits(
-    info: dataset_info.DatasetInfo,
-    splits: list[Split],
-    tokenized: recipe.Corpus,
-    *,
-    settings: DatasetSettings,
-) -> None:
-    """Points out a held-out part that measures badly, and documents without next sentences."""
-    random_next = info.statistics[TRAIN].get("random_next_rate", 0.0)  # "sop" has none
-    if random_next > _MUCH_RANDOM_NEXT:
-        say(
-            f"note: {random_next:.0%} of the train records have a random next sentence; about 50 % "
-            "is usual. Many documents are very short: does a blank line stand between paragraphs? "
-            "It must end a document only."
-        )
-    for split in splits:
-        if split.name != HELDOUT:
-            continue
-        if len(split.pairs) < _FEW_HELDOUT_RECORDS:
-            say(
-                f"note: heldout has {len(split.pairs)} records; fewer than {_FEW_HELDOUT_RECORDS} "
-                "measure little. Raise --heldout_fraction or give more text."
-            )
-        share = recipe.count_tokens(tokenized, split.documents) / len(tokenized.tokens)
-        if not 0.5 <= share / settings.heldout_fraction <= 2:
-            say(
-                f"note: heldout has {share:.2%} of the tokens; --heldout_fraction="
-                f"{settings.heldout_fraction} asks for {settings.heldout_fraction:.2%} of the "
-                "documents. Documents are few or differ much in length: give more of them, or try "
-                "another --random_seed."
-            )

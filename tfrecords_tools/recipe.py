@@ -50,6 +50,7 @@ class Recipe:
     masked_lm_prob: float = 0.15  # of a token to be predicted
     random_seed: int = 12345
     sentence_objective: SentenceObjective = "nsp"  # BERT's next sentence; "sop": ALBERT's order
+    whole_word_masking: bool = False  # all pieces of a word together, or each token for itself
 
     def __post_init__(self) -> None:
         for name, least in (
@@ -131,12 +132,6 @@ def count_tokens(corpus: Corpus, documents: npt.NDArray[np.int64]) -> int:
     """Returns how many tokens the documents with these indices have."""
     starts = corpus.sentence_starts[corpus.document_starts]  # [documents + 1], into tokens
     return int(np.diff(starts)[documents].sum())
-
-
-def shuffle(pairs: npt.NDArray[Any], *, split: str, seed: int) -> npt.NDArray[Any]:
-    """Returns the records of a split in a random order, over all passes and documents."""
-    shuffled: npt.NDArray[Any] = _generator(f"{seed}/shuffle/{split}").permutation(pairs)
-    return shuffled
 
 
 def _generator(key: str) -> np.random.Generator:

@@ -57,6 +57,7 @@ def rates(counts: RecordCounts, sentence_objective: StoredObjective) -> dict[str
     """Returns the statistics of at least one record, by name, as `dataset_info.json` has them."""
     label_1_rate = LABEL_NAMES[sentence_objective].statistic
     exchanged = counts.predictions - counts.masked - counts.kept
+    predictions = max(counts.predictions, 1)  # of whole words there may be none
     return {
         "records": counts.records,
         label_1_rate: round(counts.label_1 / counts.records, 4),
@@ -66,9 +67,9 @@ def rates(counts: RecordCounts, sentence_objective: StoredObjective) -> dict[str
         "full_length_rate": round(counts.full_length / counts.records, 4),
         "predictions_per_record": round(counts.predictions / counts.records, 2),
         "prediction_rate": round(counts.predictions / counts.tokens, 4),
-        "masked_rate": round(counts.masked / counts.predictions, 4),
-        "kept_rate": round(counts.kept / counts.predictions, 4),
-        "random_word_rate": round(exchanged / counts.predictions, 4),
+        "masked_rate": round(counts.masked / predictions, 4),
+        "kept_rate": round(counts.kept / predictions, 4),
+        "random_word_rate": round(exchanged / predictions, 4),
     }
 
 

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 
 import tensorflow as tf
 
-from mslt_tf import dataset_info, pretraining_example
+from mslt_tf import dataset_info
+from mslt_tf.dataset_info import Compression
 from mslt_tf.errors import UserError
-from tfrecords_tools import masking
+from mslt_tf.pretraining_example import FeatureNames
+from tfrecords_tools import example_bytes, masking
 
 PARTIAL_SUFFIX = ".partial"
 
@@ -18,34 +20,24 @@ def shard_name(split: str, index: int, num_shards: int) -> str:
     return f"{split}-{index:05d}-of-{num_shards:05d}.tfrecord"
 
 
-def serialize(features: masking.Features) -> Iterator[bytes]:
-    """Yields each record of a batch as a serialised tf.train.Example."""
-    columns = {
-        feature.name: (feature.dtype, getattr(features, feature.name).tolist())
-        for feature in pretraining_example.FEATURES
-    }
-    for row in range(len(features.input_ids)):
-        example = tf.train.Example(
-            features=tf.train.Features(
-                feature={
-                    name: _feature(dtype, rows[row]) for name, (dtype, rows) in columns.items()
-                }
-            )
-        )
-        # Otherwise the order of the features may differ from process to process.
-        yield example.SerializeToString(deterministic=True)
-
-
-def _feature(dtype: str, values: list[int] | list[float]) -> tf.train.Feature:
-    if dtype == "float32":
-        return tf.train.Feature(float_list=tf.train.FloatList(value=values))
-    return tf.train.Feature(int64_list=tf.train.Int64List(value=values))
-
-
 def write_partial_shard(
-    folder: str, name: str, *, batches: Iterator[masking.Features]
+    folder: str,
+    name: str,
+    *,
+    batches: Iterator[masking.Features],
+    feature_names: FeatureNames = "v1",
+    compression: Compression = "",
 ) -> dataset_info.Shard:
     """Writes the records of `batches` to the file `name` + PARTIAL_SUFFIX in `folder`.
+
+    Equal batches and options make files of equal bytes, compressed ones too.
+
+    Args:
+        folder: an existing one, local or remote.
+        name: the file's final name.
+        batches: the records, in order.
+        feature_names: under which names the features are stored.
+        compression: "", or "GZIP": about a quarter of the bytes in three times the time.
 
     Raises:
         UserError: the file cannot be written, e.g. as the disk is full.
@@ -53,13 +45,23 @@ def write_partial_shard(
     path = os.path.join(folder, name + PARTIAL_SUFFIX)
     num_records = 0
     with writing(path):
-        with tf.io.TFRecordWriter(path) as writer:
+        with tf.io.TFRecordWriter(path, tf.io.TFRecordOptions(compression)) as writer:
             for batch in batches:
-                for record in serialize(batch):
+                encoded = example_bytes.encode_examples(batch, feature_names=feature_names)
+                for record in encoded:
                     writer.write(record)
-                num_records += len(batch.input_ids)
+                num_records += len(encoded)
         num_bytes = tf.io.gfile.stat(path).length
     return dataset_info.Shard(name, num_records, num_bytes=num_bytes)
+
+
+def partial_size(folder: str, name: str) -> int | None:
+    """Returns the bytes of a file under its temporary name; None if there is none."""
+    path = os.path.join(folder, name + PARTIAL_SUFFIX)
+    if not tf.io.gfile.exists(path):
+        return None
+    length: int = tf.io.gfile.stat(path).length
+    return length
 
 
 def publish(path: str) -> None:

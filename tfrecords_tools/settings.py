@@ -1,10 +1,16 @@
 """What `create_data` is told: where the documents are, how records are made, where they go."""
 
 import dataclasses
-from typing import Any
+from typing import Any, Literal
 
+from mslt_tf.dataset_info import Compression
 from mslt_tf.errors import UserError
+from mslt_tf.pretraining_example import FeatureNames
 from tfrecords_tools.recipe import Recipe
+from tfrecords_tools.text.read_report import OnError
+from tfrecords_tools.text.text_input import TextInput
+
+Runner = Literal["local", "beam"]
 
 MAX_HELDOUT_FRACTION = 0.5
 MAX_SHARDS = 99_999  # five digits in a file name
@@ -12,18 +18,29 @@ MAX_SHARDS = 99_999  # five digits in a file name
 
 @dataclasses.dataclass(frozen=True)
 class DatasetSettings:
-    """Everything that a data set of pretraining records depends on."""
+    """Everything that one or several data sets of pretraining records depend on.
 
-    input: str  # glob patterns, separated by commas, or "embedded"
+    Several recipes differ in their lengths only, and share text, tokens and held-out documents.
+    """
+
+    text: TextInput
     output_dir: str
     vocab_file: str
     do_lower_case: bool = True
     heldout_fraction: float = 0.02  # of the documents
-    num_shards: int = 8  # of the train split
-    recipe: Recipe = dataclasses.field(default_factory=Recipe)
+    num_shards: int = 0  # of the train split; 0: by the number of records
+    recipes: tuple[Recipe, ...] = (Recipe(),)
+    feature_names: FeatureNames = "v1"
+    compression: Compression = ""
+    runner: Runner = "local"  # processes of this machine, or Apache Beam
+    # These do not change what is written.
+    on_error: OnError = "fail"
+    num_processes: int = 1
+    work_dir: str = ""  # "": in output_dir
+    beam_options: tuple[str, ...] = ()  # for Beam, unread
 
     def __post_init__(self) -> None:
-        for name in ("input", "output_dir", "vocab_file"):
+        for name in ("output_dir", "vocab_file"):
             if not getattr(self, name):
                 raise UserError(f"--{name} is not set, and has no default. See --help.")
         if not 0 <= self.heldout_fraction <= MAX_HELDOUT_FRACTION:
@@ -31,18 +48,52 @@ class DatasetSettings:
                 f"--heldout_fraction is {self.heldout_fraction}; it must lie between 0 and "
                 f"{MAX_HELDOUT_FRACTION}. It is a share of all documents; 0.02 is usual."
             )
-        if not 1 <= self.num_shards <= MAX_SHARDS:
+        if not 0 <= self.num_shards <= MAX_SHARDS:
             raise UserError(
-                f"--num_shards is {self.num_shards}; it must lie between 1 and {MAX_SHARDS:,}. "
-                "A few per reading worker are enough, e.g. 8."
+                f"--num_shards is {self.num_shards}; it must lie between 1 and {MAX_SHARDS:,}, or "
+                "be 0 to have it set by the number of records."
+            )
+        if self.num_processes < 1:
+            raise UserError(f"--num_processes is {self.num_processes}; it must be at least 1.")
+        self._check_recipes()
+        if self.beam_options and self.runner != "beam":
+            raise UserError("--beam_options are for Beam only. Give --runner=beam too.")
+        if self.runner == "local" and not self.work_dir and "://" in self.output_dir:
+            raise UserError(
+                f"--output_dir {self.output_dir} is remote, and work needs a local folder. Give "
+                "one by --work_dir."
             )
 
-    def to_record(self) -> dict[str, Any]:
-        """Returns the settings that decide the records, by flag name; not where they lie."""
+    def _check_recipes(self) -> None:
+        lengths = [recipe.max_seq_length for recipe in self.recipes]
+        if len(set(lengths)) < len(lengths):
+            raise UserError(f"--max_seq_length names a length twice: {lengths}. Name each once.")
+
+    @property
+    def work_folder(self) -> str:
+        """The local folder of unfinished work; it is removed at the end."""
+        return self.work_dir or f"{self.output_dir.rstrip('/')}/_work"
+
+    def folder_of(self, recipe: Recipe) -> str:
+        """Returns where the records of one recipe go."""
+        if len(self.recipes) == 1:
+            return self.output_dir
+        return f"{self.output_dir.rstrip('/')}/seq_{recipe.max_seq_length}"
+
+    def to_record(self, recipe: Recipe) -> dict[str, Any]:
+        """Returns the settings that decide one recipe's records, by flag name; not where they lie.
+
+        What is left out with `on_error` changes the text, and shows in the hash of it.
+        """
         return {
-            "input": self.input,
+            **dataclasses.asdict(self.text),
             "do_lower_case": self.do_lower_case,
             "heldout_fraction": self.heldout_fraction,
             "num_shards": self.num_shards,
-            **dataclasses.asdict(self.recipe),
+            "feature_names": self.feature_names,
+            "compression": self.compression,
+            "on_error": self.on_error,
+            # Named only where the records are others than the local ones.
+            **({"runner": self.runner} if self.runner != "local" else {}),
+            **dataclasses.asdict(recipe),
         }

@@ -1,8 +1,7 @@
 """From sentences to WordPiece ids, by a vocabulary file and tensorflow-text's fast tokenizer."""
 
-import dataclasses
-import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -11,20 +10,20 @@ import tensorflow_text as tf_text
 
 from mslt_tf.errors import UserError
 from mslt_tf.vocabulary import parse_vocabulary
-from tfrecords_tools import corpus as corpus_lib
-from tfrecords_tools import masking, recipe
+from tfrecords_tools import masking
+from tfrecords_tools.text import corpus as corpus_lib
 
 _BATCH_SENTENCES = 8_192  # enough to pay for a call of TensorFlow, little memory
 
 
-@dataclasses.dataclass(frozen=True)
-class TokenizedDocuments:
-    """A corpus, what was left out of it, and what it was made of."""
+class TokenBatch(NamedTuple):
+    """Sentences in the order of the text; a document may go on in the next batch."""
 
-    corpus: recipe.Corpus
-    num_empty_documents: int  # no sentence, or no token in any
-    num_empty_sentences: int  # no token, e.g. control characters only
-    sha256: str  # of the text, sentence by sentence
+    tokens: npt.NDArray[np.int32]  # [tokens]
+    sentence_lengths: npt.NDArray[np.int64]  # [sentences] in tokens, none 0
+    document_sizes: npt.NDArray[np.int64]  # [documents that end here] in sentences, none 0
+    num_empty_sentences: int  # left out: no token, e.g. control characters only
+    num_empty_documents: int  # left out: no sentence, or no token in any
 
 
 def read_vocabulary(path: str) -> list[str]:
@@ -62,68 +61,48 @@ def make_tokenizer(vocabulary: list[str], *, do_lower_case: bool) -> tf_text.Fas
 
 
 def tokenize_documents(
-    documents: Iterable[corpus_lib.Document], tokenizer: tf_text.FastBertTokenizer
-) -> TokenizedDocuments:
-    """Splits documents into sentences and tokenises these; leaves out what holds no token."""
-    digest = hashlib.sha256()
-    lengths: list[npt.NDArray[np.int64]] = []  # tokens of each sentence, a batch an entry
-    tokens: list[npt.NDArray[np.int32]] = []
-    document_sizes: list[int] = []  # sentences of each document
-    batch: list[str] = []
-
-    def tokenize_batch() -> None:
-        ragged = tokenizer.tokenize(tf.constant(batch))  # [sentences, (tokens)]
-        tokens.append(ragged.values.numpy())
-        lengths.append(ragged.row_lengths().numpy())
-        batch.clear()
-
-    for document in documents:
-        sentences = corpus_lib.split_sentences(document)
-        digest.update("\n".join([*sentences, "\n"]).encode("utf-8"))
-        document_sizes.append(len(sentences))
-        batch.extend(sentences)
-        if len(batch) >= _BATCH_SENTENCES:
-            tokenize_batch()
-    if batch:
-        tokenize_batch()
-    return _without_empty(
-        np.concatenate(tokens) if tokens else np.zeros(0, np.int32),
-        np.concatenate(lengths) if lengths else np.zeros(0, np.int64),
-        np.array(document_sizes, np.int64),
-        sha256=digest.hexdigest(),
-    )
-
-
-def _without_empty(
-    tokens: npt.NDArray[np.int32],
-    sentence_lengths: npt.NDArray[np.int64],
-    document_sizes: npt.NDArray[np.int64],
+    documents: Iterable[corpus_lib.Document],
+    tokenizer: tf_text.FastBertTokenizer,
     *,
-    sha256: str,
-) -> TokenizedDocuments:
-    """Leaves out sentences without a token, then documents without a sentence.
+    hash_text: Callable[[bytes], None] = lambda text: None,
+) -> Iterator[TokenBatch]:
+    """Splits documents into sentences and tokenises these, leaving out what holds no token.
 
     Args:
-        tokens: [tokens] of all sentences.
-        sentence_lengths: [sentences] in tokens.
-        document_sizes: [documents] in sentences.
-        sha256: of the text.
+        documents: see `corpus`.
+        tokenizer: see `make_tokenizer`.
+        hash_text: is called with the text, sentence by sentence.
     """
-    document_of = np.repeat(np.arange(len(document_sizes)), document_sizes)  # [sentences]
-    has_tokens = sentence_lengths > 0
-    sizes = np.bincount(document_of[has_tokens], minlength=len(document_sizes))
-    return TokenizedDocuments(
-        corpus=recipe.Corpus(
-            tokens=tokens,
-            sentence_starts=_starts(sentence_lengths[has_tokens]),
-            document_starts=_starts(sizes[sizes > 0]),
-        ),
-        num_empty_documents=int((sizes == 0).sum()),
-        num_empty_sentences=int((~has_tokens).sum()),
-        sha256=sha256,
-    )
+    sentences: list[str] = []
+    ends: list[int] = []  # how many sentences of the batch stand before each document's end
+    carried = 0  # sentences that the document has in earlier batches
 
+    def tokenize_batch() -> TokenBatch:
+        nonlocal carried
+        ragged = tokenizer.tokenize(tf.constant(sentences, tf.string))  # [sentences, (tokens)]
+        lengths = ragged.row_lengths().numpy()
+        kept = np.concatenate([[0], np.cumsum(lengths > 0)])  # [sentences + 1] of those before
+        sizes = np.diff(kept[[0, *ends]])
+        if ends:
+            sizes[0] += carried
+        carried = int(kept[-1] - kept[ends[-1]]) if ends else carried + int(kept[-1])
+        sentences.clear()
+        ends.clear()
+        return TokenBatch(
+            tokens=ragged.values.numpy(),
+            sentence_lengths=lengths[lengths > 0],
+            document_sizes=sizes[sizes > 0],
+            num_empty_sentences=int((lengths == 0).sum()),
+            num_empty_documents=int((sizes == 0).sum()),
+        )
 
-def _starts(lengths: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Returns [items + 1]: where each of the items begins, and where the last one ends."""
-    return np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths, dtype=np.int64)])
+    for document in documents:
+        for sentence in corpus_lib.split_sentences(document):
+            hash_text(sentence.encode("utf-8") + b"\n")
+            sentences.append(sentence)
+            if len(sentences) == _BATCH_SENTENCES:
+                yield tokenize_batch()
+        hash_text(b"\n\n")
+        ends.append(len(sentences))
+    if ends:
+        yield tokenize_batch()

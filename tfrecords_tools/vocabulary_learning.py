@@ -14,15 +14,18 @@ from tensorflow_text.tools.wordpiece_vocab import wordpiece_tokenizer_learner_li
 
 from mslt_tf.errors import UserError
 from mslt_tf.vocabulary import SPECIAL_TOKENS
-from tfrecords_tools import corpus, records
+from tfrecords_tools import records
 from tfrecords_tools.build_vocab import VocabularySettings
 from tfrecords_tools.console import Progress, say
+from tfrecords_tools.text import text_pieces
+from tfrecords_tools.text.read_report import ReadReport
 
 # The learner's time grows with the words. Rarer ones than these hardly move a piece's count.
 _WORDS_PER_TOKEN = 8
 # Share of the tokens that single characters may take; the rest is left to longer pieces.
 _CHARACTER_SHARE = 2 / 3
 _BATCH_LINES = 1_024
+_BATCH_CHARACTERS = 1 << 22  # a line may have a million
 
 
 def build(settings: VocabularySettings) -> list[str]:
@@ -34,14 +37,13 @@ def build(settings: VocabularySettings) -> list[str]:
     """
     begin = time.monotonic()
     _prepare(settings.vocab_file)
-    progress = Progress("count words", unit="bytes", total=corpus.count_bytes(settings.input))
-    documents = corpus.read_documents(settings.input, advance=progress.advance)
-    lines = (line for document in documents for line in document)
-    counts = count_words(lines, do_lower_case=settings.do_lower_case)
-    progress.finish()
+    report = ReadReport()
+    counts = count_words(_read_lines(settings, report), do_lower_case=settings.do_lower_case)
+    for line in report.describe():
+        say(line)
     if not counts:
         raise UserError(
-            f"--input {settings.input} holds no words. Give text files with some text in them."
+            f"{settings.input or settings.tfds} holds no words. Give --input with some text in it."
         )
     say(f"{len(counts):,} different words, {counts.total():,} in all; choosing word pieces ...")
     vocabulary = learn(counts, vocab_size=settings.vocab_size)
@@ -51,6 +53,20 @@ def build(settings: VocabularySettings) -> list[str]:
     for note in _notes(vocabulary, counts, vocab_size=settings.vocab_size):
         say(f"note: {note}")
     return vocabulary
+
+
+def _read_lines(settings: VocabularySettings, report: ReadReport) -> Iterator[str]:
+    """Yields the lines of all documents; shows the progress and fills the report."""
+    pieces = text_pieces.list_pieces(settings.text, report=report)
+    total = text_pieces.count_bytes(pieces)
+    progress = Progress("count words", unit="bytes", total=total)
+    for piece in pieces:
+        documents = text_pieces.read_piece(
+            piece, on_error=settings.on_error, advance=progress.advance, report=report
+        )
+        for document in documents:
+            yield from document
+    progress.finish()
 
 
 def _prepare(vocab_file: str) -> None:
@@ -207,10 +223,12 @@ def _normalizer(do_lower_case: bool) -> Callable[[tf.Tensor], tf.Tensor]:
 
 def _batches(lines: Iterable[str]) -> Iterator[list[str]]:
     batch: list[str] = []
+    size = 0
     for line in lines:
         batch.append(line)
-        if len(batch) == _BATCH_LINES:
+        size += len(line)
+        if len(batch) == _BATCH_LINES or size >= _BATCH_CHARACTERS:
             yield batch
-            batch = []
+            batch, size = [], 0
     if batch:
         yield batch

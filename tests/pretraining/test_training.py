@@ -187,7 +187,7 @@ def test_a_batch_that_does_not_divide_by_the_devices_is_refused(data, tmp_path):
         **data, output_dir=tmp_path, train_batch_size=7, distribution_strategy="mirrored"
     )
     with pytest.raises(
-        UserError, match="batch of 7 sequences in stage .* cannot be split over 2 devices"
+        UserError, match=r"batch of 7 sequences in stage .* cannot be split over 2 devices"
     ):
         run_setup.open_run(config)
 

@@ -1,10 +1,13 @@
 """Settings for a small data set, and the real texts."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from absl import flags
 
+from mslt_tf import startup
 from tests.tfrecords_tools.numbered_text import (
     NUM_DOCUMENTS,
     SPECIAL_TOKENS,
@@ -12,10 +15,13 @@ from tests.tfrecords_tools.numbered_text import (
     document_text,
     word,
 )
+from tfrecords_tools import create_data
 from tfrecords_tools.recipe import Recipe
 from tfrecords_tools.settings import DatasetSettings
+from tfrecords_tools.text.text_input import TextInput
 
 REAL_DATA = Path(__file__).parents[3] / "shared" / "data"
+RECIPE = Recipe(max_seq_length=32, max_predictions_per_seq=5, dupe_factor=2)
 
 
 @pytest.fixture
@@ -30,7 +36,10 @@ def vocabulary() -> list[str]:
 
 @pytest.fixture
 def make_settings(tmp_path: Path, vocabulary: list[str]) -> Callable[..., DatasetSettings]:
-    """A function that gives settings for the text, apart from what it is told."""
+    """A function that gives settings for the text, apart from what it is told.
+
+    `input` stands for a text of that input, `recipe` for that recipe alone.
+    """
     (tmp_path / "text.txt").write_text(
         "\n\n".join(document_text(document) for document in range(NUM_DOCUMENTS))
     )
@@ -38,12 +47,12 @@ def make_settings(tmp_path: Path, vocabulary: list[str]) -> Callable[..., Datase
 
     def make(**changes: object) -> DatasetSettings:
         values: dict[str, object] = {
-            "input": str(tmp_path / "text.txt"),
+            "text": TextInput(input=str(changes.pop("input", tmp_path / "text.txt"))),
             "output_dir": str(tmp_path / "records"),
             "vocab_file": str(tmp_path / "vocab.txt"),
             "heldout_fraction": 0.2,
             "num_shards": 3,
-            "recipe": Recipe(max_seq_length=32, max_predictions_per_seq=5, dupe_factor=2),
+            "recipes": (changes.pop("recipe", RECIPE),),
         }
         return DatasetSettings(**(values | changes))  # type: ignore[arg-type]
 
@@ -56,3 +65,24 @@ def real_data() -> Path:
     if not REAL_DATA.is_dir():
         pytest.skip(f"real texts are absent: no folder {REAL_DATA}")
     return REAL_DATA
+
+
+@pytest.fixture
+def run_create_data(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str]]:
+    """A function that runs create_data with a command line, in this process.
+
+    It returns the exit status and what is said on standard error.
+    """
+
+    def run(*words: str) -> tuple[int, str]:
+        with monkeypatch.context() as patch:
+            patch.setattr(flags, "FLAGS", flags.FlagValues())
+            patch.setattr(sys, "argv", ["create_data", *words])
+            capsys.readouterr()
+            with pytest.raises(SystemExit) as raised:
+                startup.run(create_data.main, define_flags=create_data.define_flags, description="")
+        return raised.value.code or 0, capsys.readouterr().err  # type: ignore[return-value]
+
+    return run

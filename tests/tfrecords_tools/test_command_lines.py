@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 from absl import flags
 
-from tfrecords_tools import build_vocab, create_data, inspect_data, vocabulary_learning
+from tests.tfrecords_tools import record_reading
+from tfrecords_tools import build_vocab, create_data, inspect_data, processes, vocabulary_learning
 from tfrecords_tools.build_vocab import VocabularySettings
 from tfrecords_tools.settings import DatasetSettings
+from tfrecords_tools.text.text_input import TextInput
 
 PROJECT = Path(__file__).parents[2]
 
@@ -37,7 +39,7 @@ def test_both_ways_of_running_give_the_same_bytes(
 ):
     settings = make_settings()
     arguments = [
-        f"--input={settings.input}",
+        f"--input={settings.text.input}",
         f"--vocab_file={settings.vocab_file}",
         "--heldout_fraction=0.2",
         "--num_shards=2",
@@ -53,7 +55,7 @@ def test_both_ways_of_running_give_the_same_bytes(
         assert result.returncode == 0, result.stderr
         assert "24 documents" in result.stdout
         assert "Traceback" not in result.stderr
-        contents.append({path.name: path.read_bytes() for path in output.iterdir()})
+        contents.append(record_reading.contents(output))
     assert len(contents[0]) == 4
     assert contents[0] == contents[1]
 
@@ -111,7 +113,11 @@ def test_default_flags_are_the_defaults_of_the_settings(program):
     paths = {"input", "output_dir", "vocab_file", "input_dir"} & set(flag_values)
     flag_values(["program", *(f"--{path}=x" for path in paths)])
     settings = program.settings_from_flags(flag_values)
-    assert settings == type(settings)(**dict.fromkeys(paths, "x"))
+    given: dict[str, object] = dict.fromkeys(paths, "x")
+    if program is create_data:
+        given["text"] = TextInput(input=str(given.pop("input")))
+        given["num_processes"] = processes.default_num_processes()
+    assert settings == type(settings)(**given)
 
 
 def test_every_flag_of_create_data_reaches_its_setting():
@@ -129,11 +135,26 @@ def test_every_flag_of_create_data_reaches_its_setting():
         "masked_lm_prob": 0.16,
         "random_seed": 17,
         "sentence_objective": "sop",
+        "whole_word_masking": True,
         "heldout_fraction": 0.18,
         "num_shards": 19,
+        "text_format": "book",
+        "text_field": "e",
+        "tfds": "f/g:1.0.0",
+        "tfds_data_dir": "h",
+        "feature_names": "v2",
+        "compression": "GZIP",
+        "on_error": "skip",
+        "num_processes": 20,
+        "work_dir": "i",
+        "runner": "beam",
+        "beam_options": "--j=k,--l",
     }
     assert set(given) == set(flag_values) - {"flagfile", "undefok"}
     flag_values(["program", *(f"--{name}={value}" for name, value in given.items())])
     settings = create_data.settings_from_flags(flag_values)
-    reached = settings.to_record() | {"output_dir": settings.output_dir, "vocab_file": "c"}
+    names = ("output_dir", "vocab_file", "num_processes", "work_dir")
+    (recipe,) = settings.recipes
+    reached = settings.to_record(recipe) | {name: getattr(settings, name) for name in names}
+    reached["beam_options"] = ",".join(settings.beam_options)
     assert reached == given

@@ -7,13 +7,14 @@ import pytest
 import tensorflow as tf
 
 from mslt_tf.errors import UserError
-from tfrecords_tools import corpus, pretraining_dataset, records, tokenization
+from tfrecords_tools import pretraining_dataset, records, tokenization
 from tfrecords_tools.settings import DatasetSettings
+from tfrecords_tools.text import corpus
 
 MakeSettings = Callable[..., DatasetSettings]
 
 
-def refuse_work(*_: object) -> None:
+def refuse_work(*_: object, **__: object) -> None:
     raise AssertionError("the work began")
 
 
@@ -31,18 +32,20 @@ def fail_on(path_end: str, function: Callable[..., object]) -> Callable[..., obj
 def test_a_folder_that_cannot_be_made_is_told_before_the_work(
     make_settings: MakeSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(pretraining_dataset, "_read_and_tokenize", refuse_work)
+    monkeypatch.setattr(pretraining_dataset, "_tokenize", refuse_work)
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match=r"file/below cannot be used as a folder: .* Give one that"):
         pretraining_dataset.create(make_settings(output_dir=str(tmp_path / "file" / "below")))
     with pytest.raises(UserError, match=r"s3://bucket/x cannot be used as a folder: .*scheme 's3'"):
-        pretraining_dataset.create(make_settings(output_dir="s3://bucket/x"))
+        pretraining_dataset.create(
+            make_settings(output_dir="s3://bucket/x", work_dir=f"{tmp_path}/work")
+        )
 
 
 def test_a_folder_that_takes_no_files_is_told_before_the_work(
     make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(pretraining_dataset, "_read_and_tokenize", refuse_work)
+    monkeypatch.setattr(pretraining_dataset, "_tokenize", refuse_work)
     monkeypatch.setattr(tf.io.gfile, "GFile", fail_on(".partial", tf.io.gfile.GFile))
     with pytest.raises(UserError, match=r"cannot be used as a folder: .*No space left on device"):
         pretraining_dataset.create(make_settings())
@@ -51,7 +54,7 @@ def test_a_folder_that_takes_no_files_is_told_before_the_work(
 class FullDisk(tf.io.TFRecordWriter):
     """A writer that /dev/full stands behind."""
 
-    def __init__(self, path: str):
+    def __init__(self, path: str, *_: object):
         super().__init__("/dev/full")
 
 

@@ -1,21 +1,19 @@
 """Runs that are stopped while their finished files get their final names."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from mslt_tf.errors import UserError
+from tests.tfrecords_tools.record_reading import contents
 from tfrecords_tools import pretraining_dataset, records
 from tfrecords_tools.settings import DatasetSettings
 
 MakeSettings = Callable[..., DatasetSettings]
 NUM_FILES = 5  # three train shards, a heldout one, the info
 RESUMED = "named the files of a run that was stopped"
-
-
-def contents(folder: str) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in Path(folder).iterdir()}
 
 
 @pytest.fixture
@@ -63,7 +61,7 @@ def test_the_next_run_ends_the_naming_wherever_it_was_stopped(
         settings = make_settings(output_dir=str(tmp_path / f"stopped_{call}"))
         stop_at(settings, call, after=after)
         capsys.readouterr()
-        info = pretraining_dataset.create(settings)
+        (info,) = pretraining_dataset.create(settings)
         is_finished = after and call == NUM_FILES
         assert ("nothing to do" if is_finished else RESUMED) in capsys.readouterr().out
         assert contents(settings.output_dir) == undisturbed
@@ -95,7 +93,20 @@ def test_a_damaged_shard_makes_the_next_run_start_anew(
     assert contents(settings.output_dir) == undisturbed
 
 
-def test_other_settings_start_anew_and_leave_other_files_alone(
+def test_other_settings_are_refused_and_what_was_finished_stays(
+    make_settings: MakeSettings, stop_at: Callable[..., None], undisturbed: dict[str, bytes]
+):
+    settings = make_settings()
+    stop_at(settings, 3)
+    before = contents(settings.output_dir)
+    with pytest.raises(UserError, match="num_shards = 3, but 2 is asked for"):
+        pretraining_dataset.create(make_settings(num_shards=2))
+    assert contents(settings.output_dir) == before
+    pretraining_dataset.create(settings)
+    assert contents(settings.output_dir) == undisturbed
+
+
+def test_other_settings_start_anew_without_the_work_and_leave_other_files_alone(
     make_settings: MakeSettings, stop_at: Callable[..., None], tmp_path: Path
 ):
     alone = make_settings(output_dir=str(tmp_path / "alone"), num_shards=2)
@@ -103,6 +114,7 @@ def test_other_settings_start_anew_and_leave_other_files_alone(
     settings = make_settings(num_shards=2)
     stop_at(make_settings(), 3)
     (Path(settings.output_dir) / "notes.txt").write_text("precious")
+    shutil.rmtree(settings.work_folder)  # as the message says
     pretraining_dataset.create(settings)
     expected = contents(alone.output_dir) | {"notes.txt": b"precious"}
     assert contents(settings.output_dir) == expected
@@ -113,11 +125,12 @@ def test_a_stray_shard_beside_those_of_a_stopped_run_is_refused_before_any_is_re
 ):
     settings = make_settings()
     stop_at(settings, 3)
+    shutil.rmtree(settings.work_folder)  # or the other settings are refused
     (Path(settings.output_dir) / "other.tfrecord").write_bytes(b"precious")
     before = contents(settings.output_dir)
     with pytest.raises(UserError, match=r"holds other\.tfrecord and 0 more"):
         pretraining_dataset.create(make_settings(num_shards=2))
-    assert contents(settings.output_dir) == before
+    assert contents(settings.output_dir) == before | {"_work/lock": b""}
 
 
 @pytest.mark.parametrize("torn", ["", '{"format_version": 1, "spl'])
@@ -140,12 +153,18 @@ def test_preparing_leaves_no_old_info_behind(
     monkeypatch: pytest.MonkeyPatch,
 ):
     stop_at(make_settings(), 3)
-    settings = make_settings(num_shards=2)
-    monkeypatch.setattr(pretraining_dataset, "_read_and_tokenize", interrupt)
+    settings = make_settings()
+    (Path(settings.output_dir) / "train-00000-of-00003.tfrecord").write_bytes(b"torn")
+    monkeypatch.setattr(pretraining_dataset, "_tokenize", interrupt)
     with pytest.raises(KeyboardInterrupt):
         pretraining_dataset.create(settings)
-    assert contents(settings.output_dir) == {}
+    left = {path.name for path in Path(settings.output_dir).iterdir()}
+    assert left == {
+        "_work",
+        "train-00002-of-00003.tfrecord.partial",  # finished, and used again
+        "heldout-00000-of-00001.tfrecord.partial",
+    }
 
 
-def interrupt(*_: object) -> None:
+def interrupt(*_: object, **__: object) -> None:
     raise KeyboardInterrupt

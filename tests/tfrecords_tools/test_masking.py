@@ -1,5 +1,8 @@
 """Masked features, held against a record laid out by hand and BERT's probabilities."""
 
+import dataclasses
+import hashlib
+
 import numpy as np
 import pytest
 
@@ -130,6 +133,42 @@ def test_a_record_is_masked_alike_in_whatever_batch_it_is():
     part = masking.make_features(TOKENS, pairs[[30, 7]], recipe=Recipe(), special=SPECIAL)
     np.testing.assert_array_equal(part.input_ids, whole.input_ids[[30, 7]])
     np.testing.assert_array_equal(part.masked_lm_ids, whole.masked_lm_ids[[30, 7]])
+
+
+@pytest.mark.parametrize(
+    ("recipe", "most_tokens", "expected"),
+    [
+        (Recipe(), 125, "61ce5a26f2bf2ee84c9b90d2bf9791a9c6bd40ebfb6fa42582c6e61186c873b0"),
+        (
+            Recipe(max_seq_length=512, max_predictions_per_seq=80),
+            300,
+            "f234586a50391f0508f6ffb0ea7d10ec5be356069013387f62607f33206c8e43",
+        ),
+        (
+            Recipe(max_seq_length=16, max_predictions_per_seq=20, masked_lm_prob=1.0),
+            13,
+            "9daa0336bb889ba26bb158441fbc898a4ccbd6392a186eaa9fcdaf717208a5d0",
+        ),
+        (
+            Recipe(max_seq_length=16, max_predictions_per_seq=1, masked_lm_prob=0.0),
+            13,
+            "b02d34f8bfd9de5f876eddb85ef826bced0a7b44e66ce5534e6ead8a534e02a5",
+        ),
+    ],
+)
+def test_a_seed_makes_the_records_it_always_made(recipe: Recipe, most_tokens: int, expected: str):
+    features = make(random_lengths(500, max_num_tokens=most_tokens), recipe)
+    digest = hashlib.sha256()
+    for field in dataclasses.fields(features):
+        values = getattr(features, field.name)
+        digest.update(f"{field.name} {values.dtype} {values.shape}".encode() + values.tobytes())
+    assert digest.hexdigest() == expected
+
+
+def test_an_empty_batch_stays_empty():
+    features = make([], Recipe())
+    assert features.input_ids.shape == (0, 128)
+    assert features.masked_lm_positions.shape == (0, 20)
 
 
 def test_random_bits_are_those_of_splitmix64():

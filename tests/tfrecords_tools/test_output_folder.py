@@ -1,5 +1,6 @@
 """What happens to a folder that records are to go into."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,10 +22,10 @@ def test_a_finished_folder_is_left_as_it_is(
     make_settings: MakeSettings, capsys: pytest.CaptureFixture[str]
 ):
     settings = make_settings()
-    first = pretraining_dataset.create(settings)
+    (first,) = pretraining_dataset.create(settings)
     times = {path: path.stat().st_mtime_ns for path in Path(settings.output_dir).iterdir()}
     capsys.readouterr()
-    assert pretraining_dataset.create(settings).to_json() == first.to_json()
+    assert pretraining_dataset.create(settings)[0].to_json() == first.to_json()
     assert capsys.readouterr().out.endswith("holds these records already; nothing to do.\n")
     assert times == {path: path.stat().st_mtime_ns for path in Path(settings.output_dir).iterdir()}
 
@@ -50,7 +51,7 @@ def test_a_folder_made_with_another_vocabulary_or_text_is_refused(make_settings:
     pretraining_dataset.create(settings)
     for path, message in (
         (settings.vocab_file, "vocab_sha256 = "),
-        (settings.input, "input_bytes"),
+        (settings.text.input, "input_bytes"),
     ):
         before = Path(path).read_text()
         Path(path).write_text(before + "another\n")
@@ -94,9 +95,10 @@ def test_a_run_that_breaks_off_leaves_nothing_that_looks_finished(
         patch.setattr(masking, "make_features", fail_later)
         with pytest.raises(KeyboardInterrupt):
             pretraining_dataset.create(settings)
-    left = file_names(settings.output_dir)
+    left = set(file_names(settings.output_dir)) - {"_work"}
     assert left
     assert all(name.endswith(".partial") for name in left)
+    shutil.rmtree(settings.work_folder)  # or other settings are refused
     pretraining_dataset.create(make_settings(num_shards=2))
     assert file_names(settings.output_dir) == [
         "dataset_info.json",

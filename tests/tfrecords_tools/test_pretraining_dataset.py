@@ -145,7 +145,7 @@ def test_the_same_settings_give_the_same_bytes_and_another_seed_others(
                 output_dir=folder,
                 recipe=Recipe(max_seq_length=32, max_predictions_per_seq=5, random_seed=seed),
             )
-        )
+        )[0]
         for folder, seed in zip(folders, seeds, strict=True)
     ]
     one, two, three = map(contents, folders)
@@ -158,13 +158,13 @@ def test_the_fingerprint_follows_the_text_and_not_its_path(
     make_settings: MakeSettings, tmp_path: Path
 ):
     settings = make_settings()
-    text = Path(settings.input).read_text()
+    text = Path(settings.text.input).read_text()
     (tmp_path / "moved.txt").write_text(text)
     (tmp_path / "changed.txt").write_text(text.replace("d3w7 ", "d3w8 ", 1))
     prints = [
         pretraining_dataset.create(
             make_settings(input=str(tmp_path / f"{name}.txt"), output_dir=str(tmp_path / name))
-        ).source_sha256
+        )[0].source_sha256
         for name in ("text", "moved", "changed")
     ]
     assert prints[0] == prints[1] != prints[2]
@@ -172,7 +172,7 @@ def test_the_fingerprint_follows_the_text_and_not_its_path(
 
 def test_without_heldout_documents_there_is_no_such_split(make_settings: MakeSettings):
     settings = make_settings(heldout_fraction=0.0)
-    info = pretraining_dataset.create(settings)
+    (info,) = pretraining_dataset.create(settings)
     assert set(info.splits) == {"train"}
     assert info.statistics["train"]["documents"] == NUM_DOCUMENTS
     assert not list(Path(settings.output_dir).glob("heldout*"))
@@ -188,14 +188,14 @@ def test_without_heldout_documents_there_is_no_such_split(make_settings: MakeSet
 )
 def test_too_little_text_is_refused(make_settings: MakeSettings, text: str, message: str):
     settings = make_settings(heldout_fraction=0.0)
-    Path(settings.input).write_text(text)
+    Path(settings.text.input).write_text(text)
     with pytest.raises(UserError, match=message):
         pretraining_dataset.create(settings)
 
 
 def test_more_shards_than_records_are_refused(make_settings: MakeSettings):
     settings = make_settings(heldout_fraction=0.0, num_shards=9)
-    Path(settings.input).write_text("d0w0 d0w1\n\nd1w0\n")
+    Path(settings.text.input).write_text("d0w0 d0w1\n\nd1w0\n")
     with pytest.raises(UserError, match=r"--num_shards is 9, but there are only 4 train records"):
         pretraining_dataset.create(settings)
 
@@ -212,7 +212,7 @@ def test_a_vocabulary_that_does_not_suit_the_text_is_pointed_out(
     make_settings: MakeSettings, capsys: pytest.CaptureFixture[str]
 ):
     settings = make_settings()
-    Path(settings.input).write_text(Path(settings.input).read_text().replace("d", "Z"))
+    Path(settings.text.input).write_text(Path(settings.text.input).read_text().replace("d", "Z"))
     pretraining_dataset.create(settings)
     assert "100.00% of them [UNK]" in (out := capsys.readouterr().out)
     assert "note: many unknown tokens" in out
@@ -226,7 +226,7 @@ def test_real_wikipedia_makes_records_with_the_genuine_vocabulary(
         vocab_file=str(real_data / "vocab" / "bert-base-uncased-vocab.txt"),
         recipe=Recipe(dupe_factor=1),
     )
-    info = pretraining_dataset.create(settings)
+    (info,) = pretraining_dataset.create(settings)
     assert info.vocab_size == 30_522
     assert info.statistics["unknown_token_rate"] < 0.001
     assert info.statistics["train"]["prediction_rate"] == pytest.approx(0.15, abs=0.003)

@@ -35,7 +35,7 @@ def write_short_documents(settings: DatasetSettings, *, words: int, sentence: in
         all_words = [word(document, place) for place in range(words)]
         lines = [all_words[begin : begin + sentence] for begin in range(0, words, sentence)]
         documents.append("\n".join(" ".join(line) for line in lines))
-    Path(settings.input).write_text("\n\n".join(documents))
+    Path(settings.text.input).write_text("\n\n".join(documents))
 
 
 def test_segments_in_order_are_consecutive_text_of_one_document_and_no_word_comes_twice(
@@ -91,7 +91,7 @@ def test_the_info_names_the_objective_and_the_share_that_is_swapped(make_setting
 
 
 def test_the_default_is_berts_objective(make_settings: MakeSettings):
-    info = pretraining_dataset.create(make_settings())
+    (info,) = pretraining_dataset.create(make_settings())
     assert info.sentence_objective == "nsp"
     assert "swapped_rate" not in info.statistics["train"]
     assert "single_tokens_left_out" not in info.statistics["train"]
@@ -109,7 +109,7 @@ def test_the_objective_and_the_seed_decide_bytes_and_fingerprint(
     prints = {
         name: pretraining_dataset.create(
             make_settings(output_dir=str(tmp_path / name), recipe=settings)
-        ).source_sha256
+        )[0].source_sha256
         for name, settings in recipes.items()
     }
     files = {name: contents(str(tmp_path / name)) for name in recipes}
@@ -124,8 +124,8 @@ def test_single_tokens_are_left_out_and_told(
     make_settings: MakeSettings, capsys: pytest.CaptureFixture[str]
 ):
     settings = make_settings(heldout_fraction=0.0, num_shards=1, recipe=recipe())
-    Path(settings.input).write_text("d0w0\n\nd1w0 d1w1 d1w2\n\nd2w0\n")
-    info = pretraining_dataset.create(settings)
+    Path(settings.text.input).write_text("d0w0\n\nd1w0 d1w1 d1w2\n\nd2w0\n")
+    (info,) = pretraining_dataset.create(settings)
     assert info.statistics["train"]["single_tokens_left_out"] == 2 * 2  # in both passes
     assert info.statistics["train"]["records"] == 2
     lines = capsys.readouterr().out.splitlines()
@@ -136,13 +136,13 @@ def test_single_tokens_are_left_out_and_told(
 
 def test_one_document_is_enough_without_a_heldout_split(make_settings: MakeSettings):
     settings = make_settings(heldout_fraction=0.0, num_shards=1, recipe=recipe())
-    Path(settings.input).write_text("d0w0 d0w1\nd0w2\n")
-    assert pretraining_dataset.create(settings).statistics["train"]["records"] == 2
+    Path(settings.text.input).write_text("d0w0 d0w1\nd0w2\n")
+    assert pretraining_dataset.create(settings)[0].statistics["train"]["records"] == 2
 
 
 def test_one_document_is_too_few_for_two_splits(make_settings: MakeSettings):
     settings = make_settings(num_shards=1, recipe=recipe())
-    Path(settings.input).write_text("d0w0 d0w1\nd0w2\n")
+    Path(settings.text.input).write_text("d0w0 d0w1\nd0w2\n")
     with pytest.raises(
         UserError,
         match=r"holds 1 document\(s\).*at least 2, because no document is in both splits.*"
@@ -153,7 +153,7 @@ def test_one_document_is_too_few_for_two_splits(make_settings: MakeSettings):
 
 def test_a_split_of_single_tokens_is_refused(make_settings: MakeSettings):
     settings = make_settings(heldout_fraction=0.0, num_shards=1, recipe=recipe())
-    Path(settings.input).write_text("d0w0\n\nd1w0\n\nd2w0\n")
+    Path(settings.text.input).write_text("d0w0\n\nd1w0\n\nd2w0\n")
     with pytest.raises(
         UserError, match=r"train split has no sentence pair: each of its 3 document\(s\).*Give long"
     ):
@@ -180,7 +180,7 @@ def test_a_folder_from_before_the_choice_holds_berts_objective(
     settings = make_settings()
     pretraining_dataset.create(settings)
     remove_objective(settings.output_dir)
-    assert pretraining_dataset.create(settings).sentence_objective == ""
+    assert pretraining_dataset.create(settings)[0].sentence_objective == ""
     assert "nothing to do" in capsys.readouterr().out
     with pytest.raises(UserError, match="with sentence_objective = 'nsp', but 'sop' is asked for"):
         pretraining_dataset.create(make_settings(recipe=recipe()))
@@ -190,7 +190,7 @@ def test_inspection_uses_the_words_of_the_objective(
     make_settings: MakeSettings, capsys: pytest.CaptureFixture[str]
 ):
     settings = make_settings(recipe=recipe())
-    info = pretraining_dataset.create(settings)
+    (info,) = pretraining_dataset.create(settings)
     capsys.readouterr()
     wanted = InspectionSettings(settings.output_dir, settings.vocab_file, num_shown=20)
     inspection.inspect(wanted)
@@ -208,7 +208,7 @@ def test_inspection_uses_the_words_of_the_objective(
 
 def test_an_objective_that_there_is_not_is_refused(make_settings: MakeSettings):
     settings = make_settings()
-    text = pretraining_dataset.create(settings).to_json()
+    text = pretraining_dataset.create(settings)[0].to_json()
     broken = text.replace('"sentence_objective": "nsp"', '"sentence_objective": "xyz"')
     with pytest.raises(
         UserError, match=r"^a/b has sentence_objective 'xyz'; it must be nsp or sop"

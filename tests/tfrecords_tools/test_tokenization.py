@@ -1,13 +1,20 @@
 """Vocabularies, and the tokenised corpus."""
 
+import dataclasses
+import functools
+import hashlib
+import itertools
 from pathlib import Path
 
+import numpy as np
 import pytest
+import tensorflow_text as tf_text
 
 from mslt_tf.errors import UserError
 from tests.tfrecords_tools.numbered_text import SPECIAL_TOKENS
 from tfrecords_tools import tokenization
 from tfrecords_tools.masking import SpecialTokens
+from tfrecords_tools.recipe import Corpus
 
 WORDS = ["the", "cat", "sat", "##s", ".", "É"]
 
@@ -68,11 +75,41 @@ def test_special_tokens_are_found_wherever_they_stand():
     )
 
 
-def tokenize(documents: list[list[str]], *, do_lower_case: bool = True):
+@dataclasses.dataclass(frozen=True)
+class Tokenized:
+    """All batches of some documents as one."""
+
+    corpus: Corpus
+    num_empty_documents: int
+    num_empty_sentences: int
+    sha256: str
+    num_batches: int
+
+
+@functools.cache
+def make_tokenizer(do_lower_case: bool) -> tf_text.FastBertTokenizer:
+    return tokenization.make_tokenizer(SPECIAL_TOKENS + WORDS, do_lower_case=do_lower_case)
+
+
+def tokenize(
+    documents: list[list[str]], *, do_lower_case: bool = True
+) -> tuple[Tokenized, list[str]]:
     vocabulary = SPECIAL_TOKENS + WORDS
-    tokenizer = tokenization.make_tokenizer(vocabulary, do_lower_case=do_lower_case)
-    result = tokenization.tokenize_documents(documents, tokenizer)
-    return result, [vocabulary[token] for token in result.corpus.tokens]
+    tokenizer = make_tokenizer(do_lower_case)
+    digest = hashlib.sha256()
+    batches = list(tokenization.tokenize_documents(documents, tokenizer, hash_text=digest.update))
+    tokens = [int(token) for batch in batches for token in batch.tokens]
+    lengths = [int(length) for batch in batches for length in batch.sentence_lengths]
+    sizes = [int(size) for batch in batches for size in batch.document_sizes]
+    corpus = Corpus(np.array(tokens), np.cumsum([0, *lengths]), np.cumsum([0, *sizes]))
+    result = Tokenized(
+        corpus,
+        num_empty_documents=sum(batch.num_empty_documents for batch in batches),
+        num_empty_sentences=sum(batch.num_empty_sentences for batch in batches),
+        sha256=digest.hexdigest(),
+        num_batches=len(batches),
+    )
+    return result, [vocabulary[token] for token in tokens]
 
 
 def test_sentences_and_documents_are_marked_in_one_run_of_tokens():
@@ -116,3 +153,40 @@ def test_no_documents_at_all_give_an_empty_corpus():
 def test_the_fingerprint_tells_where_sentences_and_documents_end():
     texts = [[["a", "b"]], [["a"], ["b"]], [["ab"]], [["b", "a"]], [["a", "b"], []]]
     assert len({tokenize(documents)[0].sha256 for documents in texts}) == len(texts)
+
+
+ACCENT = "\u0301"  # a sentence to the sentence splitter; the tokenizer strips it
+
+
+@pytest.mark.parametrize("batch_sentences", [1, 2, 3])
+def test_every_arrangement_of_empty_sentences_and_documents_is_as_if_in_one_batch(
+    monkeypatch: pytest.MonkeyPatch, batch_sentences: int
+):
+    """Documents of up to two sentences, each with a token or without, in all groups of three."""
+    kinds = [
+        list(sentences)
+        for length in range(3)
+        for sentences in itertools.product(["The cat sat.", ACCENT], repeat=length)
+    ]
+    for kind in itertools.product(kinds, repeat=3):
+        documents = list(kind)
+        with monkeypatch.context() as patch:
+            patch.setattr(tokenization, "_BATCH_SENTENCES", batch_sentences)
+            parts, _ = tokenize(documents)
+        with_tokens = [[s for s in document if s != ACCENT] for document in documents]
+        kept = [document for document in with_tokens if document]
+        num_kept, num_sentences = sum(map(len, kept)), sum(map(len, documents))
+        assert parts.corpus.document_starts.tolist() == np.cumsum([0, *map(len, kept)]).tolist()
+        assert parts.corpus.sentence_starts.tolist() == [4 * n for n in range(num_kept + 1)]
+        assert parts.num_empty_documents == 3 - len(kept)
+        assert parts.num_empty_sentences == num_sentences - num_kept
+        assert parts.num_batches >= num_sentences // batch_sentences
+
+
+def test_a_document_may_span_many_batches(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(tokenization, "_BATCH_SENTENCES", 3)
+    result, tokens = tokenize([["cat"], ["sat"] * 20, [ACCENT] * 7, ["the", "cat"]])
+    assert tokens == ["cat", *["sat"] * 20, "the", "cat"]
+    assert result.corpus.document_starts.tolist() == [0, 1, 21, 23]
+    assert (result.num_empty_documents, result.num_empty_sentences) == (1, 7)
+    assert result.num_batches == 11  # of 30 sentences, and a last one that has none

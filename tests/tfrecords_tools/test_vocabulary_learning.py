@@ -1,6 +1,7 @@
 """Vocabularies that are learned from a text."""
 
 import dataclasses
+import gzip
 from collections import Counter
 from pathlib import Path
 
@@ -173,6 +174,32 @@ def test_a_disk_that_fills_up_meanwhile_is_told(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(vocabulary_learning.records, "write_text", write_text)
     with pytest.raises(UserError, match="cannot be written: No space left on device"):
         vocabulary_learning.build(settings)
+
+
+def test_any_input_can_be_read_and_mistakes_can_be_skipped(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    settings = settings_for(tmp_path, "")
+    folder = tmp_path / "texts"
+    folder.mkdir()
+    (folder / "_hidden").write_text("hidden hidden hidden")
+    lines = ['{"body": "walking walking walking"}', "wrong", '{"body": "talking talking"}']
+    (folder / "a.gz").write_bytes(gzip.compress("\n".join(lines).encode()))
+    settings = dataclasses.replace(settings, input=str(folder), text_field="body")
+    with pytest.raises(UserError, match="line 2, is no JSON object"):
+        vocabulary_learning.build(settings)
+    vocabulary = vocabulary_learning.build(dataclasses.replace(settings, on_error="skip"))
+    assert {"walking", "talking"} <= set(vocabulary)
+    assert not {"hidden", "wrong"} & set(vocabulary)
+    said = capsys.readouterr().out
+    assert "1 line(s) left out as unreadable" in said
+    assert "1 hidden file(s) left out" in said
+
+
+def test_batches_of_long_lines_are_small(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(vocabulary_learning, "_BATCH_CHARACTERS", 10)
+    batches = list(vocabulary_learning._batches(["aaaa", "bbbbbb", "c" * 20, "d"]))
+    assert batches == [["aaaa", "bbbbbb"], ["c" * 20], ["d"]]
 
 
 def test_an_input_without_words_is_refused(tmp_path: Path):

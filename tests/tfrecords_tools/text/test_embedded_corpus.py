@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from mslt_tf.errors import UserError
-from tfrecords_tools import embedded_corpus
+from tfrecords_tools.text import embedded_corpus
 
 SOURCE = '''
 """A module that explains what it does in enough words."""

@@ -1,0 +1,281 @@
+"""Runs that are killed at any moment: what was finished is kept, and the end is the same."""
+
+import os
+import random
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from tests import process_groups
+from tests.process_groups import wait_until
+from tests.tfrecords_tools.create_data_runs import (
+    PROGRAM,
+    SECONDS,
+    SLOW_PROGRAM,
+    assert_all_gone,
+    finish,
+    kill,
+    matches,
+    start,
+    write_text,
+)
+from tests.tfrecords_tools.record_reading import contents
+
+pytestmark = pytest.mark.slow
+
+NUM_FILES = 8  # each a piece
+WORK = "_work"
+# (what to wait for in the folder, how many of it), in the order in which a run comes there.
+MOMENTS = [
+    (f"{WORK}/settings.json", 1),
+    (f"{WORK}/piece-*", 1),
+    (f"{WORK}/piece-*.json", 1),
+    (f"{WORK}/piece-*.json", 5),
+    (f"{WORK}/piece-*.json", NUM_FILES),
+    (f"{WORK}/tokens", 1),
+    (f"{WORK}/tokens/facts.json", 1),
+    (f"{WORK}/train-32", 1),
+    (f"{WORK}/train-32/pairs-*.json", 1),
+    ("train-*.partial", 1),
+    (f"{WORK}/train-32/*.tfrecord.json", 1),
+    (f"{WORK}/train-32/*.tfrecord.json", 3),
+    (f"{WORK}/heldout-32", 1),
+    ("heldout-*.partial", 1),
+    ("dataset_info.json*", 1),
+]
+
+
+@pytest.fixture(scope="module")
+def words(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Flags for a text of some pieces."""
+    return write_text(tmp_path_factory.mktemp("text"), num_files=NUM_FILES, copies=4)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(words: list[str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """The files of a run that nobody kills."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    finish([*words, f"--output_dir={folder}"])
+    made = contents(folder)
+    assert len(made) == 6
+    return made
+
+
+@pytest.mark.parametrize("whole_group", [False, True])
+def test_a_run_that_is_killed_again_and_again_gives_the_same_bytes(
+    words: list[str], undisturbed: dict[str, bytes], whole_group: bool, tmp_path: Path
+):
+    """One folder; each run goes on where the one before it was killed."""
+    rng = random.Random(whole_group)
+    num_killed = 0
+    for pattern, count in MOMENTS:
+        process = start([*words, f"--output_dir={tmp_path}"])
+        there = matches(tmp_path, pattern, count=count)
+        assert wait_until(lambda: there() or process.poll() is not None, timeout=SECONDS)  # noqa: B023
+        time.sleep(rng.choice([0, 0.01, 0.1, 0.3]) * rng.random())
+        num_killed += process.poll() is None
+        kill(process, whole_group=whole_group) if process.poll() is None else process.communicate()
+    assert num_killed >= 12
+    finish([*words, f"--output_dir={tmp_path}"])
+    assert contents(tmp_path) == undisturbed
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_run_that_is_killed_once_gives_the_same_bytes(
+    words: list[str], undisturbed: dict[str, bytes], seed: int, tmp_path: Path
+):
+    """A fresh folder; some time after the work began."""
+    rng = random.Random(seed)
+    process = start([*words, f"--output_dir={tmp_path}"])
+    assert wait_until(matches(tmp_path, f"{WORK}/settings.json"), timeout=SECONDS)
+    time.sleep(rng.uniform(0, 8))
+    if process.poll() is None:
+        kill(process, whole_group=bool(seed % 2))
+    process.communicate()
+    finish([*words, f"--output_dir={tmp_path}"])
+    assert contents(tmp_path) == undisturbed
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        "_work/tokens/tokens",
+        "_work/tokens/sentences",
+        "_work/tokens/documents",
+        "train-00000-of-00004.tfrecord",
+        "train-00002-of-00004.tfrecord",
+        "heldout-00000-of-00001.tfrecord",
+        "dataset_info.json",
+    ],
+)
+def test_a_run_that_is_killed_while_it_joins_or_names_gives_the_same_bytes(
+    moment: str, tmp_path: Path
+):
+    (tmp_path / "text").mkdir()
+    few_words = write_text(tmp_path / "text", num_files=1)
+    made = []
+    for name in ("whole", "killed"):
+        folder = tmp_path / name
+        if name == "killed":
+            process = start([*few_words, f"--output_dir={folder}"], program=[*SLOW_PROGRAM, "0.5"])
+            assert wait_until(matches(folder, moment), timeout=SECONDS)
+            kill(process, whole_group=False)
+        finish([*few_words, f"--output_dir={folder}"], program=[*SLOW_PROGRAM, "0"])
+        made.append(contents(folder))
+    assert made[0] == made[1]
+
+
+def identities(folder: Path, pattern: str) -> dict[str, tuple[int, int]]:
+    """Returns which files there are; a file that is written anew is another one, or younger."""
+    stats = {path.name: path.stat() for path in folder.glob(pattern)}
+    return {name: (stat.st_ino, stat.st_mtime_ns) for name, stat in stats.items()}
+
+
+def test_what_was_finished_before_the_kill_is_not_done_again(
+    words: list[str], undisturbed: dict[str, bytes], tmp_path: Path
+):
+    process = start([*words, f"--output_dir={tmp_path}"])
+    done = "_work/train-32/*.tfrecord.json"
+    assert wait_until(matches(tmp_path, done, count=2), timeout=SECONDS)
+    kill(process, whole_group=True)
+    shards = {path.name.removesuffix(".json") for path in tmp_path.glob(done)}
+    finished = {name: identities(tmp_path, f"{name}.partial") for name in shards}
+    store = identities(tmp_path / WORK, "tokens/*")
+    portions = identities(tmp_path / WORK, "train-32/pairs-*")
+    assert len(store) == 4
+    assert portions
+    process = start([*words, f"--output_dir={tmp_path}"])
+    assert wait_until(matches(tmp_path, f"{WORK}/heldout-32"), timeout=SECONDS)
+    os.killpg(process.pid, signal.SIGSTOP)
+    try:
+        assert identities(tmp_path / WORK, "tokens/*") == store
+        assert identities(tmp_path / WORK, "train-32/pairs-*") == portions
+        for name, identity in finished.items():
+            assert identities(tmp_path, f"{name}.partial") == identity
+    finally:
+        os.killpg(process.pid, signal.SIGCONT)
+        process.communicate(timeout=SECONDS)
+    assert contents(tmp_path) == undisturbed
+
+
+@pytest.mark.parametrize("kind", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("moment", [0, 3, 8, 10])
+def test_a_run_that_is_asked_to_end_does_so_within_seconds_and_in_a_word(
+    words: list[str],
+    undisturbed: dict[str, bytes],
+    kind: signal.Signals,
+    moment: int,
+    tmp_path: Path,
+):
+    """Ctrl-C goes to all processes of the terminal, the other signal to the program alone."""
+    process = start([*words, f"--output_dir={tmp_path}"])
+    pattern, count = MOMENTS[moment]
+    assert wait_until(matches(tmp_path, pattern, count=count), timeout=SECONDS)
+    time.sleep(0.05)
+    begin = time.monotonic()
+    (os.killpg if kind == signal.SIGINT else os.kill)(process.pid, kind)
+    _, errors = process.communicate(timeout=SECONDS)
+    assert time.monotonic() - begin < 10
+    assert_all_gone(process)
+    expected = {signal.SIGTERM: (143, -signal.SIGTERM), signal.SIGINT: (130,)}
+    assert process.returncode in expected[kind]
+    assert "Traceback" not in errors
+    assert "leaked" not in errors
+    finish([*words, f"--output_dir={tmp_path}"])
+    assert contents(tmp_path) == undisturbed
+
+
+@pytest.mark.parametrize("seconds", [0.2, 1, 2])
+def test_ctrl_c_while_the_workers_are_made_ready_shows_no_traceback(
+    words: list[str], seconds: float, tmp_path: Path
+):
+    process = start([*words, f"--output_dir={tmp_path}"])
+    assert process.stdout is not None
+    while "process(es)" not in process.stdout.readline():  # the end of the estimate
+        pass
+    time.sleep(seconds)
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=SECONDS)
+    assert_all_gone(process)
+    assert process.returncode == 130
+    assert "Traceback" not in errors
+    assert "KeyboardInterrupt" not in errors
+
+
+def test_a_run_that_nothing_disturbs_says_only_how_far_it_is(words: list[str], tmp_path: Path):
+    """On standard error; no warnings of libraries, from workers neither."""
+    process = start([*words, f"--output_dir={tmp_path}"])
+    _, errors = process.communicate(timeout=SECONDS)
+    lines = errors.splitlines()
+    assert len(lines) >= 5
+    assert [line for line in lines if not line.startswith(("tokenise: ", "pair ", "write "))] == []
+
+
+def test_a_worker_that_is_killed_ends_the_run_with_an_error_and_the_next_one_goes_on(
+    words: list[str], undisturbed: dict[str, bytes], tmp_path: Path
+):
+    process = start([*words, f"--output_dir={tmp_path}"])
+    assert wait_until(matches(tmp_path, f"{WORK}/piece-*.json"), timeout=SECONDS)
+    os.kill(busiest_worker(process.pid), signal.SIGKILL)
+    _, errors = process.communicate(timeout=SECONDS)
+    assert process.returncode == 2
+    assert "Traceback" not in errors
+    last = errors.strip().splitlines()[-1]
+    assert last.startswith("error: a worker process was killed")
+    assert_all_gone(process)
+    finish([*words, f"--output_dir={tmp_path}"])
+    assert contents(tmp_path) == undisturbed
+
+
+def busiest_worker(session: int) -> int:
+    """Returns the youngest process: workers come after the server that they are forked from."""
+    return max(set(process_groups.members(session)) - {session})
+
+
+def test_a_second_run_in_the_folder_is_refused_and_does_not_harm_the_first(
+    words: list[str], undisturbed: dict[str, bytes], tmp_path: Path
+):
+    first = start([*words, f"--output_dir={tmp_path}"])
+    assert wait_until(matches(tmp_path, f"{WORK}/settings.json"), timeout=SECONDS)
+    os.killpg(first.pid, signal.SIGSTOP)  # so that it is not done first
+    second = start([*words, f"--output_dir={tmp_path}"])
+    _, errors = second.communicate(timeout=SECONDS)
+    os.killpg(first.pid, signal.SIGCONT)
+    assert second.returncode == 2
+    assert errors.startswith("error: another run is at work in ")
+    assert errors.count("\n") == 1
+    first.communicate(timeout=SECONDS)
+    assert first.returncode == 0
+    assert contents(tmp_path) == undisturbed
+
+
+def test_a_second_run_with_other_settings_does_not_harm_one_that_names_its_files(tmp_path: Path):
+    (tmp_path / "text").mkdir()
+    few_words = write_text(tmp_path / "text", num_files=1)
+    folder = tmp_path / "records"
+    first = start([*few_words, f"--output_dir={folder}"], program=[*SLOW_PROGRAM, "2"])
+    assert wait_until(matches(folder, "train-00001-of-00004.tfrecord"), timeout=SECONDS)
+    os.killpg(first.pid, signal.SIGSTOP)
+    second = start([*few_words, "--random_seed=1", f"--output_dir={folder}"])
+    _, refused = second.communicate(timeout=SECONDS)
+    os.killpg(first.pid, signal.SIGCONT)
+    _, errors = first.communicate(timeout=SECONDS)
+    assert second.returncode == 2
+    assert refused.startswith("error: ")
+    assert first.returncode == 0, errors
+    finish([*few_words, f"--output_dir={folder}"], program=PROGRAM)
+    assert len(contents(folder)) == 6
+
+
+def test_a_reader_who_has_enough_ends_the_run_quietly(words: list[str], tmp_path: Path):
+    """`create_data ... | head -1` closes standard output at the first line."""
+    process = start([*words, f"--output_dir={tmp_path}"])
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.stderr is not None
+    with process.stderr as stream:
+        errors = stream.read()
+    assert process.wait(timeout=SECONDS) == 141
+    assert "cannot be written" not in errors

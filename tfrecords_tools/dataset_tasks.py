@@ -1,0 +1,238 @@
+"""The three kinds of work of which a data set is made; each task can be done in any process.
+
+A task writes its result last, as JSON. Where that stands the task is done, and is not done again.
+"""
+
+import dataclasses
+import functools
+import hashlib
+import os
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from mslt_tf.dataset_info import Shard
+from tfrecords_tools import (
+    masking,
+    record_statistics,
+    records,
+    shuffled_pairs,
+    splits,
+    token_store,
+    tokenization,
+    whole_words,
+    work_folder,
+)
+from tfrecords_tools.recipe import Recipe, pairs_of_document
+from tfrecords_tools.record_statistics import RecordCounts
+from tfrecords_tools.settings import DatasetSettings
+from tfrecords_tools.shuffled_pairs import ShuffledPairs
+from tfrecords_tools.splits import Split
+from tfrecords_tools.text import text_pieces
+from tfrecords_tools.text.read_report import ReadReport
+from tfrecords_tools.text.text_pieces import Piece
+from tfrecords_tools.token_store import StoreFacts, TokenStore
+
+_BATCH_RECORDS = 1_024  # masked at once
+_CHUNK_RECORDS = 16_384  # read from the shuffled pairs at once
+
+Advance = Callable[[int], None]
+Result = TypeVar("Result")
+
+
+@dataclasses.dataclass(frozen=True)
+class PieceTask:
+    """Tokenise one piece of the text; counts bytes."""
+
+    settings: DatasetSettings
+    piece: Piece
+    folder: str  # of the tokens; the result is beside it
+
+
+@dataclasses.dataclass(frozen=True)
+class PairTask:
+    """Make the pairs of some documents of a split; counts documents, once for each pass."""
+
+    settings: DatasetSettings
+    recipe: Recipe
+    split: str
+    begin: int  # first of the split's documents
+    end: int
+    path: str  # of the portion; the result is beside it
+
+
+@dataclasses.dataclass(frozen=True)
+class ShardTask:
+    """Mask and write the records of one shard; counts records."""
+
+    settings: DatasetSettings
+    recipe: Recipe
+    portions: tuple[str, ...]
+    begin: int  # first of the split's records, in their random order
+    end: int
+    name: str
+    result: str
+
+
+def tokenize_piece(task: PieceTask, advance: Advance) -> tuple[StoreFacts, ReadReport]:
+    """Writes a piece of the token store."""
+    result_path = f"{task.folder}.json"
+    if os.path.exists(result_path):
+        known = work_folder.read_json(result_path)
+        advance(known["bytes"])
+    else:
+        known = _tokenize(task, advance)
+        work_folder.write_json(result_path, known)
+    return StoreFacts(**known["facts"]), ReadReport(**known["report"])
+
+
+def make_portion(task: PairTask, advance: Advance) -> int:
+    """Writes a portion of a split's pairs; returns how many single tokens made none."""
+    result_path = f"{task.path}.json"
+    split = _split(task.settings, task.split)
+    if not os.path.exists(result_path):
+        store = _store(task.settings)
+        made, num_left_out = [], 0
+        for pass_index in range(split.num_passes):
+            for rank in range(task.begin, task.end):
+                of_document = pairs_of_document(
+                    store.corpus,
+                    split.documents,
+                    rank,
+                    recipe=task.recipe,
+                    pass_index=pass_index,
+                )
+                made.append(of_document.pairs)
+                num_left_out += of_document.num_left_out
+                advance(1)
+        store.release()
+        shuffled_pairs.write_portion(task.path, np.concatenate(made))
+        work_folder.write_json(result_path, num_left_out)
+        return num_left_out
+    advance((task.end - task.begin) * split.num_passes)
+    left_out: int = work_folder.read_json(result_path)
+    return left_out
+
+
+def write_shard(task: ShardTask, advance: Advance) -> tuple[Shard, RecordCounts]:
+    """Writes a shard under its temporary name."""
+    folder = task.settings.folder_of(task.recipe)
+    if os.path.exists(task.result):
+        known = work_folder.read_json(task.result)
+        shard = Shard(**known["shard"])
+        if records.partial_size(folder, task.name) == shard.num_bytes:
+            advance(shard.num_records)
+            return shard, RecordCounts(**known["counts"])
+    counts = RecordCounts()
+
+    def counted(batches: Iterator[masking.Features]) -> Iterator[masking.Features]:
+        nonlocal counts
+        mask_id = _special_tokens(task.settings).mask_id
+        for batch in batches:
+            yield batch
+            counts += record_statistics.count_records(batch, mask_id=mask_id)
+            advance(len(batch.input_ids))
+
+    shard = records.write_partial_shard(
+        folder,
+        task.name,
+        batches=counted(_batches(task)),
+        feature_names=task.settings.feature_names,
+        compression=task.settings.compression,
+    )
+    result = {"shard": dataclasses.asdict(shard), "counts": dataclasses.asdict(counts)}
+    work_folder.write_json(task.result, result)
+    return shard, counts
+
+
+def store_folder(settings: DatasetSettings) -> str:
+    """Returns where the joined tokens are."""
+    return os.path.join(settings.work_folder, "tokens")
+
+
+def _tokenize(task: PieceTask, advance: Advance) -> dict[str, Any]:
+    vocabulary = _vocabulary(task.settings)
+    report, digest, num_bytes = ReadReport(), hashlib.sha256(), 0
+
+    def advance_and_count(count: int) -> None:
+        nonlocal num_bytes
+        num_bytes += count
+        advance(count)
+
+    documents = text_pieces.read_piece(
+        task.piece, on_error=task.settings.on_error, report=report, advance=advance_and_count
+    )
+    facts = token_store.write_piece(
+        task.folder,
+        tokenization.tokenize_documents(
+            documents, _tokenizer(task.settings), hash_text=digest.update
+        ),
+        vocab_size=len(vocabulary),
+        unk_id=vocabulary.index("[UNK]"),
+    )
+    facts = dataclasses.replace(facts, sha256=digest.hexdigest())
+    return {
+        "facts": dataclasses.asdict(facts),
+        "report": report.to_json(),
+        "bytes": num_bytes,
+    }
+
+
+def _batches(task: ShardTask) -> Iterator[masking.Features]:
+    store = _store(task.settings)
+    pairs = ShuffledPairs(task.portions)
+    for begin in range(task.begin, task.end, _CHUNK_RECORDS):
+        chunk = pairs.read(begin, min(begin + _CHUNK_RECORDS, task.end))
+        for first in range(0, len(chunk), _BATCH_RECORDS):
+            yield masking.make_features(
+                store.corpus.tokens,
+                chunk[first : first + _BATCH_RECORDS],
+                recipe=task.recipe,
+                special=_special_tokens(task.settings),
+                continues_word=_continues_word(task.settings, task.recipe),
+            )
+            store.release()
+
+
+# What a process needs for many tasks, made at the first.
+
+
+def forget() -> None:
+    """Drops what was made for earlier tasks: the text behind equal settings may be another one."""
+    for made in (_vocabulary, _tokenizer, _special_tokens, _continues_word, _store, _split):
+        made.cache_clear()
+
+
+@functools.lru_cache(maxsize=1)
+def _vocabulary(settings: DatasetSettings) -> list[str]:
+    return tokenization.read_vocabulary(settings.vocab_file)
+
+
+@functools.lru_cache(maxsize=1)
+def _tokenizer(settings: DatasetSettings) -> Any:  # tf_text has no types
+    return tokenization.make_tokenizer(_vocabulary(settings), do_lower_case=settings.do_lower_case)
+
+
+@functools.lru_cache(maxsize=1)
+def _special_tokens(settings: DatasetSettings) -> masking.SpecialTokens:
+    return tokenization.special_tokens(_vocabulary(settings))
+
+
+@functools.lru_cache(maxsize=1)
+def _continues_word(settings: DatasetSettings, recipe: Recipe) -> npt.NDArray[np.bool_] | None:
+    if not recipe.whole_word_masking:
+        return None
+    return whole_words.continuation_pieces(_vocabulary(settings))
+
+
+@functools.lru_cache(maxsize=1)
+def _store(settings: DatasetSettings) -> TokenStore:
+    return TokenStore(store_folder(settings), vocab_size=len(_vocabulary(settings)))
+
+
+@functools.lru_cache(maxsize=2)
+def _split(settings: DatasetSettings, name: str) -> Split:
+    made = splits.make_splits(_store(settings).corpus, settings)
+    return next(split for split in made if split.name == name)

@@ -1,0 +1,1 @@
+"""Where text comes from: inputs, formats, pieces that are read independently, sentences."""
