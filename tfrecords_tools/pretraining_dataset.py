@@ -172,6 +172,8 @@ def _tokenize(settings: DatasetSettings, workers: Workers, *, vocab_size: int) -
     """Tokenises all pieces of the text, and joins them."""
     report = ReadReport()
     pieces = text_pieces.list_pieces(settings.text, report=report)
+    formats = text_pieces.count_formats(pieces)
+    say(f"input: {', '.join(f'{count:,} {name}' for name, count in sorted(formats.items()))}")
     total = sum(piece.num_bytes for piece in pieces)
     tasks = [
         PieceTask(settings, piece, os.path.join(settings.work_folder, f"piece-{index:06d}"))
