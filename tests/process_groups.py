@@ -1,6 +1,7 @@
 """Watches a program together with all processes that it starts: who lives, how much memory."""
 
 import dataclasses
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -21,7 +22,18 @@ class MemoryPeak:
 
 def start(command: list[str], **options: object) -> subprocess.Popen[str]:
     """Starts a program in a session of its own, whose number is the program's process id."""
-    return subprocess.Popen(command, start_new_session=True, text=True, **options)  # type: ignore[call-overload]
+    return subprocess.Popen(  # type: ignore[call-overload]
+        command,
+        start_new_session=True,
+        text=True,
+        preexec_fn=_hear_interrupts,
+        **options,
+    )
+
+
+def _hear_interrupts() -> None:
+    # A shell has its background commands ignore them, and their children inherit that.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def members(session: int) -> Iterator[int]:

@@ -238,8 +238,8 @@ def test_real_texts_are_the_same_in_pieces(real_data: Path):
 
 _MEASURE = """
 import resource, sys
-from tfrecords_tools import text_pieces
-from tfrecords_tools.text_input import TextInput
+from tfrecords_tools.text import text_pieces
+from tfrecords_tools.text.text_input import TextInput
 
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # KiB
