@@ -1,6 +1,9 @@
 """What is said about a data set: statistics for its info file, a summary, and notes on oddities."""
 
 import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
 from typing import Any
 
 from mslt_tf.dataset_info import DatasetInfo, Shard
@@ -41,10 +44,58 @@ def note_few_predictions(recipe: Recipe) -> None:
         )
 
 
-def statistics(
-    facts: StoreFacts, report: ReadReport, written: dict[str, WrittenSplit], recipe: Recipe
+def make_info(
+    settings: DatasetSettings,
+    recipe: Recipe,
+    *,
+    vocab_size: int,
+    vocab_sha256: str,
+    recorded: dict[str, Any],
+    facts: StoreFacts,
+    report: ReadReport,
+    written: Mapping[str, WrittenSplit],
+) -> DatasetInfo:
+    """Returns the content of one recipe's `dataset_info.json`.
+
+    Args:
+        settings: of all recipes.
+        recipe: this one.
+        vocab_size: of the vocabulary.
+        vocab_sha256: its hash.
+        recorded: the settings as they are to be found again.
+        facts: of the text.
+        report: of what reading the text left out.
+        written: the shards of each split.
+    """
+    return DatasetInfo(
+        max_seq_length=recipe.max_seq_length,
+        max_predictions_per_seq=recipe.max_predictions_per_seq,
+        vocab_size=vocab_size,
+        vocab_sha256=vocab_sha256,
+        source_sha256=_source_sha256(settings, recipe, facts, vocab_sha256=vocab_sha256),
+        splits={name: split.shards for name, split in written.items()},
+        feature_names=settings.feature_names,
+        compression=settings.compression,
+        sentence_objective=recipe.sentence_objective,
+        settings=recorded,
+        statistics=_statistics(facts, report, written, recipe),
+    )
+
+
+def _source_sha256(
+    settings: DatasetSettings, recipe: Recipe, facts: StoreFacts, *, vocab_sha256: str
+) -> str:
+    """Returns a fingerprint of all that decides the records, so equal ones mean equal files."""
+    known = settings.to_record(recipe) | {"documents": facts.sha256, "vocabulary": vocab_sha256}
+    for name in dataclasses.asdict(settings.text):  # where documents were found changes nothing
+        del known[name]
+    return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()
+
+
+def _statistics(
+    facts: StoreFacts, report: ReadReport, written: Mapping[str, WrittenSplit], recipe: Recipe
 ) -> dict[str, Any]:
-    """Returns the statistics for `dataset_info.json`: of the corpus, and of each split."""
+    """Returns the statistics of the corpus, and of each split."""
     of_corpus = {
         "documents": facts.num_documents,
         "sentences": facts.num_sentences,
@@ -63,9 +114,7 @@ def statistics(
     return of_corpus | of_splits
 
 
-def say_summary(
-    folder: str, info: DatasetInfo, report: ReadReport, written: dict[str, WrittenSplit]
-) -> None:
+def say_summary(folder: str, info: DatasetInfo) -> None:
     """Says what the data set in `folder` holds and what was left out of it."""
     facts = info.statistics
     say(
@@ -76,22 +125,22 @@ def say_summary(
         f"dropped: {facts['empty_documents_dropped']:,} documents and "
         f"{facts['empty_sentences_dropped']:,} sentences without any token"
     )
-    for line in report.describe():
+    for line in ReadReport(**facts["reading"]).describe():
         say(f"  {line}")
     if facts["unknown_token_rate"] > _MANY_UNKNOWN:
         say("note: many unknown tokens. Do --do_lower_case and the vocabulary suit the text?")
-    for name, split in written.items():
-        num_bytes = sum(shard.num_bytes for shard in split.shards)
+    for name, shards in info.splits.items():
+        of_split, num_bytes = facts[name], sum(shard.num_bytes for shard in shards)
         say(
-            f"{name}: {split.num_documents:,} documents; {len(split.shards)} file(s), "
+            f"{name}: {of_split['documents']:,} documents; {len(shards)} file(s), "
             f"{num_bytes / 1e6:,.1f} MB"
         )
-        for line in record_statistics.describe(split.counts, info.sentence_objective):
+        for line in record_statistics.describe(of_split, info.sentence_objective):
             say(f"  {line}")
-        if "single_tokens_left_out" in facts[name]:
+        if "single_tokens_left_out" in of_split:
             say(
-                f"  left out         {split.num_left_out:,} single tokens at the end of a "
-                "document, which make no pair"
+                f"  left out         {of_split['single_tokens_left_out']:,} single tokens at the "
+                "end of a document, which make no pair"
             )
 
 

@@ -16,7 +16,6 @@ import numpy.typing as npt
 from mslt_tf.dataset_info import Shard
 from tfrecords_tools import (
     masking,
-    record_statistics,
     records,
     shuffled_pairs,
     splits,
@@ -26,7 +25,7 @@ from tfrecords_tools import (
     work_folder,
 )
 from tfrecords_tools.recipe import Recipe, pairs_of_document
-from tfrecords_tools.record_statistics import RecordCounts
+from tfrecords_tools.record_statistics import RecordCounter, RecordCounts
 from tfrecords_tools.settings import DatasetSettings
 from tfrecords_tools.shuffled_pairs import ShuffledPairs
 from tfrecords_tools.splits import Split
@@ -35,7 +34,6 @@ from tfrecords_tools.text.read_report import ReadReport
 from tfrecords_tools.text.text_pieces import Piece
 from tfrecords_tools.token_store import StoreFacts, TokenStore
 
-_BATCH_RECORDS = 1_024  # masked at once
 _CHUNK_RECORDS = 16_384  # read from the shuffled pairs at once
 
 Advance = Callable[[int], None]
@@ -125,26 +123,17 @@ def write_shard(task: ShardTask, advance: Advance) -> tuple[Shard, RecordCounts]
         if records.partial_size(folder, task.name) == shard.num_bytes:
             advance(shard.num_records)
             return shard, RecordCounts(**known["counts"])
-    counts = RecordCounts()
-
-    def counted(batches: Iterator[masking.Features]) -> Iterator[masking.Features]:
-        nonlocal counts
-        mask_id = _special_tokens(task.settings).mask_id
-        for batch in batches:
-            yield batch
-            counts += record_statistics.count_records(batch, mask_id=mask_id)
-            advance(len(batch.input_ids))
-
+    counter = RecordCounter(mask_id=_special_tokens(task.settings).mask_id)
     shard = records.write_partial_shard(
         folder,
         task.name,
-        batches=counted(_batches(task)),
+        batches=counter.count(_batches(task), advance=advance),
         feature_names=task.settings.feature_names,
         compression=task.settings.compression,
     )
-    result = {"shard": dataclasses.asdict(shard), "counts": dataclasses.asdict(counts)}
+    result = {"shard": dataclasses.asdict(shard), "counts": dataclasses.asdict(counter.counts)}
     work_folder.write_json(task.result, result)
-    return shard, counts
+    return shard, counter.counts
 
 
 def store_folder(settings: DatasetSettings) -> str:
@@ -185,14 +174,14 @@ def _batches(task: ShardTask) -> Iterator[masking.Features]:
     pairs = ShuffledPairs(task.portions)
     for begin in range(task.begin, task.end, _CHUNK_RECORDS):
         chunk = pairs.read(begin, min(begin + _CHUNK_RECORDS, task.end))
-        for first in range(0, len(chunk), _BATCH_RECORDS):
-            yield masking.make_features(
-                store.corpus.tokens,
-                chunk[first : first + _BATCH_RECORDS],
-                recipe=task.recipe,
-                special=_special_tokens(task.settings),
-                continues_word=_continues_word(task.settings, task.recipe),
-            )
+        for batch in masking.make_batches(
+            store.corpus.tokens,
+            chunk,
+            recipe=task.recipe,
+            special=_special_tokens(task.settings),
+            continues_word=_continues_word(task.settings, task.recipe),
+        ):
+            yield batch
             store.release()
 
 

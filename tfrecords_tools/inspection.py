@@ -13,7 +13,7 @@ from tfrecords_tools import tokenization
 from tfrecords_tools.console import say
 from tfrecords_tools.inspect_data import InspectionSettings
 from tfrecords_tools.masking import Features
-from tfrecords_tools.record_statistics import RecordCounts, count_records, describe
+from tfrecords_tools.record_statistics import RecordCounts, count_records, describe, rates
 from tfrecords_tools.sentence_labels import LABEL_NAMES
 
 _BATCH_RECORDS = 1_024
@@ -46,7 +46,7 @@ def inspect(settings: InspectionSettings) -> RecordCounts:
     )
     sample = f", first {num_counted:,} of {total:,} records" if num_counted < total else ""
     say(f"{settings.split} of {settings.input_dir}{sample}:")
-    for line in describe(counts, info.sentence_objective):
+    for line in describe(rates(counts, info.sentence_objective), info.sentence_objective):
         say(f"  {line}")
     return counts
 

@@ -4,6 +4,7 @@ Legend: records = pairs in one batch, seq = max_seq_length, predictions = max_pr
 """
 
 import dataclasses
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from tfrecords_tools.recipe import NUM_PAIR_SPECIALS, Recipe
 
 MASK_SHARE = 0.8  # of the predicted tokens become [MASK]; half of the others stay as they are
 KEEP_SHARE_OF_REST = 0.5
+BATCH_RECORDS = 1_024  # masked at once
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,6 +82,25 @@ def make_features(
         masked_lm_weights=weights.astype(np.float32),
         next_sentence_labels=pairs["sentence_label"][:, None].astype(np.int32),
     )
+
+
+def make_batches(
+    tokens: npt.NDArray[np.int32],
+    pairs: npt.NDArray[Any],
+    *,
+    recipe: Recipe,
+    special: SpecialTokens,
+    continues_word: npt.NDArray[np.bool_] | None = None,
+) -> Iterator[Features]:
+    """Yields the features of `pairs`, some records at a time; arguments as of `make_features`."""
+    for begin in range(0, len(pairs), BATCH_RECORDS):
+        yield make_features(
+            tokens,
+            pairs[begin : begin + BATCH_RECORDS],
+            recipe=recipe,
+            special=special,
+            continues_word=continues_word,
+        )
 
 
 def _place_tokens(

@@ -18,6 +18,7 @@ from mslt_tf import dataset_info
 from mslt_tf.dataset_info import DatasetInfo, Shard
 from mslt_tf.errors import UserError
 from tfrecords_tools import records
+from tfrecords_tools.console import say
 
 
 def find_finished(
@@ -101,6 +102,28 @@ def prepare(output_dir: str, *, keeps_partial: bool = False) -> None:
         # and a folder that takes no files is found out.
         records.write_partial_text(_info_path(output_dir), "")
         tf.io.gfile.remove(_info_path(output_dir) + records.PARTIAL_SUFFIX)
+
+
+def find_or_prepare(
+    output_dir: str, recorded: dict[str, Any], *, vocab_sha256: str, keeps_partial: bool = False
+) -> DatasetInfo | None:
+    """Returns the data set if it is complete, or only lacked its names, and says so.
+
+    Else makes room for it, see `prepare`, and returns None.
+
+    Raises:
+        UserError: see `find_finished`, `finish_interrupted` and `prepare`.
+    """
+    info = find_finished(output_dir, recorded, vocab_sha256=vocab_sha256)
+    if info is not None:
+        say(f"{output_dir} holds these records already; nothing to do.")
+        return info
+    info = finish_interrupted(output_dir, recorded, vocab_sha256=vocab_sha256)
+    if info is not None:
+        say(f"{output_dir} holds these records: named the files of a run that was stopped.")
+        return info
+    prepare(output_dir, keeps_partial=keeps_partial)
+    return None
 
 
 def publish(output_dir: str, info: DatasetInfo) -> None:

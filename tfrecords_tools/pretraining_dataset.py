@@ -9,8 +9,6 @@ complete.
 import contextlib
 import dataclasses
 import functools
-import hashlib
-import json
 import os
 import time
 from collections.abc import Iterator
@@ -39,7 +37,7 @@ from tfrecords_tools.record_statistics import RecordCounts
 from tfrecords_tools.settings import DatasetSettings
 from tfrecords_tools.shuffled_pairs import ShuffledPairs
 from tfrecords_tools.splits import Split
-from tfrecords_tools.text import corpus, text_pieces
+from tfrecords_tools.text import text_pieces
 from tfrecords_tools.text.read_report import ReadReport
 from tfrecords_tools.token_store import StoreFacts, TokenStore
 
@@ -63,9 +61,12 @@ def create(settings: DatasetSettings) -> list[DatasetInfo]:
     begin = time.monotonic()
     vocabulary = tokenization.read_vocabulary(settings.vocab_file)
     vocab_sha256 = dataset_info.hash_vocabulary(vocabulary)
-    described = corpus.describe_input(settings.text)
+    described = text_pieces.describe_input(settings.text)
     recorded = {recipe: settings.to_record(recipe) | described for recipe in settings.recipes}
-    finished = [_find_finished(settings, recipe, recorded, vocab_sha256) for recipe in recorded]
+    finished = [
+        output_folder.find_finished(settings.folder_of(recipe), known, vocab_sha256=vocab_sha256)
+        for recipe, known in recorded.items()
+    ]
     if all(finished) and not os.path.exists(settings.work_folder):
         for recipe in recorded:
             say(f"{settings.folder_of(recipe)} holds these records already; nothing to do.")
@@ -75,7 +76,7 @@ def create(settings: DatasetSettings) -> list[DatasetInfo]:
     dataset_tasks.forget()
     work = work_folder.opened(settings.work_folder, _work_settings(recorded, vocab_sha256))
     with work_folder.writing(settings.work_folder), work as is_new:
-        infos = _go_on(settings, recorded, vocab_sha256, is_new=is_new)
+        infos = _go_on(settings, recorded, vocabulary, vocab_sha256, is_new=is_new)
         dataset_tasks.forget()  # its maps would keep removed files on the disk
         work_folder.remove(settings.work_folder)
     say(f"done in {time.monotonic() - begin:,.1f} s")
@@ -85,6 +86,7 @@ def create(settings: DatasetSettings) -> list[DatasetInfo]:
 def _go_on(
     settings: DatasetSettings,
     recorded: dict[Recipe, dict[str, Any]],
+    vocabulary: list[str],
     vocab_sha256: str,
     *,
     is_new: bool,
@@ -92,57 +94,71 @@ def _go_on(
     """Creates what is not there yet; the work folder is this process's alone."""
     with _refusing(settings) if is_new else contextlib.nullcontext():
         infos = {
-            recipe: _find_or_prepare(settings, recipe, recorded, vocab_sha256, is_new=is_new)
-            for recipe in settings.recipes
+            recipe: output_folder.find_or_prepare(
+                settings.folder_of(recipe),
+                known,
+                vocab_sha256=vocab_sha256,
+                keeps_partial=not is_new,
+            )
+            for recipe, known in recorded.items()
         }
     if all(infos.values()):
         return [info for info in infos.values() if info]
     for recipe in settings.recipes:
         dataset_summary.note_few_predictions(recipe)
-    vocabulary = tokenization.read_vocabulary(settings.vocab_file)
     if is_new:
         estimation.say_estimate(settings, vocabulary)
     else:
         say(f"going on with the unfinished work in {settings.work_folder}")
     with Workers(settings.num_processes) as workers:
         text = _tokenize(settings, workers, vocab_size=len(vocabulary))
+        with _refusing(settings):
+            made = splits.make_splits(text.store.corpus, settings)
         return [
             infos[recipe]
-            or _create_one(settings, recipe, text, recorded[recipe], vocab_sha256, workers)
-            for recipe in settings.recipes
+            or _create_one(
+                settings,
+                recipe,
+                text,
+                made,
+                workers,
+                vocab_size=len(vocabulary),
+                vocab_sha256=vocab_sha256,
+                recorded=known,
+            )
+            for recipe, known in recorded.items()
         ]
 
 
-def _find_finished(
+def _create_one(
     settings: DatasetSettings,
     recipe: Recipe,
-    recorded: dict[Recipe, dict[str, Any]],
-    vocab_sha256: str,
-) -> DatasetInfo | None:
-    folder = settings.folder_of(recipe)
-    return output_folder.find_finished(folder, recorded[recipe], vocab_sha256=vocab_sha256)
-
-
-def _find_or_prepare(
-    settings: DatasetSettings,
-    recipe: Recipe,
-    recorded: dict[Recipe, dict[str, Any]],
-    vocab_sha256: str,
+    text: Text,
+    made: list[Split],
+    workers: Workers,
     *,
-    is_new: bool,
-) -> DatasetInfo | None:
-    """Returns a data set that is complete, or makes room for it."""
+    vocab_size: int,
+    vocab_sha256: str,
+    recorded: dict[str, Any],
+) -> DatasetInfo:
+    """Creates the records of one recipe."""
     folder = settings.folder_of(recipe)
-    info = _find_finished(settings, recipe, recorded, vocab_sha256)
-    if info is not None:
-        say(f"{folder} holds these records already; nothing to do.")
-        return info
-    info = output_folder.finish_interrupted(folder, recorded[recipe], vocab_sha256=vocab_sha256)
-    if info is not None:
-        say(f"{folder} holds these records: named the files of a run that was stopped.")
-        return info
-    output_folder.prepare(folder, keeps_partial=not is_new)
-    return None
+    info = dataset_summary.make_info(
+        settings,
+        recipe,
+        vocab_size=vocab_size,
+        vocab_sha256=vocab_sha256,
+        recorded=recorded,
+        facts=text.facts,
+        report=text.report,
+        written={
+            split.name: _write_split(settings, recipe, split, text, workers) for split in made
+        },
+    )
+    output_folder.publish(folder, info)
+    dataset_summary.say_summary(folder, info)
+    dataset_summary.note_odd_splits(info, made, text.store.corpus, settings=settings)
+    return info
 
 
 def _work_settings(recorded: dict[Recipe, dict[str, Any]], vocab_sha256: str) -> dict[str, Any]:
@@ -200,39 +216,6 @@ def _tokenize(settings: DatasetSettings, workers: Workers, *, vocab_size: int) -
     return Text(TokenStore(folder, vocab_size=vocab_size), facts, report)
 
 
-def _create_one(
-    settings: DatasetSettings,
-    recipe: Recipe,
-    text: Text,
-    recorded: dict[str, Any],
-    vocab_sha256: str,
-    workers: Workers,
-) -> DatasetInfo:
-    """Creates the records of one recipe."""
-    folder = settings.folder_of(recipe)
-    with _refusing(settings):
-        made = splits.make_splits(text.store.corpus, settings)
-    written = {split.name: _write_split(settings, recipe, split, text, workers) for split in made}
-    vocabulary = tokenization.read_vocabulary(settings.vocab_file)
-    info = DatasetInfo(
-        max_seq_length=recipe.max_seq_length,
-        max_predictions_per_seq=recipe.max_predictions_per_seq,
-        vocab_size=len(vocabulary),
-        vocab_sha256=vocab_sha256,
-        source_sha256=_source_sha256(settings, recipe, text, vocab_sha256=vocab_sha256),
-        splits={name: split.shards for name, split in written.items()},
-        feature_names=settings.feature_names,
-        compression=settings.compression,
-        sentence_objective=recipe.sentence_objective,
-        settings=recorded,
-        statistics=dataset_summary.statistics(text.facts, text.report, written, recipe),
-    )
-    output_folder.publish(folder, info)
-    dataset_summary.say_summary(folder, info, text.report, written)
-    dataset_summary.note_odd_splits(info, made, text.store.corpus, settings=settings)
-    return info
-
-
 def _write_split(
     settings: DatasetSettings, recipe: Recipe, split: Split, text: Text, workers: Workers
 ) -> WrittenSplit:
@@ -277,16 +260,3 @@ def _write_split(
         num_documents=len(split.documents),
         num_left_out=sum(left_out),
     )
-
-
-def _source_sha256(
-    settings: DatasetSettings, recipe: Recipe, text: Text, *, vocab_sha256: str
-) -> str:
-    """Returns a fingerprint of all that decides the records, so equal ones mean equal files."""
-    facts = settings.to_record(recipe) | {
-        "documents": text.facts.sha256,
-        "vocabulary": vocab_sha256,
-    }
-    for name in dataclasses.asdict(settings.text):  # where documents were found changes nothing
-        del facts[name]
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()

@@ -97,6 +97,13 @@ class Corpus:
         return len(self.sentence_starts) - 1
 
 
+def least_documents(sentence_objective: SentenceObjective) -> tuple[int, str]:
+    """Returns how many documents a split takes at least, and why."""
+    if sentence_objective == "sop":
+        return 1, "no document is in both splits"
+    return 2, "a random next sentence comes from another document of the same split"
+
+
 def split_documents(
     num_documents: int,
     *,
@@ -112,9 +119,7 @@ def split_documents(
     Raises:
         UserError: there are too few documents for that.
     """
-    least, reason = 2, "a random next sentence comes from another document of the same split"
-    if sentence_objective == "sop":
-        least, reason = 1, "no document is in both splits"
+    least, reason = least_documents(sentence_objective)
     num_heldout = max(least, round(num_documents * heldout_fraction)) if heldout_fraction else 0
     needed = 2 * least if num_heldout else least
     if num_documents - num_heldout < least:

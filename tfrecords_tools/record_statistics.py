@@ -1,6 +1,7 @@
 """Counts over records, and the rates that show whether they follow the recipe."""
 
 import dataclasses
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -53,6 +54,31 @@ def count_records(features: Features, *, mask_id: int) -> RecordCounts:
     )
 
 
+class RecordCounter:
+    """Counts the records of batches on their way to a file.
+
+    Attributes:
+        counts: of the batches that are through.
+    """
+
+    def __init__(self, *, mask_id: int):
+        """Takes the id of [MASK]."""
+        self.counts = RecordCounts()
+        self._mask_id = mask_id
+
+    def count(
+        self,
+        batches: Iterable[Features],
+        *,
+        advance: Callable[[int], None] = lambda num_records: None,
+    ) -> Iterator[Features]:
+        """Yields the batches; `advance` is called with the number of records of each."""
+        for batch in batches:
+            yield batch
+            self.counts += count_records(batch, mask_id=self._mask_id)
+            advance(len(batch.input_ids))
+
+
 def rates(counts: RecordCounts, sentence_objective: StoredObjective) -> dict[str, Any]:
     """Returns the statistics of at least one record, by name, as `dataset_info.json` has them."""
     label_1_rate = LABEL_NAMES[sentence_objective].statistic
@@ -73,15 +99,14 @@ def rates(counts: RecordCounts, sentence_objective: StoredObjective) -> dict[str
     }
 
 
-def describe(counts: RecordCounts, sentence_objective: StoredObjective) -> list[str]:
-    """Returns the statistics of at least one record as lines for a person."""
-    rate = rates(counts, sentence_objective)
+def describe(rate: Mapping[str, Any], sentence_objective: StoredObjective) -> list[str]:
+    """Returns what `rates` returned as lines for a person."""
     label_1 = LABEL_NAMES[sentence_objective]
     return [
-        f"records          {counts.records:,}",
+        f"records          {rate['records']:,}",
         f"{label_1.title:<16} {rate[label_1.statistic]:.1%} of the records ({label_1.remark})",
-        f"length           {rate['mean_length']:.1f} tokens on average, {counts.shortest} to "
-        f"{counts.longest}; {rate['full_length_rate']:.1%} of the records without padding",
+        f"length           {rate['mean_length']:.1f} tokens on average, {rate['shortest']} to "
+        f"{rate['longest']}; {rate['full_length_rate']:.1%} of the records without padding",
         f"predictions      {rate['predictions_per_record']:.1f} a record, "
         f"{rate['prediction_rate']:.1%} of the tokens",
         f"they show        [MASK] {rate['masked_rate']:.1%}, their own token "

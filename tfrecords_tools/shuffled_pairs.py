@@ -21,12 +21,17 @@ _LAST_KEY = 2**64 - 1
 _DEVIATIONS = 8  # of a binomial count: a key lies within them but for one time in 10^15
 
 
+def shuffle_keys(pairs: npt.NDArray[Any]) -> npt.NDArray[np.uint64]:
+    """Returns [records] the keys of records, PAIR_DTYPE [records]."""
+    return masking.random_bits(pairs["mask_key"], num=1, stream=_KEY_STREAM)[:, 0]
+
+
 def write_portion(path: str, pairs: npt.NDArray[Any]) -> None:
     """Writes PAIR_DTYPE [records] to `path` + .keys.npy and .pairs.npy, sorted by key.
 
     The pairs come last, so where that file stands the portion is complete.
     """
-    keys = masking.random_bits(pairs["mask_key"], num=1, stream=_KEY_STREAM)[:, 0]
+    keys = shuffle_keys(pairs)
     order = np.argsort(keys, kind="stable")
     for suffix, values in ((".keys.npy", keys[order]), (".pairs.npy", pairs[order])):
         temporary = f"{path}{suffix}.{os.getpid()}.partial"

@@ -100,7 +100,7 @@ def join(pieces: Sequence[str], facts: Sequence[StoreFacts], folder: str) -> Sto
     if os.path.exists(facts_path):
         total = StoreFacts(**read_json(facts_path))
     else:
-        total = _sum(facts)
+        total = sum_facts(facts)
         os.makedirs(folder, exist_ok=True)
         with _create(folder, _TOKENS) as tokens:
             for piece in pieces:
@@ -125,7 +125,8 @@ def _join_starts(name: str, pieces: Sequence[str], folder: str) -> None:
             end += int(lengths.sum())
 
 
-def _sum(parts: Sequence[StoreFacts]) -> StoreFacts:
+def sum_facts(parts: Sequence[StoreFacts]) -> StoreFacts:
+    """Returns the facts of all pieces together; their order decides the hash."""
     counts = [field.name for field in dataclasses.fields(StoreFacts) if field.name != "sha256"]
     digest = hashlib.sha256("\n".join(part.sha256 for part in parts).encode())
     sums = {name: sum(getattr(part, name) for part in parts) for name in counts}

@@ -93,7 +93,7 @@ def writing(folder: str) -> Iterator[None]:
     """Turns the system's errors about files in `folder` into a UserError."""
     try:
         yield
-    except (BrokenPipeError, ConnectionError):  # of a terminal or a worker, no file's
+    except ConnectionError:  # of a terminal or a worker, no file's
         raise
     except OSError as error:
         is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)

@@ -154,7 +154,10 @@ def test_a_run_that_goes_on_needs_room_for_the_rest_only(
 def test_work_on_another_disk_than_the_records_counts_there(
     made_up: MakeSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    """Work files are a tenth of the records here; a disk of a quarter has room for them."""
+    """Work files are a tenth of the records here; a disk of a quarter has room for them.
+
+    It raises if the small disk were asked to hold the records too.
+    """
     num_bytes = needed(
         made_up(), pretraining_dataset.create(made_up(output_dir=str(tmp_path / "a")))
     )

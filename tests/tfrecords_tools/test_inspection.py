@@ -117,7 +117,7 @@ def test_the_share_of_label_1_has_the_name_of_its_objective(
     found = rates(counts, objective)
     assert shares & set(found) == {name}
     assert found[name] == 0.25
-    assert [said for said in describe(counts, objective) if said.startswith(line)]
+    assert [said for said in describe(found, objective) if said.startswith(line)]
 
 
 def test_counts_of_batches_add_up():

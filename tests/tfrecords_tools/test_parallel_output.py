@@ -7,7 +7,7 @@ import pytest
 
 from tests.tfrecords_tools.record_reading import contents
 from tests.tfrecords_tools.small_tasks import shrink
-from tfrecords_tools import dataset_tasks, pretraining_dataset, splits, tokenization
+from tfrecords_tools import dataset_tasks, masking, pretraining_dataset, splits, tokenization
 from tfrecords_tools.processes import Workers
 from tfrecords_tools.recipe import Recipe
 from tfrecords_tools.settings import DatasetSettings
@@ -64,7 +64,7 @@ def test_shards_do_not_depend_on_how_the_work_is_cut(
     uncut = make_settings(output_dir=str(tmp_path / "uncut"))
     pretraining_dataset.create(uncut)
     shrink(monkeypatch)
-    monkeypatch.setattr(dataset_tasks, "_BATCH_RECORDS", 17)
+    monkeypatch.setattr(masking, "BATCH_RECORDS", 17)
     monkeypatch.setattr(dataset_tasks, "_CHUNK_RECORDS", 50)
     monkeypatch.setattr(tokenization, "_BATCH_SENTENCES", 5)
     cut = make_settings(output_dir=str(tmp_path / "cut"))

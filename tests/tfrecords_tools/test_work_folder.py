@@ -173,6 +173,7 @@ def test_work_with_another_vocabulary_is_refused(
 def test_another_number_of_processes_goes_on(
     make_settings: MakeSettings, stop_in: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ):
+    """It raises if finished work were done again, or the settings refused."""
     stop_in(make_settings(num_processes=1), "make_portion")
     monkeypatch.setattr(dataset_tasks, "_tokenize", refuse_work)
     pretraining_dataset.create(make_settings(num_processes=2))
@@ -234,6 +235,7 @@ def test_two_at_once_are_one_too_many(tmp_path: Path):
 
 
 def test_settings_compare_as_they_are_read_back(tmp_path: Path):
+    """The second opening raises if a tuple were not equal to its list."""
     for _ in range(2):
         with work_folder.opened(str(tmp_path), {"numbers": (1, 2), "nothing": None}):
             pass

@@ -25,19 +25,15 @@ from apache_beam.pvalue import AsList, AsSingleton, TaggedOutput
 from apache_beam.typehints import with_output_types
 
 from mslt_tf import dataset_info
-from mslt_tf.dataset_info import DatasetInfo, StoredObjective
+from mslt_tf.dataset_info import DatasetInfo
 from mslt_tf.errors import UserError
 from tfrecords_tools import dataset_summary, output_folder, tokenization
 from tfrecords_tools.beam import beam_plan, beam_runner, beam_steps
 from tfrecords_tools.beam.beam_plan import Job, PieceFacts, Plan
 from tfrecords_tools.beam.beam_steps import Document, GroupKey, LeftOut, ShardKey, WrittenShard
 from tfrecords_tools.console import say
-from tfrecords_tools.dataset_summary import WrittenSplit
-from tfrecords_tools.record_statistics import RecordCounts
-from tfrecords_tools.sentence_labels import LABEL_NAMES
 from tfrecords_tools.settings import DatasetSettings
-from tfrecords_tools.text import corpus, text_pieces
-from tfrecords_tools.text.read_report import ReadReport
+from tfrecords_tools.text import text_pieces
 from tfrecords_tools.text.text_pieces import Piece
 
 _FACTS, _LEFT_OUT = "facts", "left_out"
@@ -60,10 +56,10 @@ def create(
     begin = time.monotonic()
     vocabulary = tokenization.read_vocabulary(settings.vocab_file)
     vocab_sha256 = dataset_info.hash_vocabulary(vocabulary)
-    described = corpus.describe_input(settings.text)
+    described = text_pieces.describe_input(settings.text)
     recorded = [settings.to_record(recipe) | described for recipe in settings.recipes]
     finished = [
-        _find_finished(settings.folder_of(recipe), known, vocab_sha256)
+        output_folder.find_or_prepare(settings.folder_of(recipe), known, vocab_sha256=vocab_sha256)
         for recipe, known in zip(settings.recipes, recorded, strict=True)
     ]
     missing = [index for index, info in enumerate(finished) if info is None]
@@ -82,20 +78,6 @@ def create(
             finished[index] = info
         say(f"done in {time.monotonic() - begin:,.1f} s")
     return [info for info in finished if info is not None]
-
-
-def _find_finished(folder: str, recorded: dict[str, Any], vocab_sha256: str) -> DatasetInfo | None:
-    """Returns the data set if it is complete, else makes room for it."""
-    info = output_folder.find_finished(folder, recorded, vocab_sha256=vocab_sha256)
-    what = "holds these records already; nothing to do."
-    if info is None:
-        info = output_folder.finish_interrupted(folder, recorded, vocab_sha256=vocab_sha256)
-        what = "holds these records: named the files of a run that was stopped."
-    if info is None:
-        output_folder.prepare(folder)
-    else:
-        say(f"{folder} {what}")
-    return info
 
 
 def _run(job: Job) -> None:
@@ -230,37 +212,5 @@ def _publish(job: Job) -> Iterator[DatasetInfo]:
         for name in tf.io.gfile.listdir(folder):
             if _TEMPORARY.search(name):  # of a worker that was stopped, or that did work twice
                 tf.io.gfile.remove(os.path.join(folder, name))
-        report = ReadReport(**info.statistics["reading"])
-        dataset_summary.say_summary(folder, info, report, _written(info))
+        dataset_summary.say_summary(folder, info)
         yield info
-
-
-def _written(info: DatasetInfo) -> dict[str, WrittenSplit]:
-    """Returns the counts behind the statistics, which came here in the file; about, for a summary.
-
-    The workers have counted, and their objects stay with them.
-    """
-    return {
-        split: WrittenSplit(
-            shards=shards,
-            counts=_counts(info.statistics[split], info.sentence_objective),
-            num_documents=info.statistics[split]["documents"],
-            num_left_out=info.statistics[split].get("single_tokens_left_out", 0),
-        )
-        for split, shards in info.splits.items()
-    }
-
-
-def _counts(rates: dict[str, Any], objective: StoredObjective) -> RecordCounts:
-    records, predictions = rates["records"], rates["predictions_per_record"] * rates["records"]
-    return RecordCounts(
-        records=records,
-        label_1=round(rates[LABEL_NAMES[objective].statistic] * records),
-        tokens=round(rates["mean_length"] * records),
-        full_length=round(rates["full_length_rate"] * records),
-        shortest=rates["shortest"],
-        longest=rates["longest"],
-        predictions=round(predictions),
-        masked=round(rates["masked_rate"] * predictions),
-        kept=round(rates["kept_rate"] * predictions),
-    )

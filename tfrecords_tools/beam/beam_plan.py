@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from mslt_tf.errors import UserError
-from tfrecords_tools.recipe import Recipe
+from tfrecords_tools import token_store
+from tfrecords_tools.recipe import Recipe, least_documents
 from tfrecords_tools.settings import MAX_SHARDS, DatasetSettings
 from tfrecords_tools.splits import HELDOUT, LEAST_SHARDS, RECORDS_PER_SHARD, TRAIN
 from tfrecords_tools.text.read_report import ReadReport
@@ -83,9 +84,7 @@ def make_plan(found: Sequence[PieceFacts], *, job: Job) -> Plan:
 
 
 def _check_documents(split: str, documents: int, total: int, job: Job) -> None:
-    least, reason = 2, "a random next sentence comes from another document of the same split"
-    if job.recipes[0].sentence_objective == "sop":
-        least, reason = 1, "no document is in both splits"
+    least, reason = least_documents(job.recipes[0].sentence_objective)
     if documents < least:
         raise UserError(
             f"{documents} of the input's {total} document(s) with text fell to the {split} split; "
@@ -103,11 +102,8 @@ def _num_shards(split: str, num_records: int, settings: DatasetSettings) -> int:
 
 def sum_facts(found: Sequence[PieceFacts]) -> StoreFacts:
     """Returns the facts of all pieces, which come in any order."""
-    facts = [StoreFacts(**of_piece["facts"]) for _, of_piece in sorted(found, key=_piece_of)]
-    counts = [field.name for field in dataclasses.fields(StoreFacts) if field.name != "sha256"]
-    digest = hashlib.sha256("\n".join(one.sha256 for one in facts).encode())
-    sums = {name: sum(getattr(one, name) for one in facts) for name in counts}
-    return StoreFacts(**sums, sha256=digest.hexdigest())
+    in_order = sorted(found, key=_piece_of)
+    return token_store.sum_facts([StoreFacts(**of_piece["facts"]) for _, of_piece in in_order])
 
 
 def sum_reports(found: Sequence[PieceFacts]) -> ReadReport:

@@ -16,23 +16,16 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from mslt_tf.dataset_info import Shard
-from tfrecords_tools import masking, record_statistics, records, tokenization, whole_words
+from tfrecords_tools import masking, records, tokenization, whole_words
 from tfrecords_tools.recipe import PAIR_DTYPE, Recipe
-from tfrecords_tools.record_statistics import RecordCounts
+from tfrecords_tools.record_statistics import RecordCounter, RecordCounts
 from tfrecords_tools.settings import DatasetSettings
+from tfrecords_tools.shuffled_pairs import shuffle_keys
 from tfrecords_tools.token_store import token_dtype
-
-_BATCH_RECORDS = 1_024  # masked at once
-_KEY_STREAM = 7  # of a record's random bits; masking.py uses the lower ones
 
 # (pass, group, records, their tokens): what one group gives to one shard; the first two name the
 # group, the others are the bytes of arrays.
 Portion = tuple[int, int, bytes, bytes]
-
-
-def shuffle_keys(pairs: npt.NDArray[Any]) -> npt.NDArray[np.uint64]:
-    """Returns [records] the places of records in the order of the split, see shuffled_pairs.py."""
-    return masking.random_bits(pairs["mask_key"], num=1, stream=_KEY_STREAM)[:, 0]
 
 
 def shards_of(keys: npt.NDArray[np.uint64], num_shards: int) -> npt.NDArray[np.int64]:
@@ -100,28 +93,21 @@ def write_shard(
     Raises:
         UserError: the file cannot be written.
     """
-    folder, counts = settings.folder_of(recipe), RecordCounts()
-    mask_id = vocabulary.index("[MASK]")
-
-    def counted(batches: Iterable[masking.Features]) -> Iterator[masking.Features]:
-        nonlocal counts
-        for batch in batches:
-            yield batch
-            counts += record_statistics.count_records(batch, mask_id=mask_id)
-
+    folder = settings.folder_of(recipe)
+    counter = RecordCounter(mask_id=vocabulary.index("[MASK]"))
     # Some runners give slow work to a second worker too: each writes a file of its own.
     temporary = f"{name}.{uuid.uuid4().hex}"
     shard = records.write_partial_shard(
         folder,
         temporary,
-        batches=counted(_batches(portions, recipe, vocabulary)),
+        batches=counter.count(_batches(portions, recipe, vocabulary)),
         feature_names=settings.feature_names,
         compression=settings.compression,
     )
     begin, end = (os.path.join(folder, n) + records.PARTIAL_SUFFIX for n in (temporary, name))
     with records.writing(end):
         tf.io.gfile.rename(begin, end, overwrite=True)
-    return dataclasses.replace(shard, name=name), counts
+    return dataclasses.replace(shard, name=name), counter.counts
 
 
 def _batches(
@@ -133,15 +119,10 @@ def _batches(
     continues_word = None
     if recipe.whole_word_masking:
         continues_word = whole_words.continuation_pieces(vocabulary)
-    order = np.argsort(shuffle_keys(pairs), kind="stable")
-    for begin in range(0, len(order), _BATCH_RECORDS):
-        yield masking.make_features(
-            tokens,
-            pairs[order[begin : begin + _BATCH_RECORDS]],
-            recipe=recipe,
-            special=special,
-            continues_word=continues_word,
-        )
+    in_order = pairs[np.argsort(shuffle_keys(pairs), kind="stable")]
+    yield from masking.make_batches(
+        tokens, in_order, recipe=recipe, special=special, continues_word=continues_word
+    )
 
 
 def join_portions(

@@ -8,7 +8,6 @@ and the bytes of arrays, which Beam stores as they are.
 import dataclasses
 import functools
 import hashlib
-import json
 import operator
 import os
 from collections.abc import Generator, Iterable, Iterator, Sequence
@@ -18,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mslt_tf import dataset_info
-from mslt_tf.dataset_info import DatasetInfo, Shard
+from mslt_tf.dataset_info import Shard
 from mslt_tf.errors import UserError
 from tfrecords_tools import dataset_summary, records, tokenization
 from tfrecords_tools.beam import beam_plan, beam_shards
@@ -224,18 +223,15 @@ def write_info(
         )
     facts, report = beam_plan.sum_facts(found), beam_plan.sum_reports(found)
     report.hidden_files = job.hidden_files
-    info = DatasetInfo(
-        max_seq_length=recipe.max_seq_length,
-        max_predictions_per_seq=recipe.max_predictions_per_seq,
+    info = dataset_summary.make_info(
+        job.settings,
+        recipe,
         vocab_size=len(job.vocabulary),
         vocab_sha256=job.vocab_sha256,
-        source_sha256=_source_sha256(job, recipe, facts),
-        splits={split: of_split.shards for split, of_split in splits.items()},
-        feature_names=job.settings.feature_names,
-        compression=job.settings.compression,
-        sentence_objective=recipe.sentence_objective,
-        settings=recorded,
-        statistics=dataset_summary.statistics(facts, report, splits, recipe),
+        recorded=recorded,
+        facts=facts,
+        report=report,
+        written=splits,
     )
     path = os.path.join(job.settings.folder_of(recipe), dataset_info.FILE_NAME)
     with records.writing(path):
@@ -254,14 +250,3 @@ def _check_shards(split: str, numbers: list[int], num_shards: int) -> None:
             f"record; none may be empty. Set --num_shards={max(1, len(numbers) // 8)}, or give "
             "more text."
         )
-
-
-def _source_sha256(job: Job, recipe: Recipe, facts: StoreFacts) -> str:
-    """Returns a fingerprint of all that decides the records, so equal ones mean equal files."""
-    known = job.settings.to_record(recipe) | {
-        "documents": facts.sha256,
-        "vocabulary": job.vocab_sha256,
-    }
-    for name in dataclasses.asdict(job.settings.text):  # where documents were found changes nothing
-        del known[name]
-    return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()
