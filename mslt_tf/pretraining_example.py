@@ -42,6 +42,11 @@ IS_NEXT, IS_RANDOM_NEXT = 0, 1
 IN_ORDER, SWAPPED = 0, 1
 
 
+# What stands in the place of a predicted token, as in BERT.
+MASK_SHARE = 0.8  # [MASK]; half of the others stay as they are, half are random words
+KEEP_SHARE_OF_REST = 0.5
+
+
 def feature_length(feature: Feature, *, max_seq_length: int, max_predictions_per_seq: int) -> int:
     """Returns how many values `feature` holds in a record of these lengths.
 

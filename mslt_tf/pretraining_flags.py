@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-from collections.abc import Iterable
 from typing import Any, get_args
 
 from absl import flags
@@ -17,6 +16,7 @@ from mslt_tf.config import (
 from mslt_tf.errors import UserError
 from mslt_tf.methods import Method, end_on_long_sequences, make_plan
 from mslt_tf.model_config import ModelConfig
+from mslt_tf.startup import values_of
 
 MODEL_HELP = {
     "embedding_size": "ALBERT: width of the embeddings, e.g. 128. 0: hidden_size, as in BERT.",
@@ -43,7 +43,7 @@ def config_from_flags(flag_values: flags.FlagValues) -> PretrainingConfig:
     Raises:
         UserError: a value out of its range, or values that do not fit together.
     """
-    model = ModelConfig(**_values_of(ModelConfig, flag_values))
+    model = ModelConfig(**values_of(ModelConfig, flag_values))
     plan = make_plan(
         flag_values.method,
         num_blocks=model.num_blocks,
@@ -67,18 +67,10 @@ def config_from_flags(flag_values: flags.FlagValues) -> PretrainingConfig:
     parts: dict[str, Any] = {
         "model": model,
         "plan": plan,
-        "optimizer": OptimizerConfig(**_values_of(OptimizerConfig, flag_values)),
+        "optimizer": OptimizerConfig(**values_of(OptimizerConfig, flag_values)),
         **{name: tuple(getattr(flag_values, name)) for name in RECORD_FLAGS},
     }
-    return PretrainingConfig(**parts, **_values_of(PretrainingConfig, flag_values, without=parts))
-
-
-def _values_of(
-    settings: type, flag_values: flags.FlagValues, *, without: Iterable[str] = ()
-) -> dict[str, Any]:
-    """Returns the flags that are named like the fields of a dataclass."""
-    names = {field.name for field in dataclasses.fields(settings)} - set(without)
-    return {name: flag_values[name].value for name in names}
+    return PretrainingConfig(**parts, **values_of(PretrainingConfig, flag_values, without=parts))
 
 
 def _integers(name: str, words: list[str]) -> tuple[int, ...]:

@@ -1,11 +1,12 @@
 """How every command of this project starts: quiet libraries, flags, help, errors for people."""
 
+import dataclasses
 import logging
 import os
 import sys
 import textwrap
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 
 from absl import flags
@@ -53,6 +54,14 @@ def run(
     except KeyboardInterrupt:
         sys.stderr.write("\ninterrupted\n")
         sys.exit(INTERRUPTED_STATUS)
+
+
+def values_of(
+    settings: type, flag_values: flags.FlagValues, *, without: Iterable[str] = ()
+) -> dict[str, Any]:
+    """Returns the flags that are named like the fields of the dataclass `settings`."""
+    names = {field.name for field in dataclasses.fields(settings)} - set(without)
+    return {name: flag_values[name].value for name in names}
 
 
 def silence_tensorflow() -> None:

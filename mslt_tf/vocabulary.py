@@ -2,6 +2,7 @@
 
 from mslt_tf.errors import UserError
 
+CONTINUATION = "##"  # begins a token that goes on with the word before it
 SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 MAX_TOKEN_BYTES = 256  # in UTF-8, without "##"; tensorflow-text's tokenizer takes no longer ones
 

@@ -86,8 +86,7 @@ def settings_from_flags(flag_values: flags.FlagValues) -> VocabularySettings:
     Raises:
         UserError: a value is out of its range, or a needed one is missing.
     """
-    names = [field.name for field in dataclasses.fields(VocabularySettings)]
-    return VocabularySettings(**{name: flag_values[name].value for name in names})
+    return VocabularySettings(**startup.values_of(VocabularySettings, flag_values))
 
 
 def main() -> None:

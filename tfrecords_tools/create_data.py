@@ -26,7 +26,7 @@ import logging
 import os
 import signal
 import sys
-from typing import get_args
+from typing import Any, get_args
 
 from absl import flags
 
@@ -192,22 +192,14 @@ def settings_from_flags(flag_values: flags.FlagValues) -> DatasetSettings:
     Raises:
         UserError: a value is out of its range, or a needed one is missing.
     """
-    return DatasetSettings(
-        text=text_input.from_flags(flag_values),
-        output_dir=flag_values.output_dir,
-        vocab_file=flag_values.vocab_file,
-        do_lower_case=flag_values.do_lower_case,
-        heldout_fraction=flag_values.heldout_fraction,
-        num_shards=flag_values.num_shards,
-        recipes=_recipes(flag_values),
-        feature_names=flag_values.feature_names,
-        compression=flag_values.compression,
-        on_error=flag_values.on_error,
-        num_processes=flag_values.num_processes or processes.default_num_processes(),
-        work_dir=flag_values.work_dir,
-        runner=flag_values.runner,
-        beam_options=tuple(flag_values.beam_options),
-    )
+    parts: dict[str, Any] = {
+        "text": text_input.from_flags(flag_values),
+        "recipes": _recipes(flag_values),
+        "num_processes": flag_values.num_processes or processes.default_num_processes(),
+        "beam_options": tuple(flag_values.beam_options),
+    }
+    others = startup.values_of(DatasetSettings, flag_values, without=parts)
+    return DatasetSettings(**parts, **others)
 
 
 def _recipes(flag_values: flags.FlagValues) -> tuple[Recipe, ...]:
@@ -219,18 +211,11 @@ def _recipes(flag_values: flags.FlagValues) -> tuple[Recipe, ...]:
             f"{len(predictions)}; each length needs its own number. Give e.g. "
             "--max_seq_length=128,512 --max_predictions_per_seq=20,80."
         )
+    each = ("max_seq_length", "max_predictions_per_seq")
+    common = startup.values_of(Recipe, flag_values, without=each)
     return tuple(
-        Recipe(
-            max_seq_length=max_seq_length,
-            max_predictions_per_seq=max_predictions_per_seq,
-            dupe_factor=flag_values.dupe_factor,
-            short_seq_prob=flag_values.short_seq_prob,
-            masked_lm_prob=flag_values.masked_lm_prob,
-            random_seed=flag_values.random_seed,
-            sentence_objective=flag_values.sentence_objective,
-            whole_word_masking=flag_values.whole_word_masking,
-        )
-        for max_seq_length, max_predictions_per_seq in zip(lengths, predictions, strict=True)
+        Recipe(**dict(zip(each, numbers, strict=True)), **common)
+        for numbers in zip(lengths, predictions, strict=True)
     )
 
 

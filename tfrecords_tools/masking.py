@@ -10,11 +10,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mslt_tf.pretraining_example import KEEP_SHARE_OF_REST, MASK_SHARE
 from tfrecords_tools import whole_words
 from tfrecords_tools.recipe import NUM_PAIR_SPECIALS, Recipe
 
-MASK_SHARE = 0.8  # of the predicted tokens become [MASK]; half of the others stay as they are
-KEEP_SHARE_OF_REST = 0.5
 BATCH_RECORDS = 1_024  # masked at once
 
 

@@ -11,7 +11,9 @@ import tensorflow_text as tf_text
 from mslt_tf.errors import UserError
 from mslt_tf.vocabulary import parse_vocabulary
 from tfrecords_tools import masking
-from tfrecords_tools.text import corpus as corpus_lib
+from tfrecords_tools.text.sentence_splitting import split_sentences
+from tfrecords_tools.text.text_files import reading
+from tfrecords_tools.text.text_formats import Document
 
 _BATCH_SENTENCES = 8_192  # enough to pay for a call of TensorFlow, little memory
 
@@ -32,7 +34,7 @@ def read_vocabulary(path: str) -> list[str]:
     Raises:
         UserError: there is no such file, it cannot be read, or it is no vocabulary.
     """
-    with corpus_lib.reading(f"--vocab_file {path}"):
+    with reading(f"--vocab_file {path}"):
         if not tf.io.gfile.exists(path) or tf.io.gfile.isdir(path):
             raise UserError(
                 f"--vocab_file {path} is no file. Give a WordPiece vocabulary, one token a line, "
@@ -61,7 +63,7 @@ def make_tokenizer(vocabulary: list[str], *, do_lower_case: bool) -> tf_text.Fas
 
 
 def tokenize_documents(
-    documents: Iterable[corpus_lib.Document],
+    documents: Iterable[Document],
     tokenizer: tf_text.FastBertTokenizer,
     *,
     hash_text: Callable[[bytes], None] = lambda text: None,
@@ -97,7 +99,7 @@ def tokenize_documents(
         )
 
     for document in documents:
-        for sentence in corpus_lib.split_sentences(document):
+        for sentence in split_sentences(document):
             hash_text(sentence.encode("utf-8") + b"\n")
             sentences.append(sentence)
             if len(sentences) == _BATCH_SENTENCES:

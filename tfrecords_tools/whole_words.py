@@ -17,7 +17,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-_MARKER = "##"  # how WordPiece begins a piece that goes on with the word before it
+from mslt_tf.vocabulary import CONTINUATION
 
 
 def continuation_pieces(vocabulary: Sequence[str]) -> npt.NDArray[np.bool_]:
@@ -26,7 +26,7 @@ def continuation_pieces(vocabulary: Sequence[str]) -> npt.NDArray[np.bool_]:
     >>> continuation_pieces(["[MASK]", "un", "##related"]).tolist()
     [False, False, True]
     """
-    return np.array([token.startswith(_MARKER) for token in vocabulary], np.bool_)
+    return np.array([token.startswith(CONTINUATION) for token in vocabulary], np.bool_)
 
 
 def find_begins(

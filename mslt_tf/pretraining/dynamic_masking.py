@@ -18,11 +18,10 @@ import tensorflow as tf
 
 from mslt_tf.config import DynamicMasking
 from mslt_tf.pretraining.losses import Batch
+from mslt_tf.pretraining_example import KEEP_SHARE_OF_REST, MASK_SHARE
+from mslt_tf.vocabulary import CONTINUATION
 
 MASKED_LM_PROB = 0.15  # of a record's length, how many tokens are predicted
-MASK_SHARE = 0.8  # of the predicted tokens become [MASK]; half of the others stay as they are
-KEEP_SHARE_OF_REST = 0.5
-CONTINUATION = "##"  # begins a token that belongs to the word before it
 
 
 @dataclasses.dataclass(frozen=True)

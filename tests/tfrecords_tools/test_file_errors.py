@@ -7,9 +7,9 @@ import pytest
 import tensorflow as tf
 
 from mslt_tf.errors import UserError
+from tests.tfrecords_tools.text import corpus
 from tfrecords_tools import pretraining_dataset, records, tokenization
 from tfrecords_tools.settings import DatasetSettings
-from tfrecords_tools.text import corpus
 
 MakeSettings = Callable[..., DatasetSettings]
 

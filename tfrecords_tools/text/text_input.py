@@ -6,6 +6,7 @@ import re
 from absl import flags
 
 from mslt_tf.errors import UserError
+from mslt_tf.startup import values_of
 
 EMBEDDED = "embedded"  # the --input that stands for the corpus every machine has
 AUTO = "auto"
@@ -93,5 +94,4 @@ def from_flags(flag_values: flags.FlagValues) -> TextInput:
     Raises:
         UserError: see `TextInput`.
     """
-    names = [field.name for field in dataclasses.fields(TextInput)]
-    return TextInput(**{name: flag_values[name].value for name in names})
+    return TextInput(**values_of(TextInput, flag_values))

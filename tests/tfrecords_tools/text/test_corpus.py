@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from mslt_tf.errors import UserError
-from tfrecords_tools.text import corpus
+from tests.tfrecords_tools.text import corpus
 from tfrecords_tools.text.read_report import ReadReport
 from tfrecords_tools.text.text_input import TextInput
 

@@ -13,7 +13,8 @@ import tensorflow_datasets as tfds
 
 from mslt_tf.errors import UserError
 from tests.tfrecords_tools.test_file_errors import refuse_work
-from tfrecords_tools.text import corpus, text_pieces
+from tests.tfrecords_tools.text import corpus
+from tfrecords_tools.text import text_pieces
 from tfrecords_tools.text.read_report import ReadReport
 from tfrecords_tools.text.text_input import TextInput
 

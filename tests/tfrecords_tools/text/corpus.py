@@ -1,4 +1,4 @@
-"""Reads all documents of an input, one piece after the other.
+"""Reads all documents of an input, one piece after the other, for tests.
 
 A document is a list of lines; a line is a sentence or a paragraph, which `split_sentences` divides.
 Where several processes read, each takes pieces: see `text_pieces`.
@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from tfrecords_tools.text import text_files, text_pieces
 from tfrecords_tools.text.read_report import OnError, ReadReport
 from tfrecords_tools.text.sentence_splitting import split_sentences
-from tfrecords_tools.text.text_files import reading
 from tfrecords_tools.text.text_formats import Document
 from tfrecords_tools.text.text_input import TextInput
 
@@ -19,7 +18,6 @@ __all__ = [
     "describe_input",
     "list_input_files",
     "read_documents",
-    "reading",
     "split_sentences",
 ]
 
