@@ -13,7 +13,7 @@ from mslt_tf.model_config import ModelConfig
 from mslt_tf.stage_plan import StagePlan
 
 Precision = Literal["float32", "bfloat16", "float16"]
-DistributionStrategy = Literal["one_device", "mirrored"]
+DistributionStrategy = Literal["one_device", "mirrored", "multi_worker_mirrored", "tpu"]
 DynamicMasking = Literal["off", "token", "whole_word"]
 
 
@@ -58,6 +58,9 @@ class PretrainingConfig:
     init_checkpoint: str
     precision: Precision
     distribution_strategy: DistributionStrategy
+    tpu: str  # name or address; for the strategy of that name
+    peer_timeout: float  # seconds to wait for the other workers at the start
+    gradient_transport: Precision  # of gradients on their way between devices
     trunk_dropout: bool
     micro_batch_size: int  # sequences per replica and forward pass; 0: all at once
     eval_batch_size: int
@@ -75,6 +78,8 @@ class PretrainingConfig:
                 raise UserError(f"{name} is {getattr(self, name)}. Use at least 1.")
         if min(self.micro_batch_size, self.eval_steps) < 0:
             raise UserError("micro_batch_size and eval_steps must not be negative; 0 is off.")
+        if not self.peer_timeout > 0:
+            raise UserError(f"peer_timeout is {self.peer_timeout}. Use seconds, above 0.")
         if self.dynamic_masking != "off" and not self.vocab_file:
             raise UserError(
                 f"--dynamic_masking={self.dynamic_masking} needs --vocab_file, to know special "

@@ -14,7 +14,9 @@ import dataclasses
 from mslt_tf.model_config import ModelConfig
 from mslt_tf.stage_plan import Stage, StagePlan, format_table
 
-BYTES_PER_GRADIENT = 4  # gradients are summed over replicas in float32
+BYTES_PER_GRADIENT = {"float32": 4, "bfloat16": 2, "float16": 2}  # on the way between replicas
+# Masked tokens, sequences and both losses, always float32.
+BYTES_OF_SCALARS = 4 * 4
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,10 +28,9 @@ class StageCost:
     input_gradient_flops: int
     weight_gradient_flops: int
 
-    @property
-    def all_reduce_bytes(self) -> int:
-        """Bytes of gradient that each replica contributes per update."""
-        return BYTES_PER_GRADIENT * self.num_trainable_parameters
+    def all_reduce_bytes(self, transport: str = "float32") -> int:
+        """Returns the bytes that each replica contributes to sums over all replicas per update."""
+        return BYTES_PER_GRADIENT[transport] * self.num_trainable_parameters + BYTES_OF_SCALARS
 
     @property
     def flops(self) -> int:
@@ -107,8 +108,14 @@ def speedup_over_original(config: ModelConfig, plan: StagePlan) -> float:
     return original / planned
 
 
-def table(config: ModelConfig, plan: StagePlan) -> str:
-    """Returns the cost of each stage as text, and the arithmetic speed-up."""
+def table(config: ModelConfig, plan: StagePlan, *, transport: str = "float32") -> str:
+    """Returns the cost of each stage as text, and the arithmetic speed-up.
+
+    Args:
+        config: the model.
+        plan: its stages.
+        transport: the type that gradients have on their way between replicas.
+    """
     rows = [
         (
             "stage",
@@ -126,7 +133,7 @@ def table(config: ModelConfig, plan: StagePlan) -> str:
             (
                 stage.name,
                 f"{cost.num_trainable_parameters / 1e6:.3f}M",
-                f"{cost.all_reduce_bytes / 1e6:.0f} MB",
+                f"{cost.all_reduce_bytes(transport) / 1e6:.0f} MB",
                 f"{cost.forward_flops / 1e9:.2f}",
                 f"{(cost.flops - cost.forward_flops) / 1e9:.2f}",
                 f"{cost.flops / 1e9:.2f}",

@@ -34,6 +34,7 @@ def define_flags(flag_values: flags.FlagValues) -> None:
     _define_plan_flags(flag_values)
     _define_model_flags(flag_values)
     _define_run_flags(flag_values)
+    _define_device_flags(flag_values)
     _define_interval_flags(flag_values)
 
 
@@ -224,16 +225,51 @@ def _define_run_flags(values: flags.FlagValues) -> None:
         "Of activations. bfloat16 for recent GPUs, TPUs and CPUs with AVX512_BF16; float16, "
         "with loss scaling, for older GPUs. Weights, logits and losses are always float32.",
     )
-    enum(
-        "distribution_strategy",
-        "mirrored",
-        list(get_args(DistributionStrategy)),
-        "mirrored: all GPUs of this machine, or its CPU. one_device: the first only.",
-    )
     boolean(
         "trunk_dropout",
         True,
         "Whether frozen layers drop activations out. False is faster, and not the paper's way.",
+    )
+    integer("seed", 12_345, "Of initial weights, data order and dropout.")
+    boolean(
+        "check_cluster",
+        False,
+        "Check workers, data, disk and the newest checkpoint, and stop before the first step.",
+    )
+    boolean(
+        "dry_run", False, "Print plan and cost and stop: no data, no GPU, no TensorFlow needed."
+    )
+
+
+def _define_device_flags(values: flags.FlagValues) -> None:
+    enum = functools.partial(flags.DEFINE_enum, flag_values=values)
+    integer = functools.partial(flags.DEFINE_integer, flag_values=values)
+    enum(
+        "distribution_strategy",
+        "mirrored",
+        list(get_args(DistributionStrategy)),
+        "mirrored: all GPUs of this machine, or its CPU. one_device: the first only. "
+        "multi_worker_mirrored: all GPUs of all machines, one process each, which TF_CONFIG or "
+        "Slurm's environment name. tpu: all cores of --tpu.",
+    )
+    flags.DEFINE_string(
+        "tpu",
+        "",
+        "local on a TPU virtual machine, grpc://HOST:PORT, or a name in Google Cloud.",
+        flag_values=values,
+    )
+    flags.DEFINE_float(
+        "peer_timeout",
+        300.0,
+        "Seconds to wait for the other workers at the start.",
+        flag_values=values,
+    )
+    enum(
+        "gradient_transport",
+        "float32",
+        list(get_args(Precision)),
+        "What is sent between devices. bfloat16 and float16 halve the bytes, and round each "
+        "partial sum; float16 also loses what is below 6e-8.",
     )
     integer(
         "micro_batch_size",
@@ -241,10 +277,6 @@ def _define_run_flags(values: flags.FlagValues) -> None:
         "Sequences per device and forward pass; gradients of the passes are summed. 0: all.",
     )
     integer("eval_batch_size", 32, "Sequences per device and evaluation batch.")
-    integer("seed", 12_345, "Of initial weights, data order and dropout.")
-    boolean(
-        "dry_run", False, "Print plan and cost and stop: no data, no GPU, no TensorFlow needed."
-    )
 
 
 def _define_interval_flags(values: flags.FlagValues) -> None:

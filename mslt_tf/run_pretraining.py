@@ -20,14 +20,15 @@ def main() -> int:
     config = pretraining_flags.config_from_flags(flags.FLAGS)
     sys.stdout.write(
         f"{config.model.summary()}\n\n{config.plan.table()}\n\n"
-        f"{cost_model.table(config.model, config.plan)}\n\n"
+        f"{cost_model.table(config.model, config.plan, transport=config.gradient_transport)}\n\n"
     )
+    sys.stdout.flush()
     if flags.FLAGS.dry_run:
         return 0
     # TensorFlow takes seconds to import; a dry run has no need of it.
     from mslt_tf.pretraining import training
 
-    return training.pretrain(config)
+    return training.check(config) if flags.FLAGS.check_cluster else training.pretrain(config)
 
 
 if __name__ == "__main__":

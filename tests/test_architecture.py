@@ -19,13 +19,15 @@ PACKAGES = ("mslt_tf", "tfrecords_tools")
 # mslt_tf, except the entries.
 FLOORS = {
     1: (
+        "distribution.*",
         "modeling.*",
+        "pretraining.checkpoint_files",
         "pretraining.dynamic_masking",
         "pretraining.input_pipeline",
-        "pretraining.interruption",
         "pretraining.losses",
         "pretraining.optimization",
         "pretraining.record_files",
+        "pretraining.record_order",
         "pretraining.record_scan",
         "pretraining.record_sets",
         "pretraining.run_log",
@@ -34,10 +36,18 @@ FLOORS = {
         "export.encoder",
         "pretraining.checkpointing",
         "pretraining.evaluation",
+        "pretraining.interruption",
         "pretraining.stage_model",
         "pretraining.train_step",
+        "pretraining.worker_setup",
     ),
-    3: ("pretraining.run_setup", "pretraining.stage_meter", "pretraining.training"),
+    3: (
+        "pretraining.run_setup",
+        "pretraining.stage_evaluation",
+        "pretraining.stage_input",
+        "pretraining.stage_meter",
+        "pretraining.training",
+    ),
     4: ("run_*",),
 }
 THIRD_PARTY_ON_FLOOR_0 = {"absl"}

@@ -1,9 +1,9 @@
 """Checkpoints: one folder a step, complete or absent, self-describing.
 
 A folder `checkpoints/step-00001234` holds TensorFlow's checkpoint files and `state.json`: the step,
-what run it belongs to, and the size of each file. It is written under a temporary name and renamed
-when all is on disk, so a folder of this name is complete. The step decides everything else: a
-checkpoint holds the model of the stage that made its last update.
+what run it belongs to, and each file's size and checksum. It is written under a temporary name and
+renamed when all is on disk, so a folder of this name is complete. The step decides everything else:
+a checkpoint holds the model of the stage that made its last update.
 """
 
 import dataclasses
@@ -16,9 +16,8 @@ import numpy as np
 import tensorflow as tf
 
 from mslt_tf.errors import UserError
-from mslt_tf.pretraining import stage_model
+from mslt_tf.pretraining import checkpoint_files, stage_model
 
-STATE_FILE = "state.json"
 _STEP, _TEMPORARY = "step-", "tmp-"  # how the folders are called
 PREFIX = "variables"  # of TensorFlow's files in the folder
 # How TensorFlow writes a variable's key, and a "/" within one of its parts.
@@ -54,21 +53,22 @@ def save(
     settings: Mapping[str, Any],
     num_kept: int,
 ) -> str:
-    """Writes a checkpoint, removes the oldest above `num_kept`, and returns its path."""
-    path = os.path.join(folder, f"{_STEP}{step:08d}")
+    """Writes a checkpoint, removes the oldest above `num_kept`, and returns its path.
+
+    Raises:
+        tensorflow.errors.OpError: the folder cannot be written to, or the disk is full.
+        OSError: the same, noticed only when the files had to reach the disk.
+    """
+    path = path_of(folder, step)
     temporary = os.path.join(folder, f"{_TEMPORARY}{step:08d}")
     for leftover in (*_folders(folder, _TEMPORARY), os.path.basename(path)):
         if tf.io.gfile.exists(os.path.join(folder, leftover)):
             tf.io.gfile.rmtree(os.path.join(folder, leftover))
     state.write(os.path.join(temporary, PREFIX))
-    sizes = {
-        name: tf.io.gfile.stat(os.path.join(temporary, name)).length
-        for name in tf.io.gfile.listdir(temporary)
-    }
-    content = {"step": step, "identity": identity, "settings": settings, "file_bytes": sizes}
-    with tf.io.gfile.GFile(os.path.join(temporary, STATE_FILE), "w") as file:
-        json.dump(content, file, indent=2, sort_keys=True)
+    content = {"step": step, "identity": identity, "settings": settings}
+    checkpoint_files.seal(temporary, content)
     tf.io.gfile.rename(temporary, path)
+    checkpoint_files.flush([folder])  # its new name, before older ones go
     # A later one that was passed over as damaged does not count.
     older = [name for name in _folders(folder, _STEP) if name <= os.path.basename(path)]
     for name in older[:-num_kept]:
@@ -76,10 +76,15 @@ def save(
     return path
 
 
+def path_of(folder: str, step: int) -> str:
+    """Returns where the checkpoint of a step lies."""
+    return os.path.join(folder, f"{_STEP}{step:08d}")
+
+
 def newest(folder: str, *, report: Callable[[str], None]) -> Checkpoint | None:
     """Returns the newest undamaged checkpoint in `folder`, None where there is none at all.
 
-    Reports those it passes over.
+    Reads it whole, to be sure. Reports those it passes over.
 
     Raises:
         UserError: all are damaged.
@@ -100,26 +105,13 @@ def newest(folder: str, *, report: Callable[[str], None]) -> Checkpoint | None:
 
 
 def read(path: str) -> Checkpoint:
-    """Reads what a checkpoint says of itself.
+    """Checks the files of a checkpoint and returns what it says of itself.
 
     Raises:
-        UserError: `path` is no checkpoint of ours, or a file of it is missing or cut short.
+        UserError: `path` is no checkpoint of ours, or names the file that is damaged or missing.
     """
-    state_path = os.path.join(path, STATE_FILE)
-    if not tf.io.gfile.exists(state_path):
-        raise UserError(f"{path} has no {STATE_FILE}. Give a folder RUN/checkpoints/step-N.")
-    try:
-        with tf.io.gfile.GFile(state_path) as file:
-            content = json.load(file)
-        for name, num_bytes in content["file_bytes"].items():
-            file_path = os.path.join(path, name)
-            if not tf.io.gfile.exists(file_path):
-                raise UserError(f"{file_path} is missing. The checkpoint cannot be used.")
-            if tf.io.gfile.stat(file_path).length != num_bytes:
-                raise UserError(f"{file_path} is cut short. The checkpoint cannot be used.")
-        return Checkpoint(path, content["step"], content["identity"], content["settings"])
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
-        raise UserError(f"{state_path} is damaged. The checkpoint cannot be used.") from error
+    content = checkpoint_files.read_sealed(path)
+    return Checkpoint(path, content["step"], content["identity"], content["settings"])
 
 
 def restore(checkpoint: Checkpoint, state: tf.train.Checkpoint) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
+from mslt_tf.distribution.workers import Workers
 from mslt_tf.pretraining import input_pipeline, losses
 from mslt_tf.pretraining.losses import Batch
 from mslt_tf.pretraining.record_files import Records
@@ -13,7 +14,7 @@ Evaluate = Callable[[Callable[[], bool]], dict[str, float] | None]
 
 
 def make_evaluate(
-    strategy: tf.distribute.Strategy,
+    workers: Workers,
     model: tf.keras.Model,
     records: Records,
     *,
@@ -22,19 +23,25 @@ def make_evaluate(
 ) -> Evaluate:
     """Returns a function that evaluates `model` on every record once, without dropout.
 
-    It takes a function that tells whether to stop, asked between batches, and returns
+    It takes a function that tells whether to stop, asked between batches and agreed on by all
+    workers, and returns
     `masked_lm_loss` and `sentence_pair_loss` in nats, `masked_lm_accuracy`,
     `sentence_pair_accuracy`, and `unigram_entropy` in nats: the entropy of the masked tokens' own
     frequencies, the loss of the best guess that ignores all context.
 
     Args:
-        strategy: what to run under.
-        model: built under `strategy`.
+        workers: who evaluates; each reads its share.
+        model: built under their strategy.
         records: the held-out set.
         batch_size: sequences per replica.
         vocab_size: of the model.
     """
-    num_replicas = strategy.num_replicas_in_sync
+    strategy, num_replicas = workers.strategy, workers.strategy.num_replicas_in_sync
+    share = input_pipeline.Share(
+        worker=workers.index,
+        num_workers=workers.count,
+        num_replicas=workers.num_local_replicas,
+    )
     num_steps = -(-records.num_records // (batch_size * num_replicas))
 
     @tf.function
@@ -47,9 +54,10 @@ def make_evaluate(
     def evaluate(should_stop: Callable[[], bool]) -> dict[str, float] | None:
         batches = iter(
             strategy.distribute_datasets_from_function(
+                # Without an end: looking for it would cost a collective per step.
                 lambda _: input_pipeline.evaluation_batches(
-                    records, batch_size=batch_size, num_replicas=num_replicas
-                )
+                    records, batch_size=batch_size, share=share
+                ).repeat()
             )
         )
         sums, token_counts = tf.zeros([6]), tf.zeros([vocab_size])

@@ -1,25 +1,57 @@
 """Batches of records whose content is a function of (seed, position) alone.
 
-A position counts sequences since the run began. In every epoch the blocks, and the records within
-each block, come in a seeded permutation, so any position is found without reading what lies
-before it, and a resumed run reads what it would have read. Epochs follow each other without a
-gap: a batch may hold the end of one and the beginning of the next, and no record is left out.
+A position counts sequences since the run began; which record is at which is `record_order`'s. The
+batch of an update, over all workers, holds the records at the next `batch_size` positions, put lane
+by lane: with 8 records and 2 lanes, those at positions 0 2 4 6, then at 1 3 5 7. A worker takes a
+slice of it, and reads the lanes that the slice touches: of two workers, the first takes 0 2 4 6 and
+reads lane 0 only. So the number of workers decides who reads a record, and nothing else: a run
+that goes on with more or fewer workers sees the batches that it would have seen. Epochs follow
+each other without a gap: a batch may hold the end of one and the beginning of the next, and no
+record is left out.
+
+Blocks are held as they are stored; a worker parses the records of its slices only.
 """
 
+import dataclasses
 from collections.abc import Iterator
 
 import numpy as np
 import tensorflow as tf
 
-from mslt_tf.pretraining import dynamic_masking
+from mslt_tf.pretraining import dynamic_masking, record_order
 from mslt_tf.pretraining.dynamic_masking import Masking
 from mslt_tf.pretraining.losses import Batch
 from mslt_tf.pretraining.record_files import Records
+from mslt_tf.pretraining.record_order import RecordOrder
 from mslt_tf.pretraining.record_scan import Layout
 from mslt_tf.pretraining_example import FEATURES, stored_name
 
 READ_BUFFER_BYTES = 4 * 1024 * 1024
-BATCHES_AHEAD = 64  # an upper bound of what is read before it is asked for, besides a block
+BATCHES_AHEAD = 64  # an upper bound of what is read before it is asked for, besides a block a lane
+
+
+@dataclasses.dataclass(frozen=True)
+class Share:
+    """Which part of each global batch a worker reads, and into how many batches it is cut."""
+
+    worker: int = 0
+    num_workers: int = 1
+    num_replicas: int = 1  # of this worker: its devices, each of which takes a batch
+
+    def slice_of(self, batch_size: int) -> slice:
+        """Returns the worker's part of a global batch.
+
+        Raises:
+            ValueError: a global batch cannot be cut into equal batches for all devices.
+        """
+        num_batches = self.num_workers * self.num_replicas
+        if batch_size % num_batches:
+            raise ValueError(f"{batch_size} records are no {num_batches} equal batches")
+        size = batch_size // self.num_workers
+        return slice(self.worker * size, (self.worker + 1) * size)
+
+
+ALL = Share()
 
 
 def training_batches(
@@ -28,15 +60,137 @@ def training_batches(
     seed: int,
     first_position: int,
     batch_size: int,
+    share: Share = ALL,
     masking: Masking | None = None,
 ) -> tf.data.Dataset:
-    """Returns endless batches from `first_position` on, masked anew where `masking` is given.
+    """Returns a worker's endless batches from `first_position` on, `num_replicas` for an update.
 
     Each is a dict by BERT's feature names: integers int32 [batch, length], `masked_lm_weights`
     float32 [batch, predictions], `next_sentence_labels` int32 [batch].
+
+    Args:
+        records: what to read.
+        seed: decides the order, and the masks.
+        first_position: how many sequences the run has read before.
+        batch_size: sequences of an update, over all workers.
+        share: the worker's part of them.
+        masking: masks are drawn anew with it; as stored where it is None.
+
+    Raises:
+        ValueError: `batch_size` cannot be shared equally.
     """
+    own = share.slice_of(batch_size)
+    order = _order(records, seed=seed, batch_size=batch_size)
+    positions = order.positions(first_position, batch_size=batch_size)[own]
+    serialized = _own_records(records, order, first_position, batch_size=batch_size, own=own)
+
+    def parse(update: tf.Tensor, serialized: tf.Tensor) -> Batch:
+        batch = _columns(serialized, records.layout)
+        if masking is None:
+            return batch
+        keys = dynamic_masking.record_keys(
+            positions + update * batch_size, seed=seed, seq_length=records.layout.max_seq_length
+        )
+        return dynamic_masking.mask_anew(batch, keys, masking=masking)
+
+    batches = serialized.enumerate().map(parse).prefetch(2)
+    if share.num_replicas > 1:
+        batches = batches.rebatch(len(positions) // share.num_replicas, drop_remainder=True)
+    # Where it is not known to be endless, workers ask each other at each step who has a batch left.
+    endless = tf.data.experimental.assert_cardinality(tf.data.experimental.INFINITE_CARDINALITY)
+    return batches.apply(endless)
+
+
+def evaluation_batches(records: Records, *, batch_size: int, share: Share = ALL) -> tf.data.Dataset:
+    """Returns a worker's part of all records once, in file order, as batches of equal size.
+
+    Each worker has `num_replicas` of the `num_workers * num_replicas` consecutive batches of a
+    step. The last batches are filled with records of zeros, so that all workers have equally many;
+    `example_weights` float32 [batch] is 1 for a record and 0 for filling.
+
+    Args:
+        records: what to read.
+        batch_size: sequences of each device.
+        share: the worker's part; the number of devices is the same in all workers.
+    """
+    part_size = batch_size * share.num_replicas  # of a step, one worker's
+    filling = -records.num_records % (part_size * share.num_workers)
+    zeros = [_record_of_zeros(records.layout)] * filling
+    fields = ("path", "byte_offset", "num_records")
+    reads = tf.data.Dataset.from_tensor_slices(
+        tuple([getattr(block, field) for block in records.blocks] for field in fields)
+    )
+    serialized = reads.flat_map(
+        lambda path, byte_offset, num_records: _block(
+            path, byte_offset, num_records, compression=records.layout.compression
+        )
+    )
+    if filling:
+        serialized = serialized.concatenate(tf.data.Dataset.from_tensors(zeros))
+    parts = serialized.rebatch(part_size, drop_remainder=True).enumerate()
+
+    def parse(part: tf.Tensor, serialized: tf.Tensor) -> Batch:
+        number = part * part_size + tf.range(part_size, dtype=tf.int64)
+        weights = tf.cast(number < records.num_records, tf.float32)
+        return {**_columns(serialized, records.layout), "example_weights": weights}
+
+    batches = parts.shard(share.num_workers, share.worker).map(parse)
+    return batches.rebatch(batch_size, drop_remainder=True).prefetch(2)
+
+
+def blocks_at(
+    records: Records, *, seed: int, position: int, num_records: int, batch_size: int
+) -> list[int]:
+    """Returns the blocks, each once, that hold `num_records` records from `position` on.
+
+    Args:
+        records: what is read.
+        seed: as of `training_batches`.
+        position: where the first of them stands.
+        num_records: how many, over all workers.
+        batch_size: as of `training_batches`.
+    """
+    order = _order(records, seed=seed, batch_size=batch_size)
+    return order.blocks_at(position, num_records=num_records)
+
+
+def _order(records: Records, *, seed: int, batch_size: int) -> RecordOrder:
+    return RecordOrder(
+        block_sizes=tuple(block.num_records for block in records.blocks),
+        seed=seed,
+        num_lanes=record_order.count_lanes(num_blocks=len(records.blocks), batch_size=batch_size),
+    )
+
+
+def _own_records(
+    records: Records, order: RecordOrder, position: int, *, batch_size: int, own: slice
+) -> tf.data.Dataset:
+    """Returns the slice `own` of each global batch from `position` on, as strings [records]."""
+    size = batch_size // order.num_lanes  # of a global batch, one lane's
+    first_lane, end_lane = own.start // size, -(-own.stop // size)
+    num_lanes = end_lane - first_lane
+    # One data set for all lanes, as building one for each takes seconds. In parallel, or the first
+    # batch would wait for a block of each lane, one after the other.
+    parts = tf.data.Dataset.range(first_lane, end_lane).interleave(
+        lambda lane: _lane(records, order, lane, position).rebatch(size, drop_remainder=True),
+        cycle_length=num_lanes,
+        block_length=1,
+        num_parallel_calls=num_lanes,
+        deterministic=True,
+    )
+    skipped = first_lane * size
+
+    def cut(lanes: tf.Tensor) -> tf.Tensor:
+        return tf.reshape(lanes, [-1])[own.start - skipped : own.stop - skipped]
+
+    return parts.batch(num_lanes, drop_remainder=True).map(cut)
+
+
+def _lane(records: Records, order: RecordOrder, lane: tf.Tensor, position: int) -> tf.data.Dataset:
+    """Returns the lane's records from `position` on, block after block, as strings [records]."""
     reads = tf.data.Dataset.from_generator(
-        lambda: _reads(records, seed=seed, position=first_position),
+        lambda lane: _reads(records, order, int(lane), position),
+        args=(lane,),
         output_signature=(
             tf.TensorSpec([], tf.string),
             tf.TensorSpec([], tf.int64),
@@ -46,95 +200,25 @@ def training_batches(
     )
     blocks = reads.flat_map(
         lambda path, byte_offset, num_records, rows: _block(
-            path, byte_offset, num_records, layout=records.layout
-        ).map(lambda columns: {name: tf.gather(columns[name], rows) for name in columns})
+            path, byte_offset, num_records, compression=records.layout.compression
+        ).map(lambda serialized: tf.gather(serialized, rows))
     )
-    # One block ahead, or the step would wait at each block's edge for the next to be parsed.
-    batches = blocks.prefetch(1).rebatch(batch_size, drop_remainder=True)
-    if masking is not None:
-
-        def mask_anew(index: tf.Tensor, batch: Batch) -> Batch:
-            first = first_position + index * batch_size
-            keys = dynamic_masking.record_keys(
-                first + tf.range(batch_size, dtype=tf.int64),
-                seed=seed,
-                seq_length=records.layout.max_seq_length,
-            )
-            return dynamic_masking.mask_anew(batch, keys, masking=masking)
-
-        batches = batches.enumerate().map(mask_anew)
-    return batches.prefetch(2)
-
-
-def evaluation_batches(
-    records: Records, *, batch_size: int, num_replicas: int = 1
-) -> tf.data.Dataset:
-    """Returns all records once, in file order, as batches of equal size.
-
-    The last batches are filled with records of zeros, so that their number is a multiple of
-    `num_replicas`; `example_weights` float32 [batch] is 1 for a record and 0 for filling.
-    """
-    filling = -records.num_records % (batch_size * num_replicas)
-    fields = ("path", "byte_offset", "num_records")
-    reads = tf.data.Dataset.from_tensor_slices(
-        tuple([getattr(block, field) for block in records.blocks] for field in fields)
-    )
-    dataset = reads.flat_map(
-        lambda path, byte_offset, num_records: _block(
-            path, byte_offset, num_records, layout=records.layout
-        ).map(_with_example_weights)
-    )
-    if filling:
-        zeros = {
-            name: tf.zeros([filling, *spec.shape[1:]], spec.dtype)
-            for name, spec in dataset.element_spec.items()
-        }
-        dataset = dataset.concatenate(tf.data.Dataset.from_tensors(zeros))
-    return dataset.rebatch(batch_size, drop_remainder=True).prefetch(2)
-
-
-def blocks_at(records: Records, *, seed: int, position: int, num_records: int) -> list[int]:
-    """Returns the blocks, each once, that hold `num_records` records from `position` on."""
-    found: list[int] = []
-    for index, rows in _epochs(records, seed=seed, position=position):
-        found.append(index)
-        num_records -= len(rows)
-        if num_records <= 0 or len(set(found)) == len(records.blocks):
-            break
-    return list(dict.fromkeys(found))
+    # One block ahead, or the step would wait at each block's edge for the next to be read.
+    return blocks.prefetch(1)
 
 
 def _reads(
-    records: Records, *, seed: int, position: int
+    records: Records, order: RecordOrder, lane: int, position: int
 ) -> Iterator[tuple[str, int, int, np.ndarray]]:
-    for index, rows in _epochs(records, seed=seed, position=position):
+    for index, rows in order.reads(lane, position=position):
         block = records.blocks[index]
         yield block.path, block.byte_offset, block.num_records, rows
 
 
-def _epochs(records: Records, *, seed: int, position: int) -> Iterator[tuple[int, np.ndarray]]:
-    """Yields (block index, row order) without end, beginning in the middle where need be."""
-    epoch, to_skip = divmod(position, records.num_records)
-    while True:
-        for index in np.random.default_rng([seed, epoch]).permutation(len(records.blocks)):
-            num_rows = records.blocks[index].num_records
-            if to_skip >= num_rows:
-                to_skip -= num_rows
-                continue
-            rows = np.random.default_rng([seed, epoch, int(index)]).permutation(num_rows)
-            yield int(index), rows[to_skip:]
-            to_skip = 0
-        epoch += 1
-
-
 def _block(
-    path: tf.Tensor,
-    byte_offset: tf.Tensor,
-    num_records: tf.Tensor,
-    *,
-    layout: Layout,
+    path: tf.Tensor, byte_offset: tf.Tensor, num_records: tf.Tensor, *, compression: str
 ) -> tf.data.Dataset:
-    """Returns a data set of one element: all records of a block as columns.
+    """Returns a data set of one element: all records of a block, as strings [records].
 
     Only for use inside `flat_map`: the raw op cannot be serialised as a data set of its own.
     """
@@ -143,30 +227,28 @@ def _block(
     # argument, the raw op is public.
     variant = tf.raw_ops.TFRecordDatasetV2(
         filenames=tf.reshape(path, [1]),
-        compression_type=layout.compression,
+        compression_type=compression,
         buffer_size=tf.constant(READ_BUFFER_BYTES, tf.int64),
         byte_offsets=tf.cast(tf.reshape(byte_offset, [1]), tf.int64),
     )
     raw = tf.data.experimental.from_variant(variant, tf.TensorSpec([], tf.string))
-    return (
-        raw.take(num_records)
-        .batch(num_records)
-        .map(
-            lambda serialized: _columns(
-                serialized, path=path, num_records=num_records, layout=layout
-            )
+    # A file that ends before the block gives no batch, and the block would be passed over.
+    nothing = tf.data.Dataset.from_tensors(tf.zeros([0], tf.string))
+    batch = raw.take(num_records).batch(num_records).concatenate(nothing).take(1)
+
+    def check(serialized: tf.Tensor) -> tf.Tensor:
+        complete = tf.debugging.assert_equal(
+            tf.size(serialized, tf.int64), num_records, [path, "has fewer records than it had"]
         )
-    )
+        with tf.control_dependencies([complete]):
+            return tf.identity(serialized)
+
+    return batch.map(check)
 
 
-def _columns(
-    serialized: tf.Tensor, *, path: tf.Tensor, num_records: tf.Tensor, layout: Layout
-) -> dict[str, tf.Tensor]:
-    complete = tf.debugging.assert_equal(
-        tf.size(serialized, tf.int64), num_records, [path, "has fewer records than it had"]
-    )
-    with tf.control_dependencies([complete]):
-        parsed = tf.io.parse_example(serialized, layout.features())
+def _columns(serialized: tf.Tensor, layout: Layout) -> Batch:
+    """Returns records by BERT's feature names."""
+    parsed = tf.io.parse_example(serialized, layout.features())
     columns = {}
     for feature in FEATURES:
         values = parsed[stored_name(feature, layout.feature_names)]
@@ -175,6 +257,10 @@ def _columns(
     return columns
 
 
-def _with_example_weights(columns: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-    labels = columns["next_sentence_labels"]
-    return {**columns, "example_weights": tf.ones(tf.shape(labels))}
+def _record_of_zeros(layout: Layout) -> bytes:
+    example = tf.train.Example()
+    for name, feature in layout.features().items():
+        stored = example.features.feature[name]
+        values = stored.float_list if feature.dtype == tf.float32 else stored.int64_list
+        values.value.extend([0] * feature.shape[0])
+    return bytes(example.SerializeToString())

@@ -16,8 +16,20 @@ SECONDS_BETWEEN_LINES = 10.0  # of progress, where it does not go to a terminal
 class RunLog:
     """Writes the metrics of a run; holds its open files."""
 
-    def __init__(self, output_dir: str, *, resumed_at: int):
-        """Opens the log, dropping entries of steps that a resumed run will do again."""
+    def __init__(self, output_dir: str, *, resumed_at: int, writes: bool = True):
+        """Opens the log, dropping entries of steps that a resumed run will do again.
+
+        Args:
+            output_dir: the run's folder.
+            resumed_at: the step that the run goes on from.
+            writes: False where another worker does: then nothing is written or said.
+        """
+        self._writes = writes
+        self._evaluated_steps: set[int] = set()
+        if writes:
+            self._open(output_dir, resumed_at)
+
+    def _open(self, output_dir: str, resumed_at: int) -> None:
         self._path = os.path.join(output_dir, METRICS_FILE)
         self._events = tf.summary.create_file_writer(os.path.join(output_dir, "tensorboard"))
         self._on_terminal = sys.stdout.isatty()
@@ -32,11 +44,15 @@ class RunLog:
 
     def line(self, text: str) -> None:
         """Writes a line to the terminal."""
+        if not self._writes:
+            return
         say(text.ljust(self._progress_width))
         self._progress_width = 0
 
     def progress(self, text: str) -> None:
         """Shows where the run stands: in place on a terminal, as a line elsewhere."""
+        if not self._writes:
+            return
         if self._on_terminal:
             sys.stdout.write("\r" + text.ljust(self._progress_width))
             sys.stdout.flush()
@@ -51,6 +67,8 @@ class RunLog:
 
     def metrics(self, kind: str, *, stage: str, step: int, values: Mapping[str, float]) -> None:
         """Appends an entry to metrics.jsonl and to TensorBoard; `kind` is "train" or "eval"."""
+        if not self._writes:
+            return
         entry = {"kind": kind, "stage": stage, "step": step, **values}
         with tf.io.gfile.GFile(self._path, "a") as file:
             file.write(json.dumps(entry) + "\n")

@@ -1,18 +1,19 @@
 """All that can be checked, and must be there, before the first step of a run."""
 
+import contextlib
 import dataclasses
-import functools
 import importlib.metadata
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import tensorflow as tf
 
 from mslt_tf.config import PretrainingConfig
+from mslt_tf.distribution.workers import Workers
 from mslt_tf.errors import UserError
-from mslt_tf.pretraining import checkpointing, record_sets, stage_model
+from mslt_tf.pretraining import checkpointing, record_sets, stage_model, worker_setup
 from mslt_tf.pretraining.record_sets import RecordSets
 from mslt_tf.pretraining.run_log import RunLog, say
 from mslt_tf.stage_plan import StagePlan
@@ -25,7 +26,7 @@ class Run:
     """A run that is ready to train."""
 
     config: PretrainingConfig
-    strategy: tf.distribute.Strategy
+    workers: Workers
     records: RecordSets
     checkpoint: checkpointing.Checkpoint | None  # where it goes on
     initial_weights: stage_model.Weights | None  # of --init_checkpoint
@@ -37,16 +38,23 @@ class Run:
         return self.config.plan
 
     @property
+    def strategy(self) -> tf.distribute.Strategy:
+        """What each step is run under."""
+        return self.workers.strategy
+
+    @property
     def export(self) -> str:
         """Where the SavedModel goes."""
         return os.path.join(self.config.output_dir, "export")
 
     def save(self, state: tf.train.Checkpoint, step: int) -> None:
-        """Writes a checkpoint.
+        """Writes a checkpoint, if this worker is the chief.
 
         Raises:
             UserError: the folder cannot be written to, or the disk is full.
         """
+        if not self.workers.is_chief:
+            return
         folder = _checkpoint_folder(self.config)
         try:
             checkpointing.save(
@@ -73,11 +81,14 @@ def open_run(config: PretrainingConfig) -> Run:
     """
     if not config.output_dir:
         raise UserError("--output_dir is not set. Name the folder of this run.")
-    strategy = make_strategy(config)
-    _check_batches(config, strategy.num_replicas_in_sync)
-    _check_writable(config.output_dir)
-    records = record_sets.open_record_sets(config, report=say)
-    checkpoint = checkpointing.newest(_checkpoint_folder(config), report=say)
+    workers = worker_setup.start_workers(config)
+    _check_batches(config, workers.strategy.num_replicas_in_sync)
+    _check_writable(config.output_dir, workers)
+    worker_setup.check_shared_folder(workers, config.output_dir)
+    with _chief_first(workers):  # it keeps what it learns of foreign files for the others
+        records = record_sets.open_record_sets(config, report=say)
+    worker_setup.check_same(workers, _identity(config, records))
+    checkpoint = _newest_checkpoint(config, workers)
     if checkpoint:
         checkpointing.check_same_run(
             checkpoint,
@@ -86,29 +97,42 @@ def open_run(config: PretrainingConfig) -> Run:
             output_dir=config.output_dir,
         )
         _report_changed_settings(checkpoint, config)
-    _describe(config, records)
+    if workers.is_chief:
+        _describe(config, records)
     return Run(
         config=config,
-        strategy=strategy,
+        workers=workers,
         records=records,
         checkpoint=checkpoint,
         initial_weights=_initial_weights(config, checkpoint),
-        log=RunLog(config.output_dir, resumed_at=checkpoint.step if checkpoint else 0),
+        log=RunLog(
+            config.output_dir,
+            resumed_at=checkpoint.step if checkpoint else 0,
+            writes=workers.is_chief,
+        ),
     )
 
 
-def make_strategy(config: PretrainingConfig) -> tf.distribute.Strategy:
-    """Returns the distribution strategy: all devices of this machine, or the first."""
-    gpus = tf.config.list_logical_devices("GPU")
-    devices = [device.name for device in gpus or tf.config.list_logical_devices("CPU")]
-    if config.distribution_strategy == "one_device":
-        return tf.distribute.OneDeviceStrategy(devices[0])
-    return _mirrored_strategy(tuple(devices))
+@contextlib.contextmanager
+def _chief_first(workers: Workers) -> Iterator[None]:
+    """Lets the other workers in when the chief is through."""
+    if not workers.is_chief:
+        workers.gather([0.0])
+    yield
+    if workers.is_chief:
+        workers.gather([0.0])
 
 
-@functools.cache  # two in a process would number their collectives alike, and mix up the tensors
-def _mirrored_strategy(devices: tuple[str, ...]) -> tf.distribute.Strategy:
-    return tf.distribute.MirroredStrategy(devices)
+def _newest_checkpoint(
+    config: PretrainingConfig, workers: Workers
+) -> checkpointing.Checkpoint | None:
+    """Returns the checkpoint that the chief finds; the others read the same."""
+    folder = _checkpoint_folder(config)
+    newest = checkpointing.newest(folder, report=say) if workers.is_chief else None
+    step = int(workers.of_chief(newest.step if newest else -1))
+    if step < 0 or newest:
+        return newest
+    return checkpointing.read(checkpointing.path_of(folder, step))
 
 
 def _check_batches(config: PretrainingConfig, num_replicas: int) -> None:
@@ -127,8 +151,8 @@ def _check_batches(config: PretrainingConfig, num_replicas: int) -> None:
             )
 
 
-def _check_writable(output_dir: str) -> None:
-    probe = os.path.join(output_dir, ".writable")
+def _check_writable(output_dir: str, workers: Workers) -> None:
+    probe = os.path.join(output_dir, f".writable_by_{workers.index}")
     try:
         tf.io.gfile.makedirs(output_dir)
         with tf.io.gfile.GFile(probe, "w") as file:

@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterator
 import tensorflow as tf
 
 from mslt_tf.config import PretrainingConfig
+from mslt_tf.distribution.gradient_sums import sum_over_replicas
 from mslt_tf.pretraining import losses, optimization
 from mslt_tf.pretraining.losses import Batch
 
 METRICS = ("masked_lm_loss", "sentence_pair_loss", "gradient_norm", "skipped_updates")
-BYTES_PER_PACK = 32 * 1024 * 1024  # of gradient per collective: sums overlap, none is huge
 ALL_FINITE = tf.int64.max
 
 # Takes an iterator of per-replica batches and a number of steps (int64 scalar, a tensor, or each
@@ -30,13 +30,16 @@ def make_train_steps(
     """Returns the function that trains `model`'s trainable variables for a number of steps."""
     compute_gradients = make_gradient_function(config, model=model, optimizer=optimizer)
     variables = model.trainable_variables
+    transport = tf.as_dtype(config.gradient_transport)
 
     def replica_step(batch: Batch) -> tuple[tf.Tensor, tf.Tensor]:
         context = tf.distribute.get_replica_context()
-        counts = _sum_over_replicas(context, list(losses.loss_counts(batch)))
+        counts = sum_over_replicas(context, losses.loss_counts(batch))
         seed = _dropout_seed(config.seed, global_step, context.replica_id_in_sync_group)
-        sums = _sum_over_replicas(context, compute_gradients(batch, counts, seed))
-        loss_sums, gradients = sums[:2], optimization.unscale_gradients(optimizer, sums[2:])
+        shares = compute_gradients(batch, counts, seed)
+        loss_sums = sum_over_replicas(context, shares[:2])
+        gradients = sum_over_replicas(context, shares[2:], transport=transport)
+        gradients = optimization.unscale_gradients(optimizer, gradients)
         gradients, norm = tf.clip_by_global_norm(gradients, optimization.CLIP_NORM)
         is_finite = tf.math.is_finite(norm)
         is_good = is_finite | optimization.can_recover(optimizer)
@@ -138,12 +141,3 @@ def _fold(seed: tf.Tensor, data: tf.Tensor | int) -> tf.Tensor:
     # 64 bits: with 32, some steps of a million would meet in the same folded seed.
     data = tf.cast(data, tf.int64)
     return tf.random.experimental.stateless_fold_in(seed, data, alg="philox")
-
-
-def _sum_over_replicas(
-    context: tf.distribute.ReplicaContext, tensors: list[tf.Tensor]
-) -> list[tf.Tensor]:
-    if context.num_replicas_in_sync == 1:
-        return tensors
-    options = tf.distribute.experimental.CommunicationOptions(bytes_per_pack=BYTES_PER_PACK)
-    return list(context.all_reduce(tf.distribute.ReduceOp.SUM, tensors, options))

@@ -4,33 +4,32 @@
 weights cross to the next stage, and the optimizer's state where the same variables go on training.
 """
 
-import contextlib
 import dataclasses
-import functools
 import gc
+import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 import tensorflow as tf
 
 from mslt_tf import cost_model
 from mslt_tf.config import PretrainingConfig
+from mslt_tf.distribution import gradient_sums
+from mslt_tf.distribution.workers import PEER_ERRORS, PEER_LOST_STATUS
 from mslt_tf.errors import UserError
 from mslt_tf.export import encoder
 from mslt_tf.pretraining import (
     checkpointing,
-    evaluation,
-    input_pipeline,
     optimization,
-    record_scan,
+    stage_input,
     stage_model,
     train_step,
 )
-from mslt_tf.pretraining.interruption import Interruption
-from mslt_tf.pretraining.record_files import Records
+from mslt_tf.pretraining.interruption import Interrupted, Interruption
 from mslt_tf.pretraining.run_log import say
 from mslt_tf.pretraining.run_setup import Run, open_run
+from mslt_tf.pretraining.stage_evaluation import make_evaluate_if_due
 from mslt_tf.pretraining.stage_meter import StageMeter
 from mslt_tf.stage_plan import Stage
 
@@ -62,39 +61,67 @@ def pretrain(config: PretrainingConfig) -> int:
     """Trains all stages of the plan, from the newest checkpoint if there is one, and exports.
 
     Returns:
-        The exit status: 0 when done, 128 + signal number when interrupted (state is saved).
+        The exit status: 0 when done, 128 + signal number when interrupted (state is saved),
+        PEER_LOST_STATUS when another worker is gone.
 
     Raises:
-        UserError: settings, data, memory, disk or the output folder are not as they must be.
+        UserError: settings, data, workers, memory, disk or the output folder are not as they must
+            be.
     """
     run = open_run(config)
     step = run.checkpoint.step if run.checkpoint else 0
     if step == run.plan.num_steps and encoder.exists(run.export):
         say(f"This run is done: {step:,} steps. Export: {run.export}")
         return 0
-    encoder.remove(run.export)  # of fewer steps, if this run was lengthened or begun anew
-    try:
-        return _train_stages(run, first_stage=run.plan.stage_at(max(step - 1, 0))[0])
-    except (tf.errors.ResourceExhaustedError, tf.errors.PermissionDeniedError) as error:
-        raise UserError(
-            f"the machine refused what the run needs: {error.message.splitlines()[0]}. If memory "
-            "is short, lower --micro_batch_size; if the disk is full or read-only, mend that. "
-            "Start again: the run goes on from its newest checkpoint."
-        ) from error
+    if run.workers.is_chief:
+        encoder.remove(run.export)  # of fewer steps, if this run was lengthened or begun anew
+    with Interruption(run.workers) as interruption:
+        try:
+            first_stage = run.plan.stage_at(max(step - 1, 0))[0]
+            return _train_stages(run, interruption, first_stage=first_stage)
+        except Interrupted:
+            run.log.line("Interrupted before there was anything new to save.")
+            return interruption.status
+        except PEER_ERRORS as error:
+            if run.workers.count == 1:
+                raise
+            sys.stderr.write(f"error: {run.workers.describe_loss(error)}\n")
+            return interruption.status or PEER_LOST_STATUS
+        except (tf.errors.ResourceExhaustedError, tf.errors.PermissionDeniedError) as error:
+            raise UserError(
+                f"the machine refused what the run needs: {error.message.splitlines()[0]}. If "
+                "memory is short, lower --micro_batch_size; if the disk is full or read-only, mend "
+                "that. Start again: the run goes on from its newest checkpoint."
+            ) from error
 
 
-def _train_stages(run: Run, *, first_stage: int) -> int:
+def check(config: PretrainingConfig) -> int:
+    """Checks all that `pretrain` would before its first step, and says so.
+
+    Raises:
+        UserError: as `pretrain`.
+    """
+    run = open_run(config)
+    where = f"goes on from {run.checkpoint.path}" if run.checkpoint else "begins anew"
+    run.log.line(
+        f"All is well: {run.workers.count} workers, {run.strategy.num_replicas_in_sync} devices, "
+        f"records and {config.output_dir} are as they must be. The run {where}."
+    )
+    return 0
+
+
+def _train_stages(run: Run, interruption: Interruption, *, first_stage: int) -> int:
     handover: Handover | None = None
-    with Interruption() as interruption:
-        for index in range(first_stage, len(run.plan.stages)):
-            checkpoint = run.checkpoint if index == first_stage else None
-            handover = train_stage(run, index, handover, interruption, checkpoint=checkpoint)
-            if interruption.status:
-                run.log.line("Interrupted; saved. The same command goes on from here.")
-                return interruption.status
-            gc.collect()  # the stage's variables are in reference cycles and fill the device
+    for index in range(first_stage, len(run.plan.stages)):
+        checkpoint = run.checkpoint if index == first_stage else None
+        handover = train_stage(run, index, handover, interruption, checkpoint=checkpoint)
+        if interruption.agree():
+            run.log.line("Interrupted; saved. The same command goes on from here.")
+            return interruption.stop
+        gc.collect()  # the stage's variables are in reference cycles and fill the device
     assert handover is not None  # a plan has stages
-    encoder.export(run.config, handover.weights, run.export)
+    if run.workers.is_chief:
+        encoder.export(run.config, handover.weights, run.export)
     run.log.line(f"Done. Export: {run.export}")
     return 0
 
@@ -121,7 +148,7 @@ def train_stage(
         parts = _start_stage(run, index, before, checkpoint)
     start = saved_step = int(parts.global_step.numpy())
     _announce(run, stage, step=start, first_step=run.plan.first_step(index))
-    evaluate_if_due = _make_evaluate_if_due(run, index, parts.model, interruption)
+    evaluate_if_due = make_evaluate_if_due(run, index, parts.model, interruption)
     if checkpoint:
         evaluate_if_due(start)  # the run may have ended between saving and evaluating
     step = start
@@ -129,9 +156,11 @@ def train_stage(
         if step == end or step % run.config.checkpoint_steps == 0:
             run.save(parts.checkpoint(), step)
             saved_step = step
+            interruption.has_unsaved_steps = step < end
         evaluate_if_due(step)
     if step > saved_step:
         run.save(parts.checkpoint(), step)
+    interruption.has_unsaved_steps = False
     keeps_optimizer = index + 1 < len(run.plan.stages) and run.plan.keeps_optimizer(index + 1)
     return Handover(
         weights=stage_model.weights_of(parts.model),
@@ -188,13 +217,13 @@ def _train(
         optimizer=parts.optimizer,
         global_step=parts.global_step,
     )
-    batches = _training_batches(run, stage, step)
+    batches = stage_input.training_batches(run, stage, step)
+    _announce_communication(run, stage, step, train_steps, batches)
     meter = StageMeter(config, index, run.log, optimizer_start=_optimizer_start(run, index))
     num_steps = 1  # the first call compiles; how long a step takes is seen after it
-    while step < end and not interruption.status:
+    while step < end and not interruption.agree():
         started = time.monotonic()
-        find_blocks = functools.partial(_blocks_read_by, run, step, num_steps, stage)
-        with _naming_damage(run.records.train[stage.seq_length], find_blocks):
+        with stage_input.naming_damage_of_training(run, stage, step, num_steps):
             totals, bad_step = train_steps(batches, tf.constant(num_steps, tf.int64))
             totals, bad_step = totals.numpy(), int(bad_step.numpy())
         if bad_step != train_step.ALL_FINITE:
@@ -203,10 +232,12 @@ def _train(
                 "Start again with a lower --learning_rate or more --num_warmup_steps: the run "
                 "goes on from its newest checkpoint."
             )
+        interruption.has_unsaved_steps = True
         step += num_steps
         meter.add(step, num_steps, totals, time.monotonic() - started)
         yield step
-        num_steps = _steps_to_next_stop(config, step, end, meter.seconds_per_step)
+        seconds_per_step = run.workers.largest(meter.seconds_per_step)  # clocks differ
+        num_steps = _steps_to_next_stop(config, step, end, seconds_per_step)
     meter.flush(step)
 
 
@@ -219,55 +250,11 @@ def _steps_to_next_stop(
     return max(1, min(next_stop - step, int(SECONDS_PER_CALL / seconds_per_step)))
 
 
-def _training_batches(run: Run, stage: Stage, step: int) -> Iterator:
-    batch_size = stage.batch_size // run.strategy.num_replicas_in_sync
-    # One global batch is num_replicas consecutive batches of the stream.
-    return iter(
-        run.strategy.distribute_datasets_from_function(
-            lambda _: input_pipeline.training_batches(
-                run.records.train[stage.seq_length],
-                seed=run.config.seed,
-                first_position=run.plan.sequences_before(step, seq_length=stage.seq_length),
-                batch_size=batch_size,
-                masking=run.records.masking,
-            )
-        )
-    )
-
-
 def _optimizer_start(run: Run, index: int) -> int:
     """Returns the global step at which the optimizer of stage `index` began."""
     while run.plan.keeps_optimizer(index):
         index -= 1
     return run.plan.first_step(index)
-
-
-def _make_evaluate_if_due(
-    run: Run, index: int, model: tf.keras.Model, interruption: Interruption
-) -> Callable[[int], None]:
-    """Returns a function that evaluates at the stage's end and every `eval_steps` steps, once."""
-    stage, end = run.plan.stages[index], run.plan.first_step(index + 1)
-    records = run.records.held_out.get(stage.seq_length)
-    if records is None:
-        return lambda step: None
-    evaluate = evaluation.make_evaluate(
-        run.strategy,
-        model,
-        records,
-        batch_size=run.config.eval_batch_size,
-        vocab_size=run.config.model.vocab_size,
-    )
-
-    def evaluate_if_due(step: int) -> None:
-        is_due = step == end or (run.config.eval_steps and step % run.config.eval_steps == 0)
-        if not is_due or run.log.has_evaluation(step):
-            return
-        with _naming_damage(records, lambda: range(len(records.blocks))):
-            values = evaluate(lambda: bool(interruption.status))
-        if values is not None:  # else interrupted: done when the run goes on
-            run.log.evaluation(stage=stage.name, step=step, values=values)
-
-    return evaluate_if_due
 
 
 def _announce(run: Run, stage: Stage, *, step: int, first_step: int) -> None:
@@ -280,21 +267,17 @@ def _announce(run: Run, stage: Stage, *, step: int, first_step: int) -> None:
     )
 
 
-def _blocks_read_by(run: Run, step: int, num_steps: int, stage: Stage) -> list[int]:
-    """Returns the training blocks that `num_steps` steps from `step` on may have read."""
-    return input_pipeline.blocks_at(
-        run.records.train[stage.seq_length],
-        seed=run.config.seed,
-        position=run.plan.sequences_before(step, seq_length=stage.seq_length),
-        num_records=(num_steps + input_pipeline.BATCHES_AHEAD) * stage.batch_size,
+def _announce_communication(
+    run: Run, stage: Stage, step: int, train_steps: train_step.TrainSteps, batches: Iterator
+) -> None:
+    """Says what the compiled step's collectives carry."""
+    if run.strategy.num_replicas_in_sync == 1:
+        return
+    traced = train_steps.get_concrete_function(batches, tf.constant(1, tf.int64))
+    found = gradient_sums.measure(traced, num_local_replicas=run.workers.num_local_replicas)
+    run.log.line(
+        f"{stage.name}: each update sums {found.num_bytes / 1e6:,.3f} MB per device over "
+        f"{run.strategy.num_replicas_in_sync} devices, in {found.num_collectives} collectives"
     )
-
-
-@contextlib.contextmanager
-def _naming_damage(records: Records, find_blocks: Callable[[], Iterable[int]]) -> Iterator[None]:
-    """Turns an error of the input into one that names the damaged file and record."""
-    try:
-        yield
-    except (tf.errors.DataLossError, tf.errors.NotFoundError, tf.errors.InvalidArgumentError):
-        record_scan.check_blocks([records.blocks[i] for i in find_blocks()], records.layout)
-        raise
+    values = {"bytes_per_update": found.num_bytes, "collectives": found.num_collectives}
+    run.log.metrics("communication", stage=stage.name, step=step, values=values)

@@ -4,23 +4,25 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mslt_tf.pretraining import evaluation, input_pipeline, record_files, run_setup, stage_model
+from mslt_tf.distribution import strategies
+from mslt_tf.distribution.workers import Workers
+from mslt_tf.pretraining import evaluation, input_pipeline, record_files, stage_model
 from tests import tiny
 
 
 @pytest.mark.multi_device
-@pytest.mark.parametrize("strategy_name", ["one_device", "mirrored"])
-def test_every_record_counts_once_whatever_the_batch(tmp_path, strategy_name):
+@pytest.mark.parametrize("all_devices", [False, True])
+def test_every_record_counts_once_whatever_the_batch(tmp_path, all_devices):
     pattern = tiny.write_random_shards(tmp_path / "r", sizes=(9, 4))
     records = record_files.open_records(
         [pattern], cache_path=str(tmp_path / "facts.json"), report=lambda line: None
     )
-    config = tiny.config(method="original", distribution_strategy=strategy_name)
-    strategy = run_setup.make_strategy(config)
-    with strategy.scope():
+    config = tiny.config(method="original")
+    workers = Workers(strategies.one_machine(all_devices=all_devices))
+    with workers.strategy.scope():
         model = stage_model.build(config, config.plan.stages[0])
     evaluate = evaluation.make_evaluate(
-        strategy, model, records, batch_size=5, vocab_size=config.model.vocab_size
+        workers, model, records, batch_size=5, vocab_size=config.model.vocab_size
     )
     assert evaluate(lambda: True) is None  # asked to stop
     found = evaluate(lambda: False)

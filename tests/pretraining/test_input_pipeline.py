@@ -1,4 +1,7 @@
-"""Batches as a function of (seed, position)."""
+"""Batches as a function of (seed, position), read in one lane by one worker.
+
+Several are in test_shared_reading.py.
+"""
 
 import dataclasses
 import itertools
@@ -6,13 +9,25 @@ import itertools
 import numpy as np
 import pytest
 
-from mslt_tf.pretraining import dynamic_masking, input_pipeline, record_files, record_scan
+from mslt_tf.pretraining import (
+    dynamic_masking,
+    input_pipeline,
+    record_files,
+    record_order,
+    record_scan,
+)
 from tests import tiny
 
 SIZES = (7, 5, 11)
 NUM_RECORDS = sum(SIZES)
 TOKEN = dynamic_masking.Masking(cls_id=2, sep_id=3, mask_id=4, vocab_size=tiny.VOCAB_SIZE)
 WHOLE_WORD = dataclasses.replace(TOKEN, continuation_ids=tuple(range(30, tiny.VOCAB_SIZE)))
+
+
+@pytest.fixture(autouse=True)
+def one_lane(monkeypatch):
+    """Where there are more, batches of another size come in another order."""
+    monkeypatch.setattr(record_order, "MAX_LANES", 1)
 
 
 @pytest.fixture(params=["", "GZIP"])
@@ -89,9 +104,8 @@ def test_a_batch_has_the_types_and_shapes_it_promises(records, masking):
 def test_evaluation_reads_each_record_once_and_fills_up_with_nothing(
     records, batch_size, num_replicas
 ):
-    dataset = input_pipeline.evaluation_batches(
-        records, batch_size=batch_size, num_replicas=num_replicas
-    )
+    share = input_pipeline.Share(num_replicas=num_replicas)
+    dataset = input_pipeline.evaluation_batches(records, batch_size=batch_size, share=share)
     batches = list(dataset.as_numpy_iterator())
     assert len(batches) % num_replicas == 0
     assert all(len(batch["input_ids"]) == batch_size for batch in batches)
@@ -115,10 +129,12 @@ def test_blocks_at_a_position_are_those_that_are_read_there(records):
     }
     for position in (0, 3, 20, 30):
         read_here = {block_of[number] for number in read(records, position=position, count=6)}
-        found = input_pipeline.blocks_at(records, seed=0, position=position, num_records=6)
+        found = input_pipeline.blocks_at(
+            records, seed=0, position=position, num_records=6, batch_size=1
+        )
         assert read_here == set(found)
         assert len(found) == len(set(found))
-    found = input_pipeline.blocks_at(records, seed=0, position=3, num_records=10_000)
+    found = input_pipeline.blocks_at(records, seed=0, position=3, num_records=10_000, batch_size=1)
     assert sorted(found) == list(range(len(records.blocks)))  # each once, over many epochs
 
 

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from mslt_tf.distribution import strategies
 from mslt_tf.pretraining import (
     input_pipeline,
     losses,
     optimization,
     record_files,
-    run_setup,
     stage_model,
     train_step,
 )
@@ -38,7 +38,6 @@ class Trained:
     def __init__(self, config, records, *, stage=0, strategy=None, num_batches=-1):
         self.strategy = strategy or tf.distribute.get_strategy()
         self.stage = config.plan.stages[stage]
-        batch_size = self.stage.batch_size // self.strategy.num_replicas_in_sync
         with self.strategy.scope():
             self.model = stage_model.build(config, self.stage)
             self.global_step = tf.Variable(
@@ -59,7 +58,11 @@ class Trained:
             global_step=self.global_step,
         )
         dataset = input_pipeline.training_batches(
-            records, seed=0, first_position=0, batch_size=batch_size
+            records,
+            seed=0,
+            first_position=0,
+            batch_size=self.stage.batch_size,
+            share=input_pipeline.Share(num_replicas=self.strategy.num_replicas_in_sync),
         )
         dataset = dataset.take(num_batches).repeat()
         self._batches = iter(self.strategy.distribute_datasets_from_function(lambda _: dataset))
@@ -67,6 +70,9 @@ class Trained:
     def train(self, num_steps):
         totals, bad_step = self._steps(self._batches, tf.constant(num_steps, tf.int64))
         return totals.numpy() / num_steps, int(bad_step)
+
+    def concrete_function(self):
+        return self._steps.get_concrete_function(self._batches, tf.constant(1, tf.int64))
 
     def weights(self):
         return {v.name: v.numpy() for v in self.model.variables}
@@ -175,7 +181,7 @@ def test_two_replicas_with_unequal_numbers_of_masked_tokens_give_the_same_update
     assert tf.reduce_sum(halves[0]) != tf.reduce_sum(halves[1])
     config = tiny.config(**NO_DROPOUT)
     one = Trained(config, records, stage=stage)
-    two_replicas = run_setup.make_strategy(tiny.config(distribution_strategy="mirrored"))
+    two_replicas = strategies.one_machine(all_devices=True)
     assert two_replicas.num_replicas_in_sync == 2
     two = Trained(config, records, stage=stage, strategy=two_replicas)
     np.testing.assert_allclose(two.train(3)[0], one.train(3)[0], rtol=1e-5)

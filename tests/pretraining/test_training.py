@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from mslt_tf.distribution import strategies
 from mslt_tf.errors import UserError
 from mslt_tf.export import encoder
 from mslt_tf.pretraining import checkpointing, evaluation, run_setup, training
@@ -51,7 +52,7 @@ def test_a_run_on_two_devices_goes_through_all_stages_and_then_is_done(
     config = tiny.config(
         **data, **TWO_LAYERS, output_dir=tmp_path, distribution_strategy="mirrored", eval_steps=5
     )
-    assert run_setup.make_strategy(config).num_replicas_in_sync == 2
+    assert strategies.one_machine(all_devices=True).num_replicas_in_sync == 2
     assert training.pretrain(config) == 0
     train = tiny.metrics(tmp_path, "train")
     assert [(e["stage"], e["step"]) for e in train] == [

@@ -1,0 +1,83 @@
+"""This process among the workers of a run, and how they decide something together.
+
+A worker is a process with its own devices. Workers do the same steps in lockstep, so whatever
+decides what comes next, be it a signal or a clock, must be agreed on first.
+"""
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from mslt_tf.distribution.cluster import Cluster
+
+PEER_LOST_STATUS = 75  # exit status, EX_TEMPFAIL of sysexits.h: start all workers again
+# What a collective ends with when another worker is gone, or does not answer any more.
+PEER_ERRORS = (
+    tf.errors.UnavailableError,
+    tf.errors.DeadlineExceededError,
+    tf.errors.AbortedError,
+    tf.errors.CancelledError,
+)
+
+
+class Workers:
+    """All workers of a run; with one of them, nothing is communicated."""
+
+    def __init__(self, strategy: tf.distribute.Strategy, cluster: Cluster | None = None):
+        """Takes the strategy of this process, and its cluster if it has more than one worker."""
+        self.strategy = strategy
+        self.cluster = cluster
+        self.index = cluster.index if cluster else 0
+        self.count = cluster.num_workers if cluster else 1
+        self._gather = tf.function(lambda values: strategy.gather(values, axis=0))
+
+    @property
+    def is_chief(self) -> bool:
+        """Whether this worker writes the run's files."""
+        return self.index == 0
+
+    @property
+    def num_local_replicas(self) -> int:
+        """How many devices this worker has."""
+        return self.strategy.num_replicas_in_sync // self.count
+
+    def gather(self, values: Sequence[float]) -> np.ndarray:
+        """Returns the values of all workers, float64 [workers, values]; all must call it.
+
+        Raises:
+            One of PEER_ERRORS: a worker is gone.
+        """
+        own = np.asarray(values, np.float64)[np.newaxis]
+        if self.count == 1:
+            return own
+        per_replica = self.strategy.experimental_distribute_values_from_function(
+            lambda context: tf.constant(own)
+        )
+        return self._gather(per_replica).numpy()[:: self.num_local_replicas]
+
+    def largest(self, value: float) -> float:
+        """Returns the largest of the workers' values."""
+        return float(self.gather([value]).max())
+
+    def of_chief(self, value: float) -> float:
+        """Returns the chief's value."""
+        return float(self.gather([value])[0, 0])
+
+    def names_of(self, indices: Sequence[int]) -> str:
+        """Returns the names of workers, for a message."""
+        return ", ".join(
+            self.cluster.name_of(i) if self.cluster else "this worker" for i in indices
+        )
+
+    def describe_loss(self, error: tf.errors.OpError) -> str:
+        """Returns what to tell the user when a collective ended with one of PEER_ERRORS."""
+        tasks = {int(task) for task in re.findall(r"/task:(\d+)", error.message)} - {self.index}
+        lost = self.names_of(sorted(tasks)) if tasks else "another worker"
+        return (
+            f"{lost} has ended, or cannot be reached any more; its own output says why. Nothing is "
+            "lost but the steps since the newest checkpoint. Start all workers again with the same "
+            f"command: the run goes on from there. (This worker's exit status is "
+            f"{PEER_LOST_STATUS}.)"
+        )

@@ -1,0 +1,106 @@
+"""Brings the workers of a run together, and checks that they see the same files."""
+
+import dataclasses
+import hashlib
+import importlib.metadata
+import json
+import os
+import random
+from typing import Any
+
+import tensorflow as tf
+
+from mslt_tf.config import PretrainingConfig
+from mslt_tf.distribution import cluster, peer_check, strategies
+from mslt_tf.distribution.workers import Workers
+from mslt_tf.errors import UserError
+from mslt_tf.pretraining.run_log import say
+
+PATH_FLAGS = (  # machines may have other names for the same files
+    "output_dir",
+    "train_records",
+    "eval_records",
+    "long_train_records",
+    "long_eval_records",
+    "vocab_file",
+    "init_checkpoint",
+)
+
+
+def start_workers(config: PretrainingConfig) -> Workers:
+    """Finds the devices, and with several workers reaches all of them first.
+
+    Raises:
+        UserError: the environment names no cluster, a worker is missing or has other settings, or
+            there is no such TPU.
+    """
+    if config.distribution_strategy == "multi_worker_mirrored":
+        found = cluster.find_cluster(os.environ)
+        if found.num_workers > 1:
+            peer_check.check_peers(
+                found, facts=_facts(config), time_limit=config.peer_timeout, report=say
+            )
+        return Workers(strategies.multi_worker(found), found)
+    if config.distribution_strategy == "tpu":
+        return Workers(strategies.tpu(config.tpu))
+    all_devices = config.distribution_strategy == "mirrored"
+    return Workers(strategies.one_machine(all_devices=all_devices))
+
+
+def _facts(config: PretrainingConfig) -> dict[str, str]:
+    """Returns what must be equal on all workers, beside the files."""
+    settings = dataclasses.asdict(config)
+    facts = {name: json.dumps(v) for name, v in settings.items() if name not in PATH_FLAGS}
+    facts["TensorFlow"] = tf.__version__
+    facts["mslt_tf"] = importlib.metadata.version("mslt_tf")
+    facts["GPUs"] = str(len(tf.config.list_physical_devices("GPU")))
+    return facts
+
+
+def check_shared_folder(workers: Workers, folder: str) -> None:
+    """Checks that all workers see one and the same folder; all must call it.
+
+    Raises:
+        UserError: names those that do not.
+    """
+    if workers.count == 1:
+        return
+    path, token = os.path.join(folder, ".shared"), float(random.getrandbits(48))
+    if workers.is_chief:
+        with tf.io.gfile.GFile(path, "w") as file:
+            file.write(str(token))
+    token = workers.of_chief(token)
+    answers = workers.gather([_has_content(path, str(token))])[:, 0]
+    if workers.is_chief:
+        tf.io.gfile.remove(path)
+    blind = [index for index, answer in enumerate(answers) if not answer]
+    if blind:
+        raise UserError(
+            f"{workers.names_of(blind)} cannot see what worker 0 writes to --output_dir {folder}. "
+            "Give a folder on a file system that all workers share: they go on from the same "
+            "checkpoint."
+        )
+
+
+def _has_content(path: str, content: str) -> bool:
+    if not tf.io.gfile.exists(path):
+        return False
+    with tf.io.gfile.GFile(path) as file:
+        return file.read() == content
+
+
+def check_same(workers: Workers, identity: dict[str, Any]) -> None:
+    """Checks that all workers have the same model, stages and data; all must call it.
+
+    Raises:
+        UserError: names those whose data differ from the chief's.
+    """
+    text = json.dumps(identity, sort_keys=True)
+    number = float(int(hashlib.sha256(text.encode()).hexdigest()[:12], 16))  # exact in a float64
+    numbers = workers.gather([number])[:, 0]
+    others = [index for index, value in enumerate(numbers) if value != numbers[0]]
+    if others:
+        raise UserError(
+            f"{workers.names_of(others)} found other records than worker 0. All workers need the "
+            "same record files: compare --train_records on these machines."
+        )

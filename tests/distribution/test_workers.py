@@ -1,0 +1,175 @@
+"""Real workers on loopback: killed, stopped, frozen, missing, different, fewer or more than before."""
+
+import os
+import signal
+import time
+
+import pytest
+
+from tests import process_groups, tiny
+from tests.distribution import worker_processes
+from tests.distribution.test_same_mathematics import weights_at
+from tests.pretraining.test_crashes import assert_bit_identical
+
+NUM_STEPS = 300
+SETTINGS = {
+    "num_hidden_layers": 2,
+    "num_stages": 2,
+    "num_train_steps": NUM_STEPS,  # stages of 120, 120 and 60
+    "train_batch_size": 12,
+    "hidden_dropout_prob": 0.3,
+    "checkpoint_steps": 20,
+    "num_checkpoints_kept": 100,
+    "log_steps": 20,
+}
+SECONDS_TO_NOTICE_A_KILL = 5.0  # its connections are closed
+SECONDS_TO_NOTICE_A_FREEZE = 30.0  # TensorFlow's heartbeat, 10 s, and leaving
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data")
+    return {
+        "train_records": tiny.write_random_shards(folder / "train", sizes=(30,) * 12),
+        "eval_records": tiny.write_random_shards(folder / "eval", seed=1, sizes=(21,)),
+    }
+
+
+@pytest.fixture(scope="module")
+def undisturbed(data, tmp_path_factory):
+    """The run's folder of two workers."""
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    worker_processes.run(folder, {**SETTINGS, **data}, count=2)
+    return folder
+
+
+def start_until(folder, settings, step, *, count=2):
+    """Starts workers and returns them when the checkpoint of this step is there."""
+    workers = worker_processes.start(folder, settings, count=count)
+    checkpoint = folder / "checkpoints" / f"step-{step:08d}"
+    process_groups.wait_until(
+        lambda: checkpoint.exists() or any(worker.poll() is not None for worker in workers),
+        timeout=worker_processes.SECONDS,
+    )
+    assert checkpoint.exists(), worker_processes.wait(workers)
+    return workers
+
+
+def wait_for(worker, seconds):
+    """Returns how a worker ended and how long that took."""
+    began = time.monotonic()
+    (ended,) = worker_processes.wait([worker], timeout=seconds)
+    return ended, time.monotonic() - began
+
+
+@pytest.mark.slow
+def test_killed_workers_resume_bit_identical_and_the_one_left_says_what_to_do(
+    data, undisturbed, tmp_path, record_property
+):
+    settings = {**SETTINGS, **data}
+    both = start_until(tmp_path, settings, 60)
+    for worker in both:
+        worker.kill()
+    worker_processes.wait(both)
+    for step, killed in ((140, 1), (200, 0)):  # the other one, then the chief
+        workers = start_until(tmp_path, settings, step)
+        workers[killed].kill()
+        left, seconds = wait_for(workers[1 - killed], SECONDS_TO_NOTICE_A_KILL)
+        worker_processes.wait([workers[killed]])
+        record_property(f"seconds_to_notice_worker_{killed}", seconds)
+        assert left.status == 75
+        assert f"error: worker {killed} (127.0.0.1:" in left.errors
+        assert "Start all workers again with the same command" in left.errors
+        assert "Traceback" not in left.errors
+    worker_processes.run(tmp_path, settings, count=2)
+    assert_bit_identical(weights_at(tmp_path, NUM_STEPS), weights_at(undisturbed, NUM_STEPS))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("frozen", [0, 1])
+def test_a_worker_that_does_not_answer_is_given_up(data, tmp_path, frozen, record_property):
+    workers = start_until(tmp_path, {**SETTINGS, **data, "num_train_steps": 100_000}, 40)
+    workers[frozen].send_signal(signal.SIGSTOP)
+    left, seconds = wait_for(workers[1 - frozen], SECONDS_TO_NOTICE_A_FREEZE)
+    workers[frozen].kill()
+    worker_processes.wait([workers[frozen]])
+    record_property("seconds_to_notice", seconds)
+    assert left.status == 75
+    assert "has ended, or cannot be reached any more" in left.errors
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)], ids=["SIGTERM", "SIGINT"]
+)
+def test_a_signal_to_one_worker_saves_and_stops_all_within_ten_seconds(
+    data, undisturbed, tmp_path, number, status
+):
+    settings = {**SETTINGS, **data, "checkpoint_steps": 100_000, "log_steps": 1}
+    workers = worker_processes.start(tmp_path, settings, count=2)
+    metrics = tmp_path / "metrics.jsonl"
+    process_groups.wait_until(
+        lambda: metrics.exists() and metrics.read_text().count("train") > 20,
+        timeout=worker_processes.SECONDS,
+    )
+    workers[1].send_signal(number)
+    ended = worker_processes.wait(workers, timeout=10)
+    assert [worker.status for worker in ended] == [status, status]
+    assert "Interrupted; saved" in ended[0].output
+    worker_processes.run(tmp_path, settings, count=2)
+    assert_bit_identical(weights_at(tmp_path, NUM_STEPS), weights_at(undisturbed, NUM_STEPS))
+
+
+@pytest.mark.slow
+def test_a_run_of_two_workers_goes_on_with_one_and_with_three(data, tmp_path):
+    settings = {**SETTINGS, **data, "hidden_dropout_prob": 0, "attention_probs_dropout_prob": 0}
+    worker_processes.run(tmp_path / "whole", settings, count=1)
+    workers = start_until(tmp_path / "run", settings, 60)
+    for count in (1, 3):
+        for worker in workers:
+            worker.send_signal(signal.SIGTERM)
+        worker_processes.wait(workers)
+        workers = worker_processes.start(tmp_path / "run", settings, count=count)
+        if count == 1:
+            target = tmp_path / "run" / "checkpoints" / "step-00000160"
+            process_groups.wait_until(target.exists, timeout=worker_processes.SECONDS)
+    assert [worker.status for worker in worker_processes.wait(workers)] == [0, 0, 0]
+    ours, theirs = tiny.metrics(tmp_path / "run", "eval"), tiny.metrics(tmp_path / "whole", "eval")
+    for ours_then, theirs_then in zip(ours, theirs, strict=True):
+        assert ours_then["step"] == theirs_then["step"]
+        assert ours_then["masked_lm_loss"] == pytest.approx(theirs_then["masked_lm_loss"], rel=1e-4)
+
+
+@pytest.mark.slow
+def test_slurms_variables_do_as_well_as_tf_config(data, tmp_path):
+    job = {
+        "TF_CONFIG": "",
+        "SLURM_JOB_ID": str(os.getpid()),
+        "SLURM_STEP_NODELIST": "localhost",
+        "SLURM_STEP_TASKS_PER_NODE": "2",
+        "SLURM_NTASKS": "2",
+    }
+    settings = {**SETTINGS, **data, "check_cluster": True}
+    ended = worker_processes.wait(
+        worker_processes.start(
+            tmp_path,
+            settings,
+            count=2,
+            environments=[{**job, "SLURM_PROCID": str(index)} for index in range(2)],
+        )
+    )
+    assert [worker.status for worker in ended] == [0, 0], ended
+    assert "All is well: 2 workers, 2 devices" in ended[0].output
+    assert not (tmp_path / "checkpoints").exists()
+
+
+@pytest.mark.slow
+def test_workers_that_are_missing_or_differ_are_named_before_anything_is_built(data, tmp_path):
+    settings = {**SETTINGS, **data, "peer_timeout": 8}
+    first, second = worker_processes.start(tmp_path, settings, count=2)
+    second.kill()
+    alone, _ = wait_for(first, 60)
+    worker_processes.wait([second])
+    assert alone.status == 2
+    assert "worker 1 (127.0.0.1:" in alone.errors
+    assert "not reached" in alone.errors

@@ -1,0 +1,91 @@
+"""Starts real workers of `mslt_tf.run_pretraining` on loopback."""
+
+import dataclasses
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from tests import process_groups, tiny
+
+PROJECT = Path(__file__).parents[2]
+SECONDS = 240.0  # no run here takes longer
+
+
+@dataclasses.dataclass
+class Ended:
+    """How a worker ended."""
+
+    status: int
+    output: str
+    errors: str
+
+
+def free_addresses(count: int) -> list[str]:
+    """Returns addresses on loopback that nobody listens on."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    addresses = [f"127.0.0.1:{each.getsockname()[1]}" for each in sockets]
+    for each in sockets:
+        each.close()
+    return addresses
+
+
+def command(output_dir: Path, settings: Mapping[str, object], *, program: str = "") -> list[str]:
+    """Returns the command line of a run of the tiny model."""
+    flags = {**tiny.FLAGS, **settings, "output_dir": output_dir}
+    arguments = [f"--{name}={value}" for name, value in flags.items()]
+    start = ["-c", program] if program else ["-m", "mslt_tf.run_pretraining"]
+    return [sys.executable, *start, *arguments]
+
+
+def start(
+    output_dir: Path,
+    settings: Mapping[str, object],
+    *,
+    count: int,
+    environments: list[dict[str, str]] | None = None,
+) -> list[subprocess.Popen[str]]:
+    """Starts `count` workers of one run, by TF_CONFIG unless environments are given."""
+    if environments is None:
+        cluster = {"worker": free_addresses(count)}
+        environments = [
+            {"TF_CONFIG": json.dumps({"cluster": cluster, "task": {"type": "worker", "index": i}})}
+            for i in range(count)
+        ]
+    arguments = command(output_dir, {"distribution_strategy": "multi_worker_mirrored", **settings})
+    return [
+        process_groups.start(
+            arguments,
+            cwd=PROJECT,
+            env={**os.environ, **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        for environment in environments
+    ]
+
+
+def wait(processes: list[subprocess.Popen[str]], *, timeout: float = SECONDS) -> list[Ended]:
+    """Waits for all workers; kills all of them if one takes too long."""
+    ended = []
+    try:
+        for process in processes:
+            output, errors = process.communicate(timeout=timeout)
+            ended.append(Ended(process.returncode, output, errors))
+    finally:
+        for process in processes:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+    return ended
+
+
+def run(output_dir: Path, settings: Mapping[str, object], *, count: int) -> list[Ended]:
+    """Runs `count` workers to their end, all of which must be good."""
+    ended = wait(start(output_dir, settings, count=count))
+    for worker in ended:
+        assert worker.status == 0, worker.output + worker.errors
+    return ended
