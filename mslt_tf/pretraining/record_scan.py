@@ -6,6 +6,7 @@ hold one whole; gzip files cannot be entered in the middle and stay one block.
 
 import dataclasses
 import json
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal
@@ -13,6 +14,7 @@ from typing import Any, Literal
 import tensorflow as tf
 
 from mslt_tf.errors import UserError
+from mslt_tf.pretraining.run_log import naming_full_disk
 from mslt_tf.pretraining_example import (
     FEATURES,
     FeatureNames,
@@ -254,9 +256,10 @@ def _read_cache(path: str) -> dict[str, Any]:
 
 
 def _write_cache(path: str, cache: dict[str, Any]) -> None:
-    with tf.io.gfile.GFile(path + ".tmp", "w") as file:
-        json.dump(cache, file, indent=1)
-    tf.io.gfile.rename(path + ".tmp", path, overwrite=True)
+    with naming_full_disk(os.path.dirname(path)):
+        with tf.io.gfile.GFile(path + ".tmp", "w") as file:
+            json.dump(cache, file, indent=1)
+        tf.io.gfile.rename(path + ".tmp", path, overwrite=True)
 
 
 def _facts_from_dict(facts: dict[str, Any]) -> FileFacts:

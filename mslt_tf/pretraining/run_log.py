@@ -1,13 +1,16 @@
 """What a run says: lines and progress on the terminal, metrics.jsonl, TensorBoard events."""
 
+import contextlib
 import datetime
 import json
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import tensorflow as tf
+
+from mslt_tf.errors import UserError
 
 METRICS_FILE = "metrics.jsonl"
 SECONDS_BETWEEN_LINES = 10.0  # of progress, where it does not go to a terminal
@@ -26,8 +29,10 @@ class RunLog:
         """
         self._writes = writes
         self._evaluated_steps: set[int] = set()
+        self._output_dir = output_dir
         if writes:
-            self._open(output_dir, resumed_at)
+            with naming_full_disk(output_dir):
+                self._open(output_dir, resumed_at)
 
     def _open(self, output_dir: str, resumed_at: int) -> None:
         self._path = os.path.join(output_dir, METRICS_FILE)
@@ -66,18 +71,23 @@ class RunLog:
         return step in self._evaluated_steps
 
     def metrics(self, kind: str, *, stage: str, step: int, values: Mapping[str, float]) -> None:
-        """Appends an entry to metrics.jsonl and to TensorBoard; `kind` is "train" or "eval"."""
+        """Appends an entry to metrics.jsonl and to TensorBoard; `kind` is "train" or "eval".
+
+        Raises:
+            UserError: the disk is full, or a file cannot be written for another reason.
+        """
         if not self._writes:
             return
         entry = {"kind": kind, "stage": stage, "step": step, **values}
-        with tf.io.gfile.GFile(self._path, "a") as file:
-            file.write(json.dumps(entry) + "\n")
+        with naming_full_disk(self._output_dir):
+            with tf.io.gfile.GFile(self._path, "a") as file:
+                file.write(json.dumps(entry) + "\n")
+            with self._events.as_default(step=step):
+                for name, value in values.items():
+                    tf.summary.scalar(f"{kind}/{name}", value)
+            self._events.flush()
         if kind == "eval":
             self._evaluated_steps.add(step)
-        with self._events.as_default(step=step):
-            for name, value in values.items():
-                tf.summary.scalar(f"{kind}/{name}", value)
-        self._events.flush()
 
     def evaluation(self, *, stage: str, step: int, values: Mapping[str, float]) -> None:
         """Writes the results of an evaluation to the terminal and to the metrics."""
@@ -88,6 +98,23 @@ class RunLog:
             f"{values['masked_lm_accuracy']:.3f}; sentence accuracy "
             f"{values['sentence_pair_accuracy']:.3f}"
         )
+
+
+@contextlib.contextmanager
+def naming_full_disk(folder: str) -> Iterator[None]:
+    """Turns an error of writing to `folder` into one that says so.
+
+    Raises:
+        UserError: the disk is full, or the folder or a file of it cannot be written.
+    """
+    try:
+        yield
+    except tf.errors.OpError as error:
+        reason = error.message.splitlines()[0].rpartition("}} ")[2]  # without the op's name
+        raise UserError(
+            f"{folder} cannot be written to ({reason}). Make room or mend the folder and start "
+            "again; the run goes on from its newest checkpoint."
+        ) from error
 
 
 def say(text: str) -> None:

@@ -15,7 +15,7 @@ from mslt_tf.distribution.workers import Workers
 from mslt_tf.errors import UserError
 from mslt_tf.pretraining import checkpointing, record_sets, stage_model, worker_setup
 from mslt_tf.pretraining.record_sets import RecordSets
-from mslt_tf.pretraining.run_log import RunLog, say
+from mslt_tf.pretraining.run_log import RunLog, naming_full_disk, say
 from mslt_tf.stage_plan import StagePlan
 
 PACKAGES = ("tensorflow", "tensorflow-addons", "keras", "numpy")  # what results depend on
@@ -65,10 +65,11 @@ class Run:
                 settings=_settings(self.config),
                 num_kept=self.config.num_checkpoints_kept,
             )
-        except tf.errors.OpError as error:
+        except (tf.errors.OpError, OSError) as error:
+            reason = error.message if isinstance(error, tf.errors.OpError) else error
             raise UserError(
                 f"the checkpoint of step {step} could not be written to {folder} "
-                f"({error.message}). Make room or mend the folder and start again; the run goes "
+                f"({reason}). Make room or mend the folder and start again; the run goes "
                 "on from the checkpoint before."
             ) from error
 
@@ -222,9 +223,10 @@ def _describe(config: PretrainingConfig, records: RecordSets) -> None:
         "config.json": config.to_json(),
         "versions.json": json.dumps(versions, indent=2) + "\n",
     }
-    for name, text in texts.items():
-        with tf.io.gfile.GFile(os.path.join(config.output_dir, name), "w") as file:
-            file.write(text)
+    with naming_full_disk(config.output_dir):
+        for name, text in texts.items():
+            with tf.io.gfile.GFile(os.path.join(config.output_dir, name), "w") as file:
+                file.write(text)
     for length, train in records.train.items():
         num_read = config.plan.sequences_before(config.plan.num_steps, seq_length=length)
         say(

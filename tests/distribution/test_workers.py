@@ -1,6 +1,7 @@
-"""Real workers on loopback: killed, stopped, frozen, missing, different, fewer or more than before."""
+"""Real workers on loopback: killed, stopped, frozen, missing, different, fewer or more."""
 
 import os
+import re
 import signal
 import time
 
@@ -154,7 +155,6 @@ def test_slurms_variables_do_as_well_as_tf_config(data, tmp_path):
         worker_processes.start(
             tmp_path,
             settings,
-            count=2,
             environments=[{**job, "SLURM_PROCID": str(index)} for index in range(2)],
         )
     )
@@ -173,3 +173,31 @@ def test_workers_that_are_missing_or_differ_are_named_before_anything_is_built(d
     assert alone.status == 2
     assert "worker 1 (127.0.0.1:" in alone.errors
     assert "not reached" in alone.errors
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("difference", "message"),
+    [
+        ({"learning_rate": 0.5}, "0.5"),
+        ({"output_dir": "OTHER"}, "worker 1 .* cannot see what worker 0 writes"),
+        ({"train_records": "OTHER"}, "worker 1 .* found other records than worker 0"),
+    ],
+    ids=["flags", "output_dir", "records"],
+)
+def test_workers_that_differ_are_told(data, tmp_path, difference, message):
+    if "train_records" in difference:
+        difference = {"train_records": tiny.write_random_shards(tmp_path / "data", seed=9)}
+    ours = {**SETTINGS, **data, "output_dir": tmp_path / "run"}
+    theirs = ours | {
+        k: tmp_path / "elsewhere" if v == "OTHER" else v for k, v in difference.items()
+    }
+    environments = worker_processes.cluster_environments(2)
+    workers = [
+        *worker_processes.start(ours.pop("output_dir"), ours, environments=environments[:1]),
+        *worker_processes.start(theirs.pop("output_dir"), theirs, environments=environments[1:]),
+    ]
+    for worker in worker_processes.wait(workers):
+        assert worker.status == 2
+        assert re.search(message, worker.errors), worker.errors
+        assert "Traceback" not in worker.errors

@@ -33,6 +33,15 @@ def free_addresses(count: int) -> list[str]:
     return addresses
 
 
+def cluster_environments(count: int) -> list[dict[str, str]]:
+    """Returns what tells each of `count` workers who the workers are."""
+    cluster = {"worker": free_addresses(count)}
+    return [
+        {"TF_CONFIG": json.dumps({"cluster": cluster, "task": {"type": "worker", "index": index}})}
+        for index in range(count)
+    ]
+
+
 def command(output_dir: Path, settings: Mapping[str, object], *, program: str = "") -> list[str]:
     """Returns the command line of a run of the tiny model."""
     flags = {**tiny.FLAGS, **settings, "output_dir": output_dir}
@@ -45,16 +54,11 @@ def start(
     output_dir: Path,
     settings: Mapping[str, object],
     *,
-    count: int,
+    count: int = 0,
     environments: list[dict[str, str]] | None = None,
 ) -> list[subprocess.Popen[str]]:
-    """Starts `count` workers of one run, by TF_CONFIG unless environments are given."""
-    if environments is None:
-        cluster = {"worker": free_addresses(count)}
-        environments = [
-            {"TF_CONFIG": json.dumps({"cluster": cluster, "task": {"type": "worker", "index": i}})}
-            for i in range(count)
-        ]
+    """Starts `count` workers of one run, or one for each of the environments."""
+    environments = environments or cluster_environments(count)
     arguments = command(output_dir, {"distribution_strategy": "multi_worker_mirrored", **settings})
     return [
         process_groups.start(

@@ -216,7 +216,6 @@ def test_metrics_that_do_not_fit_the_disk_are_told(records, tmp_path, after_step
     assert newest(tmp_path)[0] >= 20
 
 
-@pytest.mark.xfail(strict=True, raises=tf.errors.ResourceExhaustedError, reason="not yet told")
 def test_a_disk_that_is_full_before_the_first_step_is_told(records, small_disk):
     """The disk grows page by page, until a run can begin."""
     settings = {**FLAGS, "train_records": records, "output_dir": small_disk / "run"}
@@ -235,7 +234,6 @@ def test_a_disk_that_is_full_before_the_first_step_is_told(records, small_disk):
         assert "\n" not in message
 
 
-@pytest.mark.xfail(strict=True, raises=OSError, reason="not yet told")
 def test_a_disk_that_says_it_is_full_only_when_files_must_reach_it_is_told(
     records, tmp_path, after_step_20, monkeypatch
 ):
@@ -248,7 +246,6 @@ def test_a_disk_that_says_it_is_full_only_when_files_must_reach_it_is_told(
     assert newest(tmp_path)[0] == 20
 
 
-@pytest.mark.xfail(strict=True, raises=tf.errors.OpError, reason="not yet told")
 def test_metrics_that_may_not_grow_are_told(records, tmp_path, after_step_20, limit_file_size):
     metrics = tmp_path / "metrics.jsonl"
 
