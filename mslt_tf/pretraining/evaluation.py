@@ -24,8 +24,7 @@ def make_evaluate(
     """Returns a function that evaluates `model` on every record once, without dropout.
 
     It takes a function that tells whether to stop, asked between batches and agreed on by all
-    workers, and returns
-    `masked_lm_loss` and `sentence_pair_loss` in nats, `masked_lm_accuracy`,
+    workers, and returns `masked_lm_loss` and `sentence_pair_loss` in nats, `masked_lm_accuracy`,
     `sentence_pair_accuracy`, and `unigram_entropy` in nats: the entropy of the masked tokens' own
     frequencies, the loss of the best guess that ignores all context.
 
@@ -37,11 +36,6 @@ def make_evaluate(
         vocab_size: of the model.
     """
     strategy, num_replicas = workers.strategy, workers.strategy.num_replicas_in_sync
-    share = input_pipeline.Share(
-        worker=workers.index,
-        num_workers=workers.count,
-        num_replicas=workers.num_local_replicas,
-    )
     num_steps = -(-records.num_records // (batch_size * num_replicas))
 
     @tf.function
@@ -56,7 +50,7 @@ def make_evaluate(
             strategy.distribute_datasets_from_function(
                 # Without an end: looking for it would cost a collective per step.
                 lambda _: input_pipeline.evaluation_batches(
-                    records, batch_size=batch_size, share=share
+                    records, batch_size=batch_size, share=input_pipeline.Share.of(workers)
                 ).repeat()
             )
         )

@@ -14,10 +14,12 @@ Blocks are held as they are stored; a worker parses the records of its slices on
 
 import dataclasses
 from collections.abc import Iterator
+from typing import Self
 
 import numpy as np
 import tensorflow as tf
 
+from mslt_tf.distribution.workers import Workers
 from mslt_tf.pretraining import dynamic_masking, record_order
 from mslt_tf.pretraining.dynamic_masking import Masking
 from mslt_tf.pretraining.losses import Batch
@@ -37,6 +39,11 @@ class Share:
     worker: int = 0
     num_workers: int = 1
     num_replicas: int = 1  # of this worker: its devices, each of which takes a batch
+
+    @classmethod
+    def of(cls, workers: Workers) -> Self:
+        """Returns this process's share."""
+        return cls(workers.index, workers.count, workers.num_local_replicas)
 
     def slice_of(self, batch_size: int) -> slice:
         """Returns the worker's part of a global batch.

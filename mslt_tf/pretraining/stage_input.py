@@ -13,12 +13,6 @@ from mslt_tf.stage_plan import Stage
 
 def training_batches(run: Run, stage: Stage, step: int) -> Iterator:
     """Returns this worker's batches from global step `step` on, one for each of its devices."""
-    workers = run.workers
-    share = input_pipeline.Share(
-        worker=workers.index,
-        num_workers=workers.count,
-        num_replicas=workers.num_local_replicas,
-    )
     return iter(
         run.strategy.distribute_datasets_from_function(
             lambda _: input_pipeline.training_batches(
@@ -26,7 +20,7 @@ def training_batches(run: Run, stage: Stage, step: int) -> Iterator:
                 seed=run.config.seed,
                 first_position=run.plan.sequences_before(step, seq_length=stage.seq_length),
                 batch_size=stage.batch_size,
-                share=share,
+                share=input_pipeline.Share.of(run.workers),
                 masking=run.records.masking,
             )
         )
