@@ -98,5 +98,7 @@ def build_bert(
 def _inputs() -> dict[str, tf.Tensor]:
     names = ("input_ids", "input_mask", "segment_ids", "masked_lm_positions")
     inputs = {name: tf.keras.Input([None], dtype=tf.int32, name=name) for name in names}
-    inputs["dropout_seed"] = tf.keras.Input([], batch_size=2, dtype=tf.int64, name="dropout_seed")
+    # Not as a batch of two: under a strategy Keras would want to share that out to the replicas.
+    seed = tf.TensorSpec([2], tf.int64)
+    inputs["dropout_seed"] = tf.keras.Input(type_spec=seed, name="dropout_seed")
     return inputs

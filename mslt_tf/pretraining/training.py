@@ -221,23 +221,26 @@ def _train(
     _announce_communication(run, stage, step, train_steps, batches)
     meter = StageMeter(config, index, run.log, optimizer_start=_optimizer_start(run, index))
     num_steps = 1  # the first call compiles; how long a step takes is seen after it
-    while step < end and not interruption.agree():
-        started = time.monotonic()
-        with stage_input.naming_damage_of_training(run, stage, step, num_steps):
-            totals, bad_step = train_steps(batches, tf.constant(num_steps, tf.int64))
-            totals, bad_step = totals.numpy(), int(bad_step.numpy())
-        if bad_step != train_step.ALL_FINITE:
-            raise UserError(
-                f"the loss or its gradient is not finite at step {bad_step} (stage {stage.name}). "
-                "Start again with a lower --learning_rate or more --num_warmup_steps: the run "
-                "goes on from its newest checkpoint."
-            )
-        interruption.has_unsaved_steps = True
-        step += num_steps
-        meter.add(step, num_steps, totals, time.monotonic() - started)
-        yield step
-        seconds_per_step = run.workers.largest(meter.seconds_per_step)  # clocks differ
-        num_steps = _steps_to_next_stop(config, step, end, seconds_per_step)
+    try:
+        while step < end and not interruption.agree():
+            started = time.monotonic()
+            with stage_input.naming_damage_of_training(run, stage, step, num_steps):
+                totals, bad_step = train_steps(batches, tf.constant(num_steps, tf.int64))
+                totals, bad_step = totals.numpy(), int(bad_step.numpy())
+            if bad_step != train_step.ALL_FINITE:
+                raise UserError(
+                    f"the loss or its gradient is not finite at step {bad_step} (stage "
+                    f"{stage.name}). Start again with a lower --learning_rate or more "
+                    "--num_warmup_steps: the run goes on from its newest checkpoint."
+                )
+            interruption.has_unsaved_steps = True
+            step += num_steps
+            meter.add(step, num_steps, totals, time.monotonic() - started)
+            yield step
+            seconds_per_step = run.workers.largest(meter.seconds_per_step)  # clocks differ
+            num_steps = _steps_to_next_stop(config, step, end, seconds_per_step)
+    finally:
+        del batches  # alive when the program ends, its reader may wait for Python for ever
     meter.flush(step)
 
 

@@ -134,7 +134,8 @@ def test_a_run_of_two_workers_goes_on_with_one_and_with_three(data, tmp_path):
         if count == 1:
             target = tmp_path / "run" / "checkpoints" / "step-00000160"
             process_groups.wait_until(target.exists, timeout=worker_processes.SECONDS)
-    assert [worker.status for worker in worker_processes.wait(workers)] == [0, 0, 0]
+    ended = worker_processes.wait(workers)
+    assert [worker.status for worker in ended] == [0, 0, 0], ended
     ours, theirs = tiny.metrics(tmp_path / "run", "eval"), tiny.metrics(tmp_path / "whole", "eval")
     for ours_then, theirs_then in zip(ours, theirs, strict=True):
         assert ours_then["step"] == theirs_then["step"]
