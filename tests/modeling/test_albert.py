@@ -110,8 +110,7 @@ def test_more_blocks_than_groups_are_refused(num_blocks):
 
 def _count_parameters(num_groups: int, num_blocks: int) -> int:
     config = ModelConfig(vocab_size=30_000, embedding_size=128, num_hidden_groups=num_groups)
-    with tf.Graph().as_default():  # a graph allocates no variables
-        return build_bert(config, num_blocks=num_blocks).count_params()
+    return build_bert(config, num_blocks=num_blocks).count_params()
 
 
 def _shared_and_unshared(num_blocks: int):
