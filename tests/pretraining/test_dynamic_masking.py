@@ -13,6 +13,7 @@ from mslt_tf.pretraining import (
     checkpointing,
     dynamic_masking,
     run_setup,
+    stage_input,
     training,
 )
 from tests import tiny
@@ -283,7 +284,7 @@ def test_two_devices_share_the_batch_that_one_would_read(data, tmp_path):
     for strategy in ("one_device", "mirrored"):
         flags = {**data, **FLAGS, "distribution_strategy": strategy, "output_dir": tmp_path}
         run = run_setup.open_run(tiny.config(**flags))
-        batches = training._training_batches(run, run.plan.stages[0], 7)
+        batches = stage_input.training_batches(run, run.plan.stages[0], 7)
         parts = [run.strategy.experimental_local_results(next(batches)) for _ in range(2)]
         assert len(parts[0]) == run.strategy.num_replicas_in_sync
         parts = list(itertools.chain(*parts))

@@ -10,7 +10,8 @@ import tensorflow as tf
 
 from mslt_tf.errors import UserError
 from mslt_tf.export import encoder
-from mslt_tf.pretraining import input_pipeline, run_setup, stage_model, training
+from mslt_tf.pretraining import input_pipeline, run_setup, stage_input, stage_model, training
+from mslt_tf.pretraining.interruption import Interruption
 from tests import tiny
 
 # Stages of 2, 2, 3 and 3 steps, the last at the greater length.
@@ -230,7 +231,9 @@ def test_every_method_and_albert_cross_lengths(
     watch(monkeypatch, tmp_path)
     last = len(config.plan.stages) - 1
     # The last two alone, from initial weights: growth has tests of its own.
-    assert training._train_stages(run_setup.open_run(config), first_stage=last - 1) == 0
+    run = run_setup.open_run(config)
+    with Interruption(run.workers) as interruption:
+        assert training._train_stages(run, interruption, first_stage=last - 1) == 0
     before, after = (state_at(tmp_path / "run", step) for step in (CROSSING, END))
     assert_bit_identical(state(tmp_path / f"start-{last}"), before)
     fresh = state(tmp_path / f"start-{last - 1}")[POSITIONS]
@@ -250,13 +253,13 @@ def test_the_long_stage_reads_each_of_its_own_records_once(train_data, tmp_path)
     flags = {**train_data, "long_train_records": tmp_path / "a"}
     run = run_setup.open_run(tiny.config(**flags, **FLAGS, output_dir=tmp_path / "run"))
     short, long = run.plan.stages[-2:]
-    batches = training._training_batches(run, long, CROSSING)
+    batches = stage_input.training_batches(run, long, CROSSING)
     read = [next(batches)["input_ids"].numpy() for _ in range(3)]
     assert [batch.shape for batch in read] == [(4, 32)] * 3
     assert sorted(np.concatenate(read)[:, 0]) == list(range(5, 17))
-    later = next(training._training_batches(run, long, CROSSING + 1))["input_ids"]
+    later = next(stage_input.training_batches(run, long, CROSSING + 1))["input_ids"]
     np.testing.assert_array_equal(later, read[1])
-    assert next(training._training_batches(run, short, CROSSING - 1))["input_ids"].shape == (8, 16)
+    assert next(stage_input.training_batches(run, short, CROSSING - 1))["input_ids"].shape == (8, 16)
 
 
 def test_a_long_record_that_breaks_during_a_run_is_named(whole, train_data, tmp_path):
