@@ -24,6 +24,7 @@ FLOORS = {
         "pretraining.checkpoint_files",
         "pretraining.dynamic_masking",
         "pretraining.input_pipeline",
+        "pretraining.lamb",
         "pretraining.losses",
         "pretraining.optimization",
         "pretraining.record_files",
@@ -51,7 +52,7 @@ FLOORS = {
     4: ("run_*",),
 }
 THIRD_PARTY_ON_FLOOR_0 = {"absl"}
-HOME_OF_TENSORFLOW_ADDONS = "mslt_tf.pretraining.optimization"
+HOME_OF_TENSORFLOW_ADDONS = "mslt_tf.pretraining.lamb"
 
 FOLDERS_WITH_CODE = (*PACKAGES, "tests", "benchmarks", "scripts")
 MAX_FILE_LINES = 300

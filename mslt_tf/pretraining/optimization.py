@@ -1,17 +1,12 @@
 """LAMB, its learning rate over the whole run, and which variables decay."""
 
-import warnings
 from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
 
 from mslt_tf.config import OptimizerConfig, Precision
-
-with warnings.catch_warnings():
-    # It announces its end of support at each import; setup.py pins the last release on purpose.
-    warnings.simplefilter("ignore")
-    import tensorflow_addons as tfa
+from mslt_tf.pretraining.lamb import Lamb
 
 # LayerNorm's gain and every bias: neither decayed nor layer-adapted, as in BERT and in LAMB's
 # reference implementation. A golden list in the tests says which variables this catches.
@@ -38,7 +33,7 @@ def make_optimizer(
         variables: what it will train; it keeps m and v for these only.
         precision: "float16" adds dynamic loss scaling.
     """
-    lamb = tfa.optimizers.LAMB(
+    lamb = Lamb(
         # A function, not a Keras schedule: that would count this optimizer's own updates, which
         # begin anew in every stage.
         learning_rate=lambda: learning_rate(global_step, config, first_step=first_step),
@@ -55,6 +50,29 @@ def make_optimizer(
     # Keras would make the slots in the first step; a checkpoint is restored before that.
     lamb._create_all_weights(list(variables))
     return lamb
+
+
+def apply_clipped(
+    optimizer: tf.keras.optimizers.legacy.Optimizer,
+    gradients: Sequence[tf.Tensor],
+    variables: Sequence[tf.Variable],
+    *,
+    norm: tf.Tensor,
+) -> None:
+    """Updates the variables by gradients that are scaled down to a global norm of `CLIP_NORM`.
+
+    Args:
+        optimizer: of `make_optimizer`.
+        gradients: summed over replicas, each of which must call this.
+        variables: as many.
+        norm: the global norm of the gradients, float32 scalar.
+    """
+    lamb = optimizer.inner_optimizer if _scales_loss(optimizer) else optimizer
+    lamb.gradient_scale = CLIP_NORM / tf.maximum(norm, CLIP_NORM)
+    optimizer.apply_gradients(
+        zip(gradients, variables, strict=True),
+        experimental_aggregate_gradients=False,  # they are summed already
+    )
 
 
 def get_state(optimizer: tf.keras.optimizers.legacy.Optimizer) -> list[np.ndarray]:

@@ -40,15 +40,12 @@ def make_train_steps(
         loss_sums = sum_over_replicas(context, shares[:2])
         gradients = sum_over_replicas(context, shares[2:], transport=transport)
         gradients = optimization.unscale_gradients(optimizer, gradients)
-        gradients, norm = tf.clip_by_global_norm(gradients, optimization.CLIP_NORM)
+        norm = tf.linalg.global_norm(gradients)
         is_finite = tf.math.is_finite(norm)
         is_good = is_finite | optimization.can_recover(optimizer)
         is_good &= tf.math.is_finite(loss_sums[0] + loss_sums[1])
         bad_step = tf.where(is_good, ALL_FINITE, tf.identity(global_step))
-        # Already summed: the optimizer must not do it again.
-        optimizer.apply_gradients(
-            zip(gradients, variables, strict=True), experimental_aggregate_gradients=False
-        )
+        optimization.apply_clipped(optimizer, gradients, variables, norm=norm)
         global_step.assign_add(1)
         skipped = 1.0 - tf.cast(is_finite, tf.float32)
         return tf.stack([*loss_sums, tf.where(is_finite, norm, 0.0), skipped]), bad_step

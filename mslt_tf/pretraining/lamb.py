@@ -1,0 +1,84 @@
+"""LAMB (You et al. 2020, algorithm 2) as in tensorflow-addons, in a third of its passes over memory.
+
+The update is bound by memory, not by arithmetic: tensorflow-addons reads or writes each parameter
+and its slots about forty times, an operation after the other. Here XLA makes one pass of clipping,
+both moments and the update; then follow the two norms and the step itself.
+"""
+
+import warnings
+
+import tensorflow as tf
+
+with warnings.catch_warnings():
+    # It announces its end of support at each import; setup.py pins the last release on purpose.
+    warnings.simplefilter("ignore")
+    import tensorflow_addons as tfa
+
+
+class Lamb(tfa.optimizers.LAMB):
+    """tensorflow-addons' LAMB: the same hyperparameters, slots and, within rounding, weights.
+
+    Attributes:
+        gradient_scale: float32 scalar, multiplies every gradient. Set it before `apply_gradients`,
+            in the same trace: clipping then costs no pass of its own.
+    """
+
+    gradient_scale: tf.Tensor | float = 1.0
+
+    def _resource_apply_dense(
+        self, grad: tf.Tensor, var: tf.Variable, apply_state: dict | None = None
+    ) -> tf.Operation:
+        device_and_type = var.device, var.dtype.base_dtype
+        coefficients = (apply_state or {}).get(device_and_type)
+        coefficients = coefficients or self._fallback_apply_state(*device_and_type)
+        m, v = self.get_slot(var, "m"), self.get_slot(var, "v")
+        decay = coefficients["weight_decay"] if self._do_use_weight_decay(var) else 0.0
+        weights = tf.convert_to_tensor(var)
+        new_m, new_v, update = _moments_and_update(
+            grad,
+            weights,
+            tf.convert_to_tensor(m),
+            tf.convert_to_tensor(v),
+            tf.convert_to_tensor(self.gradient_scale),
+            coefficients["beta_1_t"],
+            coefficients["beta_2_t"],
+            1.0 - coefficients["beta_1_power"],
+            1.0 - coefficients["beta_2_power"],
+            coefficients["epsilon"],
+            tf.convert_to_tensor(decay, tf.float32),
+        )
+        ratio = _norm_ratio(weights, update) if self._do_layer_adaptation(var) else 1.0
+        with tf.control_dependencies([m.assign(new_m), v.assign(new_v)]):
+            # In place: another array of the weights' size would cost a pass.
+            return tf.raw_ops.ResourceApplyGradientDescent(
+                var=var.handle, alpha=ratio * coefficients["lr_t"], delta=update
+            )
+
+
+@tf.function(jit_compile=True)
+def _moments_and_update(
+    gradient: tf.Tensor,
+    weights: tf.Tensor,
+    m: tf.Tensor,
+    v: tf.Tensor,
+    gradient_scale: tf.Tensor,
+    beta_1: tf.Tensor,
+    beta_2: tf.Tensor,
+    bias_correction_1: tf.Tensor,
+    bias_correction_2: tf.Tensor,
+    epsilon: tf.Tensor,
+    weight_decay: tf.Tensor,
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Returns both moments and the update, before its scaling to the weights' norm."""
+    gradient = gradient * gradient_scale
+    m = m * beta_1 + gradient * (1.0 - beta_1)
+    v = v * beta_2 + gradient * gradient * (1.0 - beta_2)
+    update = (m / bias_correction_1) / (tf.sqrt(v / bias_correction_2) + epsilon)
+    return m, v, update + weight_decay * weights
+
+
+def _norm_ratio(weights: tf.Tensor, update: tf.Tensor) -> tf.Tensor:
+    """Returns the norm of the weights over that of the update, 1 where either is 0."""
+    weights_square, update_square = tf.nn.l2_loss(weights), tf.nn.l2_loss(update)
+    both_positive = (weights_square > 0) & (update_square > 0)
+    return tf.where(both_positive, tf.sqrt(weights_square / update_square), 1.0)
