@@ -234,7 +234,8 @@ def _define_run_flags(values: flags.FlagValues) -> None:
     boolean(
         "check_cluster",
         False,
-        "Check workers, data, disk and the newest checkpoint, and stop before the first step.",
+        "Check workers, data, disk and the newest checkpoint, and stop before the first step; "
+        "leaves no file behind.",
     )
     boolean(
         "dry_run", False, "Print plan and cost and stop: no data, no GPU, no TensorFlow needed."
@@ -255,7 +256,7 @@ def _define_device_flags(values: flags.FlagValues) -> None:
     flags.DEFINE_string(
         "tpu",
         "",
-        "local on a TPU virtual machine, grpc://HOST:PORT, or a name in Google Cloud.",
+        "local, on a TPU virtual machine; others cannot be fed from here.",
         flag_values=values,
     )
     flags.DEFINE_float(

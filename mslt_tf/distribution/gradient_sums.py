@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 import tensorflow as tf
 
 BYTES_PER_COLLECTIVE = 32 * 1024 * 1024  # the first sums are on their way while others wait
-_COLLECTIVES = ("CollectiveReduceV2", "CollectiveReduceV3", "NcclAllReduce", "CrossReplicaSum")
+_COLLECTIVES = ("CollectiveReduceV2", "CollectiveReduceV3", "NcclAllReduce")
+_COLLECTIVE_OF_TPUS = "CrossReplicaSum"  # one node stands for all cores
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,16 +83,22 @@ def measure(
 
     Args:
         function: with a loop over steps in it, or one step; each collective counts once.
-        num_local_replicas: devices of this worker; each has its own nodes in the graph.
+        num_local_replicas: devices of this worker; each has its own nodes in the graph, but not
+            on TPUs.
     """
-    sizes = list(_collective_bytes(function.graph.as_graph_def(add_shapes=True)))
-    return Communication(len(sizes) // num_local_replicas, sum(sizes) // num_local_replicas)
+    graph = function.graph.as_graph_def(add_shapes=True)
+    sizes = list(_bytes_of(_COLLECTIVES, graph))
+    of_tpus = list(_bytes_of((_COLLECTIVE_OF_TPUS,), graph))
+    return Communication(
+        len(sizes) // num_local_replicas + len(of_tpus),
+        sum(sizes) // num_local_replicas + sum(of_tpus),
+    )
 
 
-def _collective_bytes(graph: tf.compat.v1.GraphDef) -> Iterator[int]:
-    """Yields the bytes of each collective, in the graph itself and in all functions it calls."""
+def _bytes_of(names: Sequence[str], graph: tf.compat.v1.GraphDef) -> Iterator[int]:
+    """Yields the bytes of each such operation, in the graph and in all functions it calls."""
     bodies = [graph.node, *(function.node_def for function in graph.library.function)]
     for node in (node for body in bodies for node in body):
-        if node.op in _COLLECTIVES:
+        if node.op in names:
             shape = tf.TensorShape(node.attr["_output_shapes"].list.shape[0])
             yield shape.num_elements() * tf.as_dtype(node.attr["T"].type).size

@@ -2,14 +2,12 @@
 
 import functools
 import os
-import socket
+import signal
 
 import tensorflow as tf
 
 from mslt_tf.distribution.cluster import Cluster
 from mslt_tf.errors import UserError
-
-_SECONDS_TO_FIND_TPU = 5.0
 
 
 def one_machine(*, all_devices: bool) -> tf.distribute.Strategy:
@@ -35,51 +33,39 @@ def multi_worker(cluster: Cluster) -> tf.distribute.Strategy:
     by TensorFlow's coordination service, one that ended at once.
     """
     os.environ["TF_CONFIG"] = cluster.tf_config()
-    return tf.distribute.MultiWorkerMirroredStrategy()
+    strategy = tf.distribute.MultiWorkerMirroredStrategy()
+    # TensorFlow now takes SIGTERM for itself and does nothing with it: give it back to Python.
+    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGTERM))
+    return strategy
 
 
 def tpu(name: str) -> tf.distribute.Strategy:
-    """Returns a strategy for the cores of a TPU. Not yet run on one.
+    """Returns a strategy for the cores of a TPU of this machine. Not yet run on one.
+
+    The input is made by this process, so it can feed no TPU of other machines.
 
     Args:
-        name: "local" on a TPU virtual machine, grpc://HOST:PORT, or a name in Google Cloud.
+        name: "local", on a TPU virtual machine.
 
     Raises:
-        UserError: there is no such TPU.
+        UserError: another name, no TPU here, or one that several machines share.
     """
-    _check_tpu(name)
-    resolver = tf.distribute.cluster_resolver.TPUClusterResolver(tpu=name)
     if name != "local":
-        tf.config.experimental_connect_to_cluster(resolver)
-    tf.tpu.experimental.initialize_tpu_system(resolver)
-    return tf.distribute.TPUStrategy(resolver)
-
-
-def _check_tpu(name: str) -> None:
-    """Finds out at once what TensorFlow would try for minutes."""
-    if not name:
         raise UserError(
-            "--distribution_strategy=tpu needs --tpu: local on a TPU virtual machine, "
-            "grpc://HOST:PORT, or the TPU's name in Google Cloud."
+            f"--tpu is {name!r}, but only TPUs of the machine that the program runs on can be fed: "
+            "it must be local. Start the program on the TPU virtual machine, with --tpu=local."
         )
-    if name == "local":
-        if not tf.config.list_physical_devices("TPU"):
-            raise UserError(
-                "--tpu=local, but TensorFlow sees no TPU on this machine. Use a TPU virtual "
-                "machine with libtpu and TensorFlow's build for TPUs, or another "
-                "--distribution_strategy."
-            )
-        return
-    host, port = "metadata.google.internal", 80  # it says where a TPU of that name is
-    if name.startswith("grpc://"):
-        host, _, digits = name.removeprefix("grpc://").rpartition(":")
-        if not host or not digits.isdecimal():
-            raise UserError(f"--tpu={name} is no address. Give grpc://HOST:PORT.")
-        port = int(digits)
-    try:
-        socket.create_connection((host, port), timeout=_SECONDS_TO_FIND_TPU).close()
-    except (OSError, OverflowError, UnicodeError) as error:
+    if not tf.config.list_physical_devices("TPU"):
         raise UserError(
-            f"--tpu={name}: {host}:{port} cannot be reached ({error}). Names are known inside "
-            "Google Cloud only; give an address that answers, or another --distribution_strategy."
-        ) from error
+            "--tpu=local, but TensorFlow sees no TPU on this machine. Use a TPU virtual machine "
+            "with libtpu and TensorFlow's build for TPUs, or another --distribution_strategy."
+        )
+    resolver = tf.distribute.cluster_resolver.TPUClusterResolver(tpu=name)
+    tf.tpu.experimental.initialize_tpu_system(resolver)
+    strategy = tf.distribute.TPUStrategy(resolver)
+    if strategy.extended.num_hosts != 1:
+        raise UserError(
+            f"this TPU has {strategy.extended.num_hosts} machines, but each would read the same "
+            "records. Use one of a single machine, with up to eight cores."
+        )
+    return strategy

@@ -89,6 +89,16 @@ def test_a_step_carries_what_the_cost_model_says_and_no_more(records, sizes, sta
     assert found.num_bytes == expected.all_reduce_bytes(transport)
 
 
+def test_a_sum_over_the_cores_of_a_tpu_counts_once():
+    @tf.function
+    def run(values):
+        return tf.raw_ops.CrossReplicaSum(input=values, group_assignment=[[0, 1]])
+
+    concrete = run.get_concrete_function(tf.TensorSpec([25]))
+    found = gradient_sums.measure(concrete, num_local_replicas=2)
+    assert found == gradient_sums.Communication(num_collectives=1, num_bytes=4 * 25)
+
+
 def test_one_device_communicates_nothing(records):
     concrete = Trained(tiny.config(), records).concrete_function()
     found = gradient_sums.measure(concrete, num_local_replicas=1)
