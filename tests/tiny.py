@@ -1,8 +1,9 @@
 """A model of a few hundred parameters, its flags, and records of random tokens for it."""
 
 import json
+import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tensorflow as tf
@@ -13,6 +14,9 @@ from mslt_tf.config import PretrainingConfig
 from mslt_tf.dataset_info import DatasetInfo, Shard, hash_vocabulary
 from mslt_tf.pretraining_example import FEATURES, stored_name
 from mslt_tf.vocabulary import SPECIAL_TOKENS
+
+if TYPE_CHECKING:
+    from mslt_tf.pretraining import run_setup
 
 VOCAB_SIZE, SEQ_LENGTH, PREDICTIONS = 50, 16, 4
 LONG_SEQ_LENGTH, LONG_PREDICTIONS = 32, 6
@@ -54,6 +58,13 @@ def config_from(settings: dict[str, object]) -> PretrainingConfig:
     pretraining_flags.define_flags(values)
     values(["program", *(f"--{name}={value}" for name, value in settings.items())])
     return pretraining_flags.config_from_flags(values)
+
+
+def open_run(config: PretrainingConfig) -> "run_setup.Run":
+    """Returns a run that is ready to train, as the program would before its first step."""
+    from mslt_tf.pretraining import run_setup, worker_setup  # most tests need no part of them
+
+    return run_setup.open_run(config, worker_setup.start_workers(config))
 
 
 def record(
@@ -130,6 +141,14 @@ def write_random_shards(
     for index, size in enumerate(sizes):
         write_shard(folder / f"part-{index}.tfrecord", [make(rng) for _ in range(size)])
     return str(folder / "part-*.tfrecord")
+
+
+def damage(path: Path) -> None:
+    """Changes a bit of a file, as a failing disk would: its size and its time stay."""
+    content, stat = bytearray(path.read_bytes()), path.stat()
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
 
 
 def vocabulary() -> list[str]:

@@ -20,6 +20,8 @@ PEER_ERRORS = (
     tf.errors.AbortedError,
     tf.errors.CancelledError,
 )
+# An aborted collective has the code of whatever went wrong first, on any of the workers.
+_MARKS_OF_COLLECTIVES = ("Collective ops is aborted", "NCCL")
 
 
 class Workers:
@@ -47,7 +49,7 @@ class Workers:
         """Returns the values of all workers, float64 [workers, values]; all must call it.
 
         Raises:
-            One of PEER_ERRORS: a worker is gone.
+            tensorflow.errors.OpError: a worker is gone, see `has_lost_peer`.
         """
         own = np.asarray(values, np.float64)[np.newaxis]
         if self.count == 1:
@@ -71,8 +73,13 @@ class Workers:
             self.cluster.name_of(i) if self.cluster else "this worker" for i in indices
         )
 
+    def has_lost_peer(self, error: tf.errors.OpError) -> bool:
+        """Returns whether an error came of another worker, if nothing is wrong with this one."""
+        is_collective = any(mark in error.message for mark in _MARKS_OF_COLLECTIVES)
+        return self.count > 1 and (isinstance(error, PEER_ERRORS) or is_collective)
+
     def describe_loss(self, error: tf.errors.OpError) -> str:
-        """Returns what to tell the user when a collective ended with one of PEER_ERRORS."""
+        """Returns what to tell the user of an error for which `has_lost_peer`."""
         tasks = {int(task) for task in re.findall(r"/task:(\d+)", error.message)} - {self.index}
         lost = self.names_of(sorted(tasks)) if tasks else "another worker"
         return (

@@ -9,8 +9,10 @@ files where the CPU has no instructions for it.
 import errno
 import json
 import os
+import shutil
 import zlib
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
@@ -54,6 +56,20 @@ def read_sealed(folder: str) -> dict[str, Any]:
     except tf.errors.OpError as error:
         raise UserError(f"{folder} cannot be read ({error.message}). {_UNUSABLE}") from error
     return content
+
+
+def fingerprint(folder: str) -> str:
+    """Returns a number that tells a checkpoint from others: of `state.json`, hence of all files."""
+    return _crc32(os.path.join(folder, STATE_FILE))
+
+
+def room(folder: str) -> int | None:
+    """Returns the bytes that a local folder has, used and free on its disk; None for others."""
+    parent = os.path.dirname(folder)
+    if not os.path.isdir(parent):
+        return None
+    used = sum(path.stat().st_size for path in Path(folder).rglob("*"))
+    return used + shutil.disk_usage(parent).free
 
 
 def flush(paths: Iterable[str]) -> None:

@@ -15,8 +15,11 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from mslt_tf import cost_model
 from mslt_tf.errors import UserError
+from mslt_tf.model_config import ModelConfig
 from mslt_tf.pretraining import checkpoint_files, stage_model
+from mslt_tf.stage_plan import Stage
 
 _STEP, _TEMPORARY = "step-", "tmp-"  # how the folders are called
 PREFIX = "variables"  # of TensorFlow's files in the folder
@@ -79,6 +82,13 @@ def save(
 def path_of(folder: str, step: int) -> str:
     """Returns where the checkpoint of a step lies."""
     return os.path.join(folder, f"{_STEP}{step:08d}")
+
+
+def expected_bytes(model: ModelConfig, stage: Stage) -> int:
+    """Returns the size of a checkpoint: four bytes a weight, and eight of slots if it trains."""
+    all_train = dataclasses.replace(stage, num_frozen_blocks=0)
+    num_weights = cost_model.trainable_parameters(model, all_train)
+    return 4 * num_weights + 8 * cost_model.trainable_parameters(model, stage)
 
 
 def newest(folder: str, *, report: Callable[[str], None]) -> Checkpoint | None:

@@ -6,6 +6,7 @@ the files are read once, with progress, and what was found is kept in the run's 
 
 import collections
 import dataclasses
+import functools
 import hashlib
 import json
 import os
@@ -39,13 +40,16 @@ class Records:
         return sum(block.num_records for block in self.blocks)
 
 
-def open_records(patterns: Sequence[str], *, cache_path: str, report: Report) -> Records:
+def open_records(
+    patterns: Sequence[str], *, cache_path: str, report: Report, keeps_facts: bool = True
+) -> Records:
     """Finds and describes the record files that match any of `patterns`.
 
     Args:
         patterns: paths or globs.
         cache_path: file that keeps what was read off files without `dataset_info.json`.
         report: takes lines of progress.
+        keeps_facts: whether that file is written, and not only read.
 
     Raises:
         UserError: nothing matches, a file is damaged, or the files differ in layout.
@@ -59,8 +63,11 @@ def open_records(patterns: Sequence[str], *, cache_path: str, report: Report) ->
             foreign.append(path)
         else:
             facts[path] = described
-    facts |= record_scan.scan_files(foreign, cache_path=cache_path, report=report)
-    facts |= _cut_large(facts, cache_path=cache_path, report=report)
+    scan = functools.partial(
+        record_scan.scan_files, cache_path=cache_path, report=report, keeps_facts=keeps_facts
+    )
+    facts |= scan(foreign)
+    facts |= _cut_large(facts, scan)
     layouts = {path: facts[path].layout for path in paths}
     first = paths[0]
     for path in paths:
@@ -142,7 +149,7 @@ def _facts_from_info(path: str, info: DatasetInfo | None) -> FileFacts | None:
 
 
 def _cut_large(
-    facts: Mapping[str, FileFacts], *, cache_path: str, report: Report
+    facts: Mapping[str, FileFacts], scan: Callable[[Sequence[str]], dict[str, FileFacts]]
 ) -> dict[str, FileFacts]:
     """Cuts described files that are too large to be held as one block, by reading them once."""
     large = [
@@ -152,10 +159,9 @@ def _cut_large(
         and not found.layout.compression
         and tf.io.gfile.stat(path).length > 2 * record_scan.BLOCK_BYTES
     ]
-    scanned = record_scan.scan_files(large, cache_path=cache_path, report=report)
     return {
         path: dataclasses.replace(facts[path], blocks=found.blocks)
-        for path, found in scanned.items()
+        for path, found in scan(large).items()
     }
 
 

@@ -75,9 +75,11 @@ class FileFacts:
 
 
 def scan_files(
-    paths: Sequence[str], *, cache_path: str, report: Callable[[str], None]
+    paths: Sequence[str], *, cache_path: str, report: Callable[[str], None], keeps_facts: bool
 ) -> dict[str, FileFacts]:
     """Returns the facts of every file, from `cache_path` where a file has not changed since.
+
+    What it learns anew goes there too if `keeps_facts`: with several workers, only one may write.
 
     Raises:
         UserError: a file is damaged, empty, or holds other features than BERT's.
@@ -90,7 +92,8 @@ def scan_files(
         if key not in cache:
             report(f"reading file {count} of {len(paths)} once, to learn what is in it")
             cache[key] = dataclasses.asdict(scan_file(path, report=report))
-            _write_cache(cache_path, cache)
+            if keeps_facts:
+                _write_cache(cache_path, cache)
         facts[path] = _facts_from_dict(cache[key])
     return facts
 

@@ -25,6 +25,7 @@ class RecordSets:
     train: Mapping[int, Records]
     held_out: Mapping[int, Records]  # lacks the lengths that are not evaluated
     masking: Masking | None  # of the records to train on; None: as stored
+    vocabulary_sha256: str  # of --vocab_file; "" without
 
     def identity(self) -> dict[str, Any]:
         """Returns what must be equal for a run to go on: objective and fingerprint of the data."""
@@ -34,9 +35,34 @@ class RecordSets:
             "data": {str(length): records.fingerprint for length, records in self.train.items()},
         }
 
+    def facts(self) -> dict[str, Any]:
+        """Returns what must be equal on all workers, by name: all files, in the same order."""
+        facts: dict[str, Any] = {"vocabulary": self.vocabulary_sha256}
+        for length, train in self.train.items():
+            facts[f"records of {length} tokens to train on"] = _facts_of(train)
+            facts[f"records to evaluate on at {length} tokens"] = _facts_of(
+                self.held_out.get(length)
+            )
+        return facts
 
-def open_record_sets(config: PretrainingConfig, *, report: Report) -> RecordSets:
+
+def _facts_of(records: Records | None) -> Any:
+    """Returns what tells records apart, and their order, but not which folder they lie in."""
+    if records is None:
+        return None
+    blocks = [(os.path.basename(b.path), b.byte_offset, b.num_records) for b in records.blocks]
+    return records.fingerprint, blocks
+
+
+def open_record_sets(
+    config: PretrainingConfig, *, report: Report, keeps_facts: bool = True
+) -> RecordSets:
     """Finds the records of all lengths and checks them against the plan and each other.
+
+    Args:
+        config: names them.
+        report: takes lines of progress.
+        keeps_facts: whether what is learnt of foreign files is kept in the run's folder.
 
     Raises:
         UserError: files are missing or damaged, or do not fit the plan, the vocabulary or each
@@ -46,7 +72,7 @@ def open_record_sets(config: PretrainingConfig, *, report: Report) -> RecordSets
     vocabulary = _read_vocabulary(config)
     opened: dict[str, Records] = {}
     for flag, stage in _needed(config):
-        opened[flag] = _open(config, flag, report)
+        opened[flag] = _open(config, flag, report, keeps_facts)
         _check_length(opened[flag], stage, flag=flag)
         _check_vocabulary(opened[flag], config, vocabulary, flag=flag)
     _check_held_out_apart(opened)
@@ -58,7 +84,12 @@ def open_record_sets(config: PretrainingConfig, *, report: Report) -> RecordSets
         evaluated = opened.get(f"{prefix}eval_records") or opened.get("eval_records")
         if evaluated:
             held_out[stage.seq_length] = evaluated
-    return RecordSets(train, held_out, make_masking(config.dynamic_masking, vocabulary))
+    return RecordSets(
+        train,
+        held_out,
+        masking=make_masking(config.dynamic_masking, vocabulary),
+        vocabulary_sha256=dataset_info.hash_vocabulary(vocabulary) if vocabulary else "",
+    )
 
 
 def _stages_by_length(config: PretrainingConfig) -> Iterable[Stage]:
@@ -100,11 +131,12 @@ def _check_all_named(config: PretrainingConfig) -> None:
         )
 
 
-def _open(config: PretrainingConfig, flag: str, report: Report) -> Records:
+def _open(config: PretrainingConfig, flag: str, report: Report, keeps_facts: bool) -> Records:
     return record_files.open_records(
         getattr(config, flag),
         cache_path=os.path.join(config.output_dir, f"{flag}_facts.json"),
         report=report,
+        keeps_facts=keeps_facts,
     )
 
 

@@ -13,7 +13,13 @@ import tensorflow as tf
 from mslt_tf.config import PretrainingConfig
 from mslt_tf.distribution.workers import Workers
 from mslt_tf.errors import UserError
-from mslt_tf.pretraining import checkpointing, record_sets, stage_model, worker_setup
+from mslt_tf.pretraining import (
+    checkpoint_files,
+    checkpointing,
+    record_sets,
+    stage_model,
+    worker_setup,
+)
 from mslt_tf.pretraining.record_sets import RecordSets
 from mslt_tf.pretraining.run_log import RunLog, naming_full_disk, say
 from mslt_tf.stage_plan import StagePlan
@@ -74,21 +80,27 @@ class Run:
             ) from error
 
 
-def open_run(config: PretrainingConfig) -> Run:
+def open_run(config: PretrainingConfig, workers: Workers, *, writes: bool = True) -> Run:
     """Checks devices, data, folder and checkpoint, and returns a run that is ready to train.
+
+    Args:
+        config: of the run.
+        workers: from `start_workers`; all must call it.
+        writes: False leaves no file in the run's folder, and the run cannot log.
 
     Raises:
         UserError: what is not as it must be.
     """
     if not config.output_dir:
         raise UserError("--output_dir is not set. Name the folder of this run.")
-    workers = worker_setup.start_workers(config)
     _check_batches(config, workers.strategy.num_replicas_in_sync)
     _check_writable(config.output_dir, workers)
     worker_setup.check_shared_folder(workers, config.output_dir)
     with _chief_first(workers):  # it keeps what it learns of foreign files for the others
-        records = record_sets.open_record_sets(config, report=say)
-    worker_setup.check_same(workers, _identity(config, records))
+        records = record_sets.open_record_sets(
+            config, report=say, keeps_facts=writes and workers.is_chief
+        )
+    worker_setup.check_same(workers, records.facts())
     checkpoint = _newest_checkpoint(config, workers)
     if checkpoint:
         checkpointing.check_same_run(
@@ -98,18 +110,22 @@ def open_run(config: PretrainingConfig) -> Run:
             output_dir=config.output_dir,
         )
         _report_changed_settings(checkpoint, config)
+    initial_weights = _initial_weights(config, workers, checkpoint)
     if workers.is_chief:
-        _describe(config, records)
+        _report_room(config)
+        _report_reading(config, records)
+        if writes:
+            _describe(config)
     return Run(
         config=config,
         workers=workers,
         records=records,
         checkpoint=checkpoint,
-        initial_weights=_initial_weights(config, checkpoint),
+        initial_weights=initial_weights,
         log=RunLog(
             config.output_dir,
             resumed_at=checkpoint.step if checkpoint else 0,
-            writes=workers.is_chief,
+            writes=writes and workers.is_chief,
         ),
     )
 
@@ -167,14 +183,22 @@ def _check_writable(output_dir: str, workers: Workers) -> None:
 
 
 def _initial_weights(
-    config: PretrainingConfig, checkpoint: checkpointing.Checkpoint | None
+    config: PretrainingConfig, workers: Workers, checkpoint: checkpointing.Checkpoint | None
 ) -> stage_model.Weights | None:
-    if not config.init_checkpoint:
-        return None
+    """Returns the weights of --init_checkpoint; all workers must call it."""
     if checkpoint:
-        say(f"note: --init_checkpoint has no part any more, the run goes on from {checkpoint.path}")
+        if config.init_checkpoint:
+            say(
+                "note: --init_checkpoint has no part any more, the run goes on from "
+                f"{checkpoint.path}"
+            )
         return None
-    source = checkpointing.read(config.init_checkpoint)
+    path = config.init_checkpoint
+    source = checkpointing.read(path) if path else None
+    seen = checkpoint_files.fingerprint(path) if path else None
+    worker_setup.check_same(workers, {"initial weights": seen})
+    if not source:
+        return None
     differences = checkpointing.differing_leaves(
         _shape(source.identity["model"]), _shape(config.identity()["model"])
     )
@@ -215,8 +239,31 @@ def _report_changed_settings(
             say(f"note: {name} was {checkpoint.settings.get(name)}, from here on it is {value}")
 
 
-def _describe(config: PretrainingConfig, records: RecordSets) -> None:
-    """Writes plan, settings and versions into the run's folder, and says the main facts."""
+def _report_room(config: PretrainingConfig) -> None:
+    """Says how much of the disk the checkpoints may take, and notes if that is not there."""
+    needed = (config.num_checkpoints_kept + 1) * max(  # the oldest goes when the newest is whole
+        checkpointing.expected_bytes(config.model, stage) for stage in config.plan.stages
+    )
+    room = checkpoint_files.room(_checkpoint_folder(config))
+    if room is None:  # no local folder
+        return
+    text = f"up to {needed / 1e9:.3g} GB of checkpoints, room for {room / 1e9:.3g} GB"
+    if room < needed:
+        text = f"note: {text}. Free some before it is full, or lower --num_checkpoints_kept."
+    say(text)
+
+
+def _report_reading(config: PretrainingConfig, records: RecordSets) -> None:
+    for length, train in records.train.items():
+        num_read = config.plan.sequences_before(config.plan.num_steps, seq_length=length)
+        say(
+            f"{train.num_records:,} records of {length} tokens, "
+            f"{num_read / train.num_records:.2f} epochs in all"
+        )
+
+
+def _describe(config: PretrainingConfig) -> None:
+    """Writes plan, settings and versions into the run's folder."""
     versions = {name: importlib.metadata.version(name) for name in PACKAGES}
     texts = {
         "plan.txt": config.plan.table() + "\n",
@@ -227,12 +274,6 @@ def _describe(config: PretrainingConfig, records: RecordSets) -> None:
         for name, text in texts.items():
             with tf.io.gfile.GFile(os.path.join(config.output_dir, name), "w") as file:
                 file.write(text)
-    for length, train in records.train.items():
-        num_read = config.plan.sequences_before(config.plan.num_steps, seq_length=length)
-        say(
-            f"{train.num_records:,} records of {length} tokens, "
-            f"{num_read / train.num_records:.2f} epochs in all"
-        )
 
 
 def _checkpoint_folder(config: PretrainingConfig) -> str:

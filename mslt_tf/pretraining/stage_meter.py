@@ -1,12 +1,17 @@
-"""Sums what one stage logs, shows its progress, and reckons the time that is left."""
+"""What one stage says: what it is, its progress and sums, the time that is left."""
+
+from collections.abc import Iterator
 
 import numpy as np
 import tensorflow as tf
 
 from mslt_tf import cost_model
 from mslt_tf.config import PretrainingConfig
+from mslt_tf.distribution import gradient_sums
 from mslt_tf.pretraining import optimization, train_step
 from mslt_tf.pretraining.run_log import RunLog, format_duration
+from mslt_tf.pretraining.run_setup import Run
+from mslt_tf.stage_plan import Stage
 
 
 class StageMeter:
@@ -18,7 +23,7 @@ class StageMeter:
         self._stage = config.plan.stages[index]
         self._end = config.plan.first_step(index) + self._stage.num_steps
         self._has_compiled = False
-        self.seconds_per_step = 1.0  # a guess until a call without compilation was timed
+        self.seconds_per_step = 0.0  # of the latest call; the first compiled, so a step takes less
         self._begin_interval()
 
     def add(self, step: int, num_steps: int, totals: np.ndarray, seconds: float) -> None:
@@ -34,8 +39,8 @@ class StageMeter:
         self._totals += totals
         self._num_steps += num_steps
         self._seconds += seconds
+        self.seconds_per_step = seconds / num_steps
         if self._has_compiled:
-            self.seconds_per_step = seconds / num_steps
             self._timed_steps += num_steps
             self._timed_seconds += seconds
         self._has_compiled = True
@@ -102,3 +107,30 @@ def _means(totals: np.ndarray, num_steps: int) -> dict[str, float]:
     norm = sums.pop("gradient_norm") / max(num_steps - skipped, 1.0)
     means = {name: value / num_steps for name, value in sums.items()}
     return {**means, "gradient_norm": norm, "skipped_updates": skipped}
+
+
+def announce(run: Run, stage: Stage, *, step: int, first_step: int) -> None:
+    """Says what the stage is, and where in it the run stands."""
+    cost = cost_model.stage_cost(run.config.model, stage)
+    verb = "goes on" if step > first_step else "begins"
+    run.log.line(
+        f"{stage.name} {verb} at step {step:,}: {stage.num_blocks} "
+        f"{run.plan.block_unit} of {stage.seq_length} tokens, "
+        f"{cost.num_trainable_parameters / 1e6:.3f}M trainable parameters"
+    )
+
+
+def announce_communication(
+    run: Run, stage: Stage, step: int, train_steps: train_step.TrainSteps, batches: Iterator
+) -> None:
+    """Says what the compiled step's collectives carry."""
+    if run.strategy.num_replicas_in_sync == 1:
+        return
+    traced = train_steps.get_concrete_function(batches, tf.constant(1, tf.int64))
+    found = gradient_sums.measure(traced, num_local_replicas=run.workers.num_local_replicas)
+    run.log.line(
+        f"{stage.name}: each update sums {found.num_bytes / 1e6:,.3f} MB per device over "
+        f"{run.strategy.num_replicas_in_sync} devices, in {found.num_collectives} collectives"
+    )
+    values = {"bytes_per_update": found.num_bytes, "collectives": found.num_collectives}
+    run.log.metrics("communication", stage=stage.name, step=step, values=values)

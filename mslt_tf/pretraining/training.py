@@ -8,32 +8,31 @@ import dataclasses
 import gc
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import tensorflow as tf
 
-from mslt_tf import cost_model
 from mslt_tf.config import PretrainingConfig
-from mslt_tf.distribution import gradient_sums
-from mslt_tf.distribution.workers import PEER_ERRORS, PEER_LOST_STATUS
+from mslt_tf.distribution.workers import PEER_LOST_STATUS, Workers
 from mslt_tf.errors import UserError
 from mslt_tf.export import encoder
 from mslt_tf.pretraining import (
     checkpointing,
     optimization,
     stage_input,
+    stage_meter,
     stage_model,
     train_step,
+    worker_setup,
 )
-from mslt_tf.pretraining.interruption import Interrupted, Interruption
+from mslt_tf.pretraining.interruption import Interruption
 from mslt_tf.pretraining.run_log import say
 from mslt_tf.pretraining.run_setup import Run, open_run
 from mslt_tf.pretraining.stage_evaluation import make_evaluate_if_due
-from mslt_tf.pretraining.stage_meter import StageMeter
-from mslt_tf.stage_plan import Stage
 
 SECONDS_PER_CALL = 4.0  # of compiled steps: a signal to stop is answered in between
+REFUSALS = (tf.errors.ResourceExhaustedError, tf.errors.PermissionDeniedError)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,26 +67,36 @@ def pretrain(config: PretrainingConfig) -> int:
         UserError: settings, data, workers, memory, disk or the output folder are not as they must
             be.
     """
-    run = open_run(config)
-    step = run.checkpoint.step if run.checkpoint else 0
-    if step == run.plan.num_steps and encoder.exists(run.export):
-        say(f"This run is done: {step:,} steps. Export: {run.export}")
-        return 0
-    if run.workers.is_chief:
-        encoder.remove(run.export)  # of fewer steps, if this run was lengthened or begun anew
-    with Interruption(run.workers) as interruption:
+    return _with_workers(config, _pretrain)
+
+
+def check(config: PretrainingConfig) -> int:
+    """Checks all that `pretrain` would before its first step, and says so; leaves no file behind.
+
+    Returns:
+        The exit status, as `pretrain`.
+
+    Raises:
+        UserError: as `pretrain`.
+    """
+    return _with_workers(config, _check)
+
+
+def _with_workers(
+    config: PretrainingConfig,
+    work: Callable[[PretrainingConfig, Workers, Interruption], int],
+) -> int:
+    """Returns the exit status of `work`, also when another worker ends first."""
+    workers = worker_setup.start_workers(config)
+    with Interruption(workers) as interruption:
         try:
-            first_stage = run.plan.stage_at(max(step - 1, 0))[0]
-            return _train_stages(run, interruption, first_stage=first_stage)
-        except Interrupted:
-            run.log.line("Interrupted before there was anything new to save.")
-            return interruption.status
-        except PEER_ERRORS as error:
-            if run.workers.count == 1:
+            return work(config, workers, interruption)
+        except tf.errors.OpError as error:
+            if workers.has_lost_peer(error):
+                sys.stderr.write(f"error: {workers.describe_loss(error)}\n")
+                return interruption.status or PEER_LOST_STATUS
+            if not isinstance(error, REFUSALS):
                 raise
-            sys.stderr.write(f"error: {run.workers.describe_loss(error)}\n")
-            return interruption.status or PEER_LOST_STATUS
-        except (tf.errors.ResourceExhaustedError, tf.errors.PermissionDeniedError) as error:
             raise UserError(
                 f"the machine refused what the run needs: {error.message.splitlines()[0]}. If "
                 "memory is short, lower --micro_batch_size; if the disk is full or read-only, mend "
@@ -95,19 +104,26 @@ def pretrain(config: PretrainingConfig) -> int:
             ) from error
 
 
-def check(config: PretrainingConfig) -> int:
-    """Checks all that `pretrain` would before its first step, and says so.
-
-    Raises:
-        UserError: as `pretrain`.
-    """
-    run = open_run(config)
+def _check(config: PretrainingConfig, workers: Workers, _: Interruption) -> int:
+    run = open_run(config, workers, writes=False)
     where = f"goes on from {run.checkpoint.path}" if run.checkpoint else "begins anew"
-    run.log.line(
-        f"All is well: {run.workers.count} workers, {run.strategy.num_replicas_in_sync} devices, "
-        f"records and {config.output_dir} are as they must be. The run {where}."
-    )
+    if workers.is_chief:
+        say(
+            f"All is well: {workers.count} workers, {run.strategy.num_replicas_in_sync} devices, "
+            f"records and {config.output_dir} are as they must be. The run {where}."
+        )
     return 0
+
+
+def _pretrain(config: PretrainingConfig, workers: Workers, interruption: Interruption) -> int:
+    run = open_run(config, workers)
+    step = run.checkpoint.step if run.checkpoint else 0
+    if step == run.plan.num_steps and encoder.exists(run.export):
+        say(f"This run is done: {step:,} steps. Export: {run.export}")
+        return 0
+    if workers.is_chief:
+        encoder.remove(run.export)  # of fewer steps, if this run was lengthened or begun anew
+    return _train_stages(run, interruption, first_stage=run.plan.stage_at(max(step - 1, 0))[0])
 
 
 def _train_stages(run: Run, interruption: Interruption, *, first_stage: int) -> int:
@@ -147,7 +163,7 @@ def train_stage(
     with run.strategy.scope():
         parts = _start_stage(run, index, before, checkpoint)
     start = saved_step = int(parts.global_step.numpy())
-    _announce(run, stage, step=start, first_step=run.plan.first_step(index))
+    stage_meter.announce(run, stage, step=start, first_step=run.plan.first_step(index))
     evaluate_if_due = make_evaluate_if_due(run, index, parts.model, interruption)
     if checkpoint:
         evaluate_if_due(start)  # the run may have ended between saving and evaluating
@@ -218,8 +234,10 @@ def _train(
         global_step=parts.global_step,
     )
     batches = stage_input.training_batches(run, stage, step)
-    _announce_communication(run, stage, step, train_steps, batches)
-    meter = StageMeter(config, index, run.log, optimizer_start=_optimizer_start(run, index))
+    stage_meter.announce_communication(run, stage, step, train_steps, batches)
+    meter = stage_meter.StageMeter(
+        config, index, run.log, optimizer_start=_optimizer_start(run, index)
+    )
     num_steps = 1  # the first call compiles; how long a step takes is seen after it
     try:
         while step < end and not interruption.agree():
@@ -258,29 +276,3 @@ def _optimizer_start(run: Run, index: int) -> int:
     while run.plan.keeps_optimizer(index):
         index -= 1
     return run.plan.first_step(index)
-
-
-def _announce(run: Run, stage: Stage, *, step: int, first_step: int) -> None:
-    cost = cost_model.stage_cost(run.config.model, stage)
-    verb = "goes on" if step > first_step else "begins"
-    run.log.line(
-        f"{stage.name} {verb} at step {step:,}: {stage.num_blocks} "
-        f"{run.plan.block_unit} of {stage.seq_length} tokens, "
-        f"{cost.num_trainable_parameters / 1e6:.3f}M trainable parameters"
-    )
-
-
-def _announce_communication(
-    run: Run, stage: Stage, step: int, train_steps: train_step.TrainSteps, batches: Iterator
-) -> None:
-    """Says what the compiled step's collectives carry."""
-    if run.strategy.num_replicas_in_sync == 1:
-        return
-    traced = train_steps.get_concrete_function(batches, tf.constant(1, tf.int64))
-    found = gradient_sums.measure(traced, num_local_replicas=run.workers.num_local_replicas)
-    run.log.line(
-        f"{stage.name}: each update sums {found.num_bytes / 1e6:,.3f} MB per device over "
-        f"{run.strategy.num_replicas_in_sync} devices, in {found.num_collectives} collectives"
-    )
-    values = {"bytes_per_update": found.num_bytes, "collectives": found.num_collectives}
-    run.log.metrics("communication", stage=stage.name, step=step, values=values)

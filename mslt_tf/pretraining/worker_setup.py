@@ -6,8 +6,10 @@ import importlib.metadata
 import json
 import os
 import random
+from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from mslt_tf.config import PretrainingConfig
@@ -89,18 +91,27 @@ def _has_content(path: str, content: str) -> bool:
         return file.read() == content
 
 
-def check_same(workers: Workers, identity: dict[str, Any]) -> None:
-    """Checks that all workers have the same model, stages and data; all must call it.
+def check_same(workers: Workers, facts: Mapping[str, Any]) -> None:
+    """Checks that all workers have the same facts, under the same names; all must call it.
 
     Raises:
-        UserError: names those whose data differ from the chief's.
+        UserError: names the workers that differ from the chief, and in what.
     """
-    text = json.dumps(identity, sort_keys=True)
-    number = float(int(hashlib.sha256(text.encode()).hexdigest()[:12], 16))  # exact in a float64
-    numbers = workers.gather([number])[:, 0]
-    others = [index for index, value in enumerate(numbers) if value != numbers[0]]
+    numbers = workers.gather([_number_of(value) for value in facts.values()])
+    differs = numbers != numbers[0]
+    others = np.flatnonzero(differs.any(axis=1)).tolist()
     if others:
+        names = [
+            name for name, is_other in zip(facts, differs.any(axis=0), strict=True) if is_other
+        ]
         raise UserError(
-            f"{workers.names_of(others)} found other records than worker 0. All workers need the "
-            "same record files: compare --train_records on these machines."
+            f"{workers.names_of(others)} found other {' and '.join(names)} than worker 0. All "
+            "workers need the same files, which must sort alike: compare what --train_records, "
+            "--eval_records, --vocab_file and --init_checkpoint name on these machines."
         )
+
+
+def _number_of(value: Any) -> float:
+    """Returns a number that stands for a JSON value, exact in a float64."""
+    text = json.dumps(value, sort_keys=True)
+    return float(int(hashlib.sha256(text.encode()).hexdigest()[:12], 16))

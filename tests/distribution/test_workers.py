@@ -47,13 +47,17 @@ def undisturbed(data, tmp_path_factory):
 def start_until(folder, settings, step, *, count=2):
     """Starts workers and returns them when the checkpoint of this step is there."""
     workers = worker_processes.start(folder, settings, count=count)
+    wait_for_checkpoint(workers, folder, step)
+    return workers
+
+
+def wait_for_checkpoint(workers, folder, step):
     checkpoint = folder / "checkpoints" / f"step-{step:08d}"
     process_groups.wait_until(
         lambda: checkpoint.exists() or any(worker.poll() is not None for worker in workers),
         timeout=worker_processes.SECONDS,
     )
     assert checkpoint.exists(), worker_processes.wait(workers)
-    return workers
 
 
 def wait_for(worker, seconds):
@@ -182,9 +186,10 @@ def test_workers_that_are_missing_or_differ_are_named_before_anything_is_built(d
     [
         ({"learning_rate": 0.5}, "0.5"),
         ({"output_dir": "OTHER"}, "worker 1 .* cannot see what worker 0 writes"),
-        ({"train_records": "OTHER"}, "worker 1 .* found other records than worker 0"),
+        ({"train_records": "OTHER"}, "worker 1 .* found other records of 16 tokens to train on"),
+        ({"eval_records": ""}, "worker 1 .* found other records to evaluate on at 16 tokens"),
     ],
-    ids=["flags", "output_dir", "records"],
+    ids=["flags", "output_dir", "records", "no_eval_records"],
 )
 def test_workers_that_differ_are_told(data, tmp_path, difference, message):
     if "train_records" in difference:

@@ -13,7 +13,7 @@ import pytest
 import tensorflow as tf
 
 from mslt_tf.errors import UserError
-from mslt_tf.pretraining import checkpointing, run_setup, training
+from mslt_tf.pretraining import checkpointing, training
 from tests import tiny
 
 PROJECT = Path(__file__).parents[2]
@@ -223,7 +223,7 @@ def test_a_disk_that_is_full_before_the_first_step_is_told(records, small_disk):
     for pages in range(1, 40):
         remount(small_disk, f"size={4 * pages}k")
         try:
-            run_setup.open_run(tiny.config_from(settings))
+            tiny.open_run(tiny.config_from(settings))
             break
         except UserError as error:
             messages.append(str(error))

@@ -12,7 +12,6 @@ from mslt_tf.export import encoder
 from mslt_tf.pretraining import (
     checkpointing,
     dynamic_masking,
-    run_setup,
     stage_input,
     training,
 )
@@ -283,7 +282,7 @@ def test_two_devices_share_the_batch_that_one_would_read(data, tmp_path):
     read = []
     for strategy in ("one_device", "mirrored"):
         flags = {**data, **FLAGS, "distribution_strategy": strategy, "output_dir": tmp_path}
-        run = run_setup.open_run(tiny.config(**flags))
+        run = tiny.open_run(tiny.config(**flags))
         batches = stage_input.training_batches(run, run.plan.stages[0], 7)
         parts = [run.strategy.experimental_local_results(next(batches)) for _ in range(2)]
         assert len(parts[0]) == run.strategy.num_replicas_in_sync
@@ -298,4 +297,4 @@ def test_a_run_goes_on_only_with_the_masking_that_it_had(data, whole, choice):
     flags = {**data, **FLAGS, "dynamic_masking": choice, "output_dir": whole}
     now = "None" if choice == "off" else "token"
     with pytest.raises(UserError, match=rf"\(dynamic_masking: whole_word there, {now} now\)"):
-        run_setup.open_run(tiny.config(**flags))
+        tiny.open_run(tiny.config(**flags))

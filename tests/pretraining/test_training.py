@@ -1,7 +1,6 @@
 """Whole runs through the real `pretrain`, on a tiny model."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -15,7 +14,7 @@ import tensorflow as tf
 from mslt_tf.distribution import strategies
 from mslt_tf.errors import UserError
 from mslt_tf.export import encoder
-from mslt_tf.pretraining import checkpointing, evaluation, run_setup, training
+from mslt_tf.pretraining import checkpointing, evaluation, training
 from tests import tiny
 
 PROJECT = Path(__file__).parents[2]
@@ -111,7 +110,7 @@ def test_weights_of_another_run_start_this_one(data, tmp_path):
         **data, **SMALL, intermediate_size=8, init_checkpoint=start, output_dir=tmp_path / "c"
     )
     with pytest.raises(UserError, match="intermediate_size: 16 there, 8 now"):
-        run_setup.open_run(other)
+        tiny.open_run(other)
 
 
 def test_optimizer_state_crosses_into_a_stage_that_trains_the_same(data, tmp_path):
@@ -172,14 +171,14 @@ def test_what_can_be_known_before_the_first_step_is_refused_there(data, tmp_path
         flags = {"eval_records": data["train_records"]}
     config = tiny.config(**{**data, "output_dir": tmp_path / "run", **flags})
     with pytest.raises(UserError, match=message):
-        run_setup.open_run(config)
+        tiny.open_run(config)
 
 
 def test_an_output_folder_that_cannot_be_written_is_refused(data, tmp_path):
     (tmp_path / "file").write_text("")
     config = tiny.config(**data, output_dir=tmp_path / "file" / "run")
     with pytest.raises(UserError, match="cannot be written to"):
-        run_setup.open_run(config)
+        tiny.open_run(config)
 
 
 @pytest.mark.multi_device
@@ -190,7 +189,7 @@ def test_a_batch_that_does_not_divide_by_the_devices_is_refused(data, tmp_path):
     with pytest.raises(
         UserError, match=r"batch of 7 sequences in stage .* cannot be split over 2 devices"
     ):
-        run_setup.open_run(config)
+        tiny.open_run(config)
 
 
 def test_a_folder_with_another_runs_checkpoint_is_refused(data, tmp_path):
@@ -212,15 +211,10 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_names_stage_and_step(data, 
 @pytest.mark.parametrize("part", ["train", "eval"])
 def test_a_record_that_breaks_during_a_run_is_named(data, tmp_path, part):
     pattern = tiny.write_random_shards(tmp_path / part, sizes=(30,))
-    path = tmp_path / part / "part-0.tfrecord"
     flags = {**data, **SMALL, "num_train_steps": 20, "eval_steps": 1, f"{part}_records": pattern}
     config = tiny.config(**flags, output_dir=tmp_path / "run")
-    run_setup.open_run(config)  # reads the facts while the file is whole
-    content = bytearray(path.read_bytes())
-    stat = path.stat()
-    content[len(content) // 2] ^= 1
-    path.write_bytes(content)
-    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))  # as a failing disk would leave it
+    tiny.open_run(config)  # reads the facts while the file is whole
+    tiny.damage(tmp_path / part / "part-0.tfrecord")
     with pytest.raises(UserError, match=rf"{part}/part-0\.tfrecord is damaged at record \d+"):
         training.pretrain(config)
 

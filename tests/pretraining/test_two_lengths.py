@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from mslt_tf.errors import UserError
 from mslt_tf.export import encoder
-from mslt_tf.pretraining import input_pipeline, run_setup, stage_input, stage_model, training
+from mslt_tf.pretraining import input_pipeline, stage_input, stage_model, training
 from mslt_tf.pretraining.interruption import Interruption
 from tests import tiny
 
@@ -231,7 +231,7 @@ def test_every_method_and_albert_cross_lengths(
     watch(monkeypatch, tmp_path)
     last = len(config.plan.stages) - 1
     # The last two alone, from initial weights: growth has tests of its own.
-    run = run_setup.open_run(config)
+    run = tiny.open_run(config)
     with Interruption(run.workers) as interruption:
         assert training._train_stages(run, interruption, first_stage=last - 1) == 0
     before, after = (state_at(tmp_path / "run", step) for step in (CROSSING, END))
@@ -251,7 +251,7 @@ def test_every_method_and_albert_cross_lengths(
 def test_the_long_stage_reads_each_of_its_own_records_once(train_data, tmp_path):
     tiny.write_shard(tmp_path / "a", [tiny.numbered_record(n, seq_length=32) for n in range(5, 17)])
     flags = {**train_data, "long_train_records": tmp_path / "a"}
-    run = run_setup.open_run(tiny.config(**flags, **FLAGS, output_dir=tmp_path / "run"))
+    run = tiny.open_run(tiny.config(**flags, **FLAGS, output_dir=tmp_path / "run"))
     short, long = run.plan.stages[-2:]
     batches = stage_input.training_batches(run, long, CROSSING)
     read = [next(batches)["input_ids"].numpy() for _ in range(3)]
@@ -259,19 +259,17 @@ def test_the_long_stage_reads_each_of_its_own_records_once(train_data, tmp_path)
     assert sorted(np.concatenate(read)[:, 0]) == list(range(5, 17))
     later = next(stage_input.training_batches(run, long, CROSSING + 1))["input_ids"]
     np.testing.assert_array_equal(later, read[1])
-    assert next(stage_input.training_batches(run, short, CROSSING - 1))["input_ids"].shape == (8, 16)
+    before = next(stage_input.training_batches(run, short, CROSSING - 1))["input_ids"]
+    assert before.shape == (8, 16)
 
 
 def test_a_long_record_that_breaks_during_a_run_is_named(whole, train_data, tmp_path):
     folder = broken_off(whole, tmp_path / "run", CROSSING)
     flags = {**train_data, "long_train_records": write_long_records(tmp_path / "copy")}
     config = tiny.config(**flags, **FLAGS, output_dir=folder)
-    run_setup.open_run(config)  # reads the facts while the files are whole
-    path = tmp_path / "copy" / "part-2.tfrecord"  # the first to be read; the short set has no third
-    content, stat = bytearray(path.read_bytes()), path.stat()
-    content[len(content) // 2] ^= 1
-    path.write_bytes(content)
-    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    tiny.open_run(config)  # reads the facts while the files are whole
+    # The first to be read; the short set has no third.
+    tiny.damage(tmp_path / "copy" / "part-2.tfrecord")
     with pytest.raises(UserError, match=r"copy/part-2\.tfrecord is damaged at record \d+"):
         training.pretrain(config)
 
@@ -295,8 +293,8 @@ def test_a_run_goes_on_only_with_the_long_stage_that_it_had(
     flags = {**train_data, **FLAGS, "output_dir": folder}
     changes = {name: data.get(value, value) for name, value in changes.items()}
     with pytest.raises(UserError, match=message):
-        run_setup.open_run(tiny.config(**flags | changes))
+        tiny.open_run(tiny.config(**flags | changes))
     long_eval = {"long_eval_records": data["long_eval_records"]}  # what is evaluated on may change
-    assert run_setup.open_run(tiny.config(**flags | long_eval)).checkpoint.step == CROSSING
+    assert tiny.open_run(tiny.config(**flags | long_eval)).checkpoint.step == CROSSING
     if "num_train_steps" in changes:  # the end of the long stage too
-        run_setup.open_run(tiny.config(**flags | changes, lengthen=True))
+        tiny.open_run(tiny.config(**flags | changes, lengthen=True))

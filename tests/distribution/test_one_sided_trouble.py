@@ -1,0 +1,70 @@
+"""Trouble with the files of one of two workers: it says which, and the other that it is gone."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests import tiny
+from tests.distribution import worker_processes
+from tests.distribution.test_workers import SETTINGS, wait_for_checkpoint
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data")
+    return {"train_records": tiny.write_random_shards(folder / "train", sizes=(30,) * 12)}
+
+
+def start_each(folder, settings, *changes):
+    """Starts a worker for each of `changes` to the settings."""
+    environments = worker_processes.cluster_environments(len(changes))
+    return [
+        worker
+        for environment, change in zip(environments, changes, strict=True)
+        for worker in worker_processes.start(
+            folder, {**settings, **change}, environments=[environment]
+        )
+    ]
+
+
+def assert_lost(ended, lost):
+    assert ended.status == 75, ended.errors
+    assert f"error: worker {lost} (127.0.0.1:" in ended.errors or "another worker" in ended.errors
+    assert "Start all workers again with the same command" in ended.errors
+    assert "Traceback" not in ended.errors
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("failing", "only_checks"), [(0, True), (1, False)])
+def test_trouble_of_one_worker_before_the_first_step_is_a_lost_peer_for_the_other(
+    data, tmp_path, failing, only_checks
+):
+    changes = [{}, {}]
+    changes[failing] = {"train_records": "/nowhere/*"}
+    settings = {**SETTINGS, **data, "check_cluster": only_checks}
+    ended = worker_processes.wait(start_each(tmp_path, settings, *changes))
+    assert ended[failing].status == 2
+    assert "folder /nowhere does not exist" in ended[failing].errors
+    assert_lost(ended[1 - failing], failing)
+
+
+@pytest.mark.slow
+def test_a_shard_of_one_worker_that_is_cut_in_mid_run_is_named_there_and_a_lost_peer_elsewhere(
+    data, tmp_path
+):
+    copies = [tmp_path / str(index) for index in range(2)]
+    for copy in copies:
+        shutil.copytree(Path(data["train_records"]).parent, copy)
+    settings = {**SETTINGS, "num_train_steps": 100_000, "num_checkpoints_kept": 3}
+    changes = [{"train_records": copy / "part-*"} for copy in copies]
+    workers = start_each(tmp_path / "run", settings, *changes)
+    wait_for_checkpoint(workers, tmp_path / "run", 40)
+    for shard in copies[1].iterdir():  # whichever comes next
+        os.truncate(shard, shard.stat().st_size // 2)
+    chief, other = worker_processes.wait(workers, timeout=60)
+    assert other.status == 2, other.errors
+    assert str(copies[1]) in other.errors
+    assert "truncated" in other.errors
+    assert_lost(chief, 1)
