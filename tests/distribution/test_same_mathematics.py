@@ -77,7 +77,11 @@ def assert_same(found, expected):
         for ours_then, theirs_then in zip(ours, theirs, strict=True):
             for name in losses & ours_then.keys():
                 assert ours_then[name] == pytest.approx(theirs_then[name], rel=LOSS_TOLERANCE)
-    for step in STAGE_ENDS:
+    assert_same_weights(found, expected, STAGE_ENDS)
+
+
+def assert_same_weights(found, expected, steps):
+    for step in steps:
         ours, theirs = weights_at(found, step), weights_at(expected, step)
         assert ours.keys() == theirs.keys()
         for layer, values in theirs.items():

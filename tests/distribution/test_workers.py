@@ -7,9 +7,10 @@ import time
 
 import pytest
 
+from mslt_tf import cost_model
 from tests import process_groups, tiny
 from tests.distribution import worker_processes
-from tests.distribution.test_same_mathematics import weights_at
+from tests.distribution.test_same_mathematics import assert_same_weights, weights_at
 from tests.pretraining.test_crashes import assert_bit_identical
 
 NUM_STEPS = 300
@@ -36,12 +37,47 @@ def data(tmp_path_factory):
     }
 
 
+# Runs the program, and says how often the steps of each stage were traced.
+COUNT_TRACES = """
+import runpy
+from mslt_tf.pretraining import train_step
+made, make_train_steps = [], train_step.make_train_steps
+
+def make_and_keep(*arguments, **options):
+    made.append(make_train_steps(*arguments, **options))
+    return made[-1]
+
+train_step.make_train_steps = make_and_keep
+try:
+    runpy.run_module("mslt_tf.run_pretraining", run_name="__main__")
+finally:
+    print("traces", [steps.experimental_get_tracing_count() for steps in made])
+"""
+
+
 @pytest.fixture(scope="module")
-def undisturbed(data, tmp_path_factory):
-    """The run's folder of two workers."""
+def undisturbed_workers(data, tmp_path_factory):
+    """The run's folder of two workers, and how they ended."""
     folder = tmp_path_factory.mktemp("whole") / "run"
-    worker_processes.run(folder, {**SETTINGS, **data}, count=2)
-    return folder
+    settings = {**SETTINGS, **data}
+    return folder, worker_processes.run(folder, settings, count=2, program=COUNT_TRACES)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(undisturbed_workers):
+    return undisturbed_workers[0]
+
+
+@pytest.mark.slow
+def test_each_stage_is_traced_once_and_carries_four_bytes_a_trained_parameter(undisturbed_workers):
+    folder, ended = undisturbed_workers
+    assert ["traces [1, 1, 1]" in worker.output for worker in ended] == [True, True]
+    config = tiny.config(**SETTINGS)
+    carried = [entry["bytes_per_update"] for entry in tiny.metrics(folder, "communication")]
+    assert carried == [
+        4 * cost_model.trainable_parameters(config.model, stage) + 16
+        for stage in config.plan.stages
+    ]
 
 
 def start_until(folder, settings, step, *, count=2):
@@ -105,10 +141,12 @@ def test_a_worker_that_does_not_answer_is_given_up(data, tmp_path, frozen, recor
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)], ids=["SIGTERM", "SIGINT"]
+    ("number", "status", "signalled"),
+    [(signal.SIGINT, 130, [1]), (signal.SIGTERM, 143, [0, 1])],
+    ids=["SIGINT_to_one", "SIGTERM_to_all"],
 )
-def test_a_signal_to_one_worker_saves_and_stops_all_within_ten_seconds(
-    data, undisturbed, tmp_path, number, status
+def test_a_signal_to_one_worker_or_all_saves_and_stops_all_within_ten_seconds(
+    data, undisturbed, tmp_path, number, status, signalled
 ):
     settings = {**SETTINGS, **data, "checkpoint_steps": 100_000, "log_steps": 1}
     workers = worker_processes.start(tmp_path, settings, count=2)
@@ -117,7 +155,8 @@ def test_a_signal_to_one_worker_saves_and_stops_all_within_ten_seconds(
         lambda: metrics.exists() and metrics.read_text().count("train") > 20,
         timeout=worker_processes.SECONDS,
     )
-    workers[1].send_signal(number)
+    for index in signalled:
+        workers[index].send_signal(number)
     ended = worker_processes.wait(workers, timeout=10)
     assert [worker.status for worker in ended] == [status, status]
     assert "Interrupted; saved" in ended[0].output
@@ -128,6 +167,7 @@ def test_a_signal_to_one_worker_saves_and_stops_all_within_ten_seconds(
 @pytest.mark.slow
 def test_a_run_of_two_workers_goes_on_with_one_and_with_three(data, tmp_path):
     settings = {**SETTINGS, **data, "hidden_dropout_prob": 0, "attention_probs_dropout_prob": 0}
+    settings["learning_rate"] = 0.002  # a greater one lets rounding errors grow
     worker_processes.run(tmp_path / "whole", settings, count=1)
     workers = start_until(tmp_path / "run", settings, 60)
     for count in (1, 3):
@@ -144,6 +184,7 @@ def test_a_run_of_two_workers_goes_on_with_one_and_with_three(data, tmp_path):
     for ours_then, theirs_then in zip(ours, theirs, strict=True):
         assert ours_then["step"] == theirs_then["step"]
         assert ours_then["masked_lm_loss"] == pytest.approx(theirs_then["masked_lm_loss"], rel=1e-4)
+    assert_same_weights(tmp_path / "run", tmp_path / "whole", (120, 240, NUM_STEPS))
 
 
 @pytest.mark.slow

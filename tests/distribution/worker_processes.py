@@ -56,10 +56,12 @@ def start(
     *,
     count: int = 0,
     environments: list[dict[str, str]] | None = None,
+    program: str = "",
 ) -> list[subprocess.Popen[str]]:
     """Starts `count` workers of one run, or one for each of the environments."""
     environments = environments or cluster_environments(count)
-    arguments = command(output_dir, {"distribution_strategy": "multi_worker_mirrored", **settings})
+    settings = {"distribution_strategy": "multi_worker_mirrored", **settings}
+    arguments = command(output_dir, settings, program=program)
     return [
         process_groups.start(
             arguments,
@@ -87,9 +89,11 @@ def wait(processes: list[subprocess.Popen[str]], *, timeout: float = SECONDS) ->
     return ended
 
 
-def run(output_dir: Path, settings: Mapping[str, object], *, count: int) -> list[Ended]:
+def run(
+    output_dir: Path, settings: Mapping[str, object], *, count: int, program: str = ""
+) -> list[Ended]:
     """Runs `count` workers to their end, all of which must be good."""
-    ended = wait(start(output_dir, settings, count=count))
+    ended = wait(start(output_dir, settings, count=count, program=program))
     for worker in ended:
         assert worker.status == 0, worker.output + worker.errors
     return ended
