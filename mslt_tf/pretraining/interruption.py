@@ -1,5 +1,6 @@
 """SIGTERM and Ctrl-C as a wish to save and stop, noticed between calls of compiled steps."""
 
+import contextlib
 import os
 import signal
 import threading
@@ -54,7 +55,8 @@ class Interruption:
         while number := os.read(reader, 1):
             if number[0] in SIGNALS and not self.has_unsaved_steps:
                 if self._workers.is_chief:
-                    say("Interrupted before there was anything new to save.")
+                    with contextlib.suppress(OSError):  # nobody reads our output any more
+                        say("Interrupted before there was anything new to save.")
                 os._exit(128 + number[0])
         os.close(reader)
 

@@ -5,7 +5,10 @@ import shutil
 from pathlib import Path
 
 import pytest
+import tensorflow as tf
 
+from mslt_tf.distribution.cluster import Cluster
+from mslt_tf.distribution.workers import Workers
 from tests import tiny
 from tests.distribution import worker_processes
 from tests.distribution.test_workers import SETTINGS, wait_for_checkpoint
@@ -34,6 +37,25 @@ def assert_lost(ended, lost):
     assert f"error: worker {lost} (127.0.0.1:" in ended.errors or "another worker" in ended.errors
     assert "Start all workers again with the same command" in ended.errors
     assert "Traceback" not in ended.errors
+
+
+@pytest.mark.parametrize(
+    ("kind", "message", "is_lost"),
+    [
+        (tf.errors.UnavailableError, "Socket closed", True),
+        (tf.errors.NotFoundError, "Collective ops is aborted by: part-0; No such file", True),
+        (tf.errors.InternalError, "NCCL: unhandled system error", True),
+        (tf.errors.InternalError, "Blas GEMM launch failed", False),
+        (tf.errors.ResourceExhaustedError, "OOM when allocating tensor", False),
+    ],
+)
+def test_an_error_that_a_collective_brought_is_of_another_worker_if_there_is_one(
+    kind, message, is_lost
+):
+    error, strategy = kind(None, None, message), tf.distribute.get_strategy()
+    two = Cluster(("host-a:2222", "host-b:2222"), 0)
+    assert Workers(strategy, two).has_lost_peer(error) == is_lost
+    assert not Workers(strategy).has_lost_peer(error)
 
 
 @pytest.mark.slow
