@@ -1,36 +1,69 @@
-"""The two forms of GELU: x times the normal distribution function of x (Hendrycks, Gimpel 2016)."""
+"""The two forms of GELU: x times the normal distribution function of x (Hendrycks, Gimpel 2016).
 
-import functools
+Both are computed in float32, and their gradients start from x again. Left to itself, TensorFlow
+keeps what lies between as well, which took a seventh of all memory in a stack of encoder layers
+(benchmarks/README.md).
+"""
+
 import math
 from collections.abc import Callable
 
 import tensorflow as tf
 
+from mslt_tf.modeling.one_pass import one_pass
+
+_CUBIC = 0.044715  # of the tanh form
+
 
 def gelu(hidden_act: str) -> Callable[[tf.Tensor], tf.Tensor]:
     """Returns the activation that bert_config.json calls `hidden_act`: "gelu" or "gelu_new"."""
-    return {"gelu": erf_gelu, "gelu_new": functools.partial(tf.nn.gelu, approximate=True)}[
-        hidden_act
-    ]
+    return {"gelu": erf_gelu, "gelu_new": tanh_gelu}[hidden_act]
 
 
 @tf.custom_gradient
 def erf_gelu(x: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
-    """Returns the exact GELU of x, computed in float32.
+    """Returns the exact GELU of x."""
+    return _erf_gelu(x), lambda upstream: _erf_gelu_gradient(x, upstream)
 
-    The gradient starts from x again. Left to itself, TensorFlow keeps what lies between as well,
-    which took a seventh of all memory in a stack of encoder layers (benchmarks/README.md).
-    """
 
-    def gradient(upstream: tf.Tensor) -> tf.Tensor:
-        wide = tf.cast(x, tf.float32)
-        density = tf.exp(-0.5 * tf.square(wide)) * (1 / math.sqrt(2 * math.pi))
-        slope = _normal_cdf(wide) + wide * density
-        return tf.cast(tf.cast(upstream, tf.float32) * slope, x.dtype)
+@tf.custom_gradient
+def tanh_gelu(x: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
+    """Returns the approximation of GELU by tanh."""
+    return _tanh_gelu(x), lambda upstream: _tanh_gelu_gradient(x, upstream)
 
+
+@one_pass
+def _erf_gelu(x: tf.Tensor) -> tf.Tensor:
     wide = tf.cast(x, tf.float32)
-    return tf.cast(wide * _normal_cdf(wide), x.dtype), gradient
+    return tf.cast(wide * _normal_cdf(wide), x.dtype)
+
+
+@one_pass
+def _erf_gelu_gradient(x: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
+    wide = tf.cast(x, tf.float32)
+    density = tf.exp(-0.5 * tf.square(wide)) * (1 / math.sqrt(2 * math.pi))
+    slope = _normal_cdf(wide) + wide * density
+    return tf.cast(tf.cast(upstream, tf.float32) * slope, x.dtype)
+
+
+@one_pass
+def _tanh_gelu(x: tf.Tensor) -> tf.Tensor:
+    wide = tf.cast(x, tf.float32)
+    return tf.cast(0.5 * wide * (1.0 + tf.tanh(_tanh_argument(wide))), x.dtype)
+
+
+@one_pass
+def _tanh_gelu_gradient(x: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
+    wide = tf.cast(x, tf.float32)
+    tanh = tf.tanh(_tanh_argument(wide))
+    inner_slope = math.sqrt(2 / math.pi) * (1.0 + 3 * _CUBIC * tf.square(wide))
+    slope = 0.5 * (1.0 + tanh) + 0.5 * wide * (1.0 - tf.square(tanh)) * inner_slope
+    return tf.cast(tf.cast(upstream, tf.float32) * slope, x.dtype)
 
 
 def _normal_cdf(x: tf.Tensor) -> tf.Tensor:
     return 0.5 + 0.5 * tf.math.erf(x * math.sqrt(0.5))
+
+
+def _tanh_argument(x: tf.Tensor) -> tf.Tensor:
+    return math.sqrt(2 / math.pi) * (x + _CUBIC * x * tf.square(x))

@@ -5,12 +5,14 @@ hidden = heads * head_size.
 """
 
 import functools
+from collections.abc import Callable
 
 import tensorflow as tf
 
 from mslt_tf.model_config import ModelConfig
-from mslt_tf.modeling.dropout import Place, dropout, encoder_site
+from mslt_tf.modeling.dropout import Place, drop, encoder_site, make_key
 from mslt_tf.modeling.linear import Linear
+from mslt_tf.modeling.one_pass import one_pass
 
 # exp(-10,000) is 0 in every float type, and float16 (up to 65,504) still holds it plus a score.
 _MASKED = -10_000.0
@@ -57,10 +59,12 @@ class SelfAttention(tf.keras.layers.Layer):
         key = self._split_heads(self.key(x))
         value = self._split_heads(self.value(x))
         scores = tf.matmul(query, key, transpose_b=True)  # [batch, heads, seq, seq]
-        probs = tf.nn.softmax(scores + attention_bias(input_mask, scores.dtype))
-        if training:
+        scores += attention_bias(input_mask, scores.dtype)
+        if training and self._rate:
             site = encoder_site(layer_index, Place.ATTENTION_PROBS)
-            probs = dropout(probs, self._rate, seed=dropout_seed, site=site)
+            probs = _dropped_softmax(scores, make_key(dropout_seed, site, self._rate))
+        else:
+            probs = tf.nn.softmax(scores)
         context = tf.matmul(probs, value)  # [batch, heads, seq, head_size]
         context = tf.transpose(context, [0, 2, 1, 3])  # [batch, seq, heads, head_size]
         return self.output_dense(tf.reshape(context, tf.shape(x)))
@@ -75,3 +79,21 @@ def attention_bias(input_mask: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
     """Returns what to add to attention scores [batch, 1, 1, seq]: 0, or at padding a low number."""
     bias = tf.cast(1 - input_mask, dtype) * _MASKED
     return bias[:, tf.newaxis, tf.newaxis, :]
+
+
+@tf.custom_gradient
+def _dropped_softmax(scores: tf.Tensor, key: tf.Tensor) -> tuple[tf.Tensor, Callable]:
+    """Returns softmax over the last axis, dropped out by a key of `make_key`."""
+    probs = tf.nn.softmax(scores)
+    return _drop(probs, key), lambda upstream: (_softmax_gradient(probs, upstream, key), None)
+
+
+_drop = one_pass(drop)
+
+
+@one_pass
+def _softmax_gradient(probs: tf.Tensor, upstream: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
+    """Returns the gradient to the scores; draws the dropped units again."""
+    wide, gradient = tf.cast(probs, tf.float32), tf.cast(drop(upstream, key), tf.float32)
+    mean = tf.reduce_sum(wide * gradient, axis=-1, keepdims=True)
+    return tf.cast(wide * (gradient - mean), probs.dtype)

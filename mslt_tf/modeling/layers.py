@@ -20,7 +20,7 @@ import tensorflow as tf
 from mslt_tf.model_config import ModelConfig
 from mslt_tf.modeling.activations import gelu
 from mslt_tf.modeling.attention import SelfAttention
-from mslt_tf.modeling.dropout import EMBEDDINGS_SITE, Place, dropout, encoder_site
+from mslt_tf.modeling.dropout import EMBEDDINGS_SITE, Place, dropout, encoder_site, make_key
 from mslt_tf.modeling.initializers import named_truncated_normal
 from mslt_tf.modeling.linear import Linear
 from mslt_tf.modeling.normalization import LayerNorm
@@ -152,20 +152,13 @@ class EncoderLayer(tf.keras.layers.Layer):
         """Transforms x [batch, seq, hidden] into the same shape; input_mask is int [batch, seq]."""
         training = training and self.dropout_enabled
         attended = self.attention(x, input_mask, dropout_seed, layer_index, training=training)
-        attended = self._drop(
-            attended, Place.ATTENTION_OUTPUT, layer_index, dropout_seed, training=training
-        )
-        x = self.attention_layer_norm(x + attended)
+
+        def key(place: Place) -> tf.Tensor | None:
+            if not (training and self._rate):
+                return None
+            return make_key(dropout_seed, encoder_site(layer_index, place), self._rate)
+
+        x = self.attention_layer_norm(attended, x, key(Place.ATTENTION_OUTPUT))
         transformed = self._activation(self.intermediate(x))  # [batch, seq, intermediate]
         transformed = self.output_dense(transformed)  # [batch, seq, hidden]
-        transformed = self._drop(
-            transformed, Place.FEED_FORWARD_OUTPUT, layer_index, dropout_seed, training=training
-        )
-        return self.output_layer_norm(x + transformed)
-
-    def _drop(
-        self, x: tf.Tensor, place: Place, layer_index: int, seed: tf.Tensor, *, training: bool
-    ) -> tf.Tensor:
-        if not training:
-            return x
-        return dropout(x, self._rate, seed=seed, site=encoder_site(layer_index, place))
+        return self.output_layer_norm(transformed, x, key(Place.FEED_FORWARD_OUTPUT))

@@ -1,4 +1,4 @@
-"""LAMB (You et al. 2020, algorithm 2) as in tensorflow-addons, in a third of its passes over memory.
+"""LAMB (You et al. 2020, algorithm 2) as in tensorflow-addons, in fewer passes over memory.
 
 The update is bound by memory, not by arithmetic: tensorflow-addons reads or writes each parameter
 and its slots about forty times, an operation after the other. Here XLA makes one pass of clipping,

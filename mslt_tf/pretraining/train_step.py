@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from mslt_tf.config import PretrainingConfig
 from mslt_tf.distribution.gradient_sums import sum_over_replicas
+from mslt_tf.modeling import one_pass
 from mslt_tf.pretraining import losses, optimization
 from mslt_tf.pretraining.losses import Batch
 
@@ -85,7 +86,8 @@ def make_gradient_function(
         batch: Batch, counts: list[tf.Tensor], seed: tf.Tensor
     ) -> list[tf.Tensor]:
         num_masked, num_sequences = counts
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
+        # Where XLA compiles all of this function, it finds the chains by itself.
+        with one_pass.compiling(not xla), tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(variables)
             outputs = model(_model_inputs(batch, seed), training=True)
             masked_lm_loss = tf.math.divide_no_nan(
@@ -97,7 +99,8 @@ def make_gradient_function(
                 / num_sequences
             )
             loss = optimization.scale_loss(optimizer, masked_lm_loss + sentence_pair_loss)
-        gradients = tape.gradient(loss, variables)
+        with one_pass.compiling(not xla):
+            gradients = tape.gradient(loss, variables)
         dense = [tf.convert_to_tensor(gradient) for gradient in gradients]
         return [masked_lm_loss, sentence_pair_loss, *dense]
 

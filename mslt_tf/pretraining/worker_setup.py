@@ -36,6 +36,12 @@ def start_workers(config: PretrainingConfig) -> Workers:
         UserError: the environment names no cluster, a worker is missing or has other settings, or
             there is no such TPU.
     """
+    workers = _find_workers(config)
+    _hear_out_xla()
+    return workers
+
+
+def _find_workers(config: PretrainingConfig) -> Workers:
     if config.distribution_strategy == "multi_worker_mirrored":
         found = cluster.find_cluster(os.environ)
         if found.num_workers > 1:
@@ -47,6 +53,23 @@ def start_workers(config: PretrainingConfig) -> Workers:
         return Workers(strategies.tpu(config.tpu))
     all_devices = config.distribution_strategy == "mirrored"
     return Workers(strategies.one_machine(all_devices=all_devices))
+
+
+def _hear_out_xla() -> None:
+    """Keeps a note off the terminal that XLA writes when it compiles for the first time.
+
+    It goes through a logger that no setting reaches, so it is called forth where nobody listens.
+    """
+    if os.environ.get("TF_CPP_MIN_LOG_LEVEL") != "3":  # somebody wants to see such notes
+        return
+    stderr = os.dup(2)
+    try:
+        with open(os.devnull, "w") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        tf.function(lambda x: x + 1.0, jit_compile=True)(0.0)
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
 
 
 def _facts(config: PretrainingConfig) -> dict[str, str]:

@@ -1,14 +1,23 @@
 """Dropout: its statistics, and that it is a function of the seed and the place alone."""
 
 import itertools
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from mslt_tf.modeling import attention, layers
+from mslt_tf.modeling import dropout as dropout_module
 from mslt_tf.modeling.bert import EMBEDDINGS, block_name, build_bert
-from mslt_tf.modeling.dropout import EMBEDDINGS_SITE, Place, dropout, encoder_site, random_bits
+from mslt_tf.modeling.dropout import (
+    EMBEDDINGS_SITE,
+    Place,
+    dropout,
+    encoder_site,
+    make_key,
+    random_words,
+)
 from tests.modeling.small_models import (
     random_inputs,
     randomize_weights,
@@ -17,6 +26,8 @@ from tests.modeling.small_models import (
 )
 
 SEED = np.array([5, 6])
+DYNAMIC = [tf.TensorSpec([None] * rank) for rank in range(4)]
+KEY = tf.TensorSpec([5], tf.uint32)
 
 
 def test_rate_and_mean_are_kept():
@@ -28,21 +39,33 @@ def test_rate_and_mean_are_kept():
 
 
 @pytest.mark.parametrize("shape", [[7], [4, 5], [3, 4, 6]])
-def test_every_shape_gets_as_many_bits(shape):
-    static = random_bits(tf.TensorShape(shape), SEED, 1)
-    dynamic = random_bits(tf.constant(shape), SEED, 1)
+def test_every_shape_gets_as_many_words(shape):
+    key = make_key(SEED, 1, 0.1)
+    static = random_words(tf.zeros(shape), key)
+    dynamic = tf.function(random_words, input_signature=[DYNAMIC[len(shape)], KEY])
     assert static.shape == shape
-    np.testing.assert_array_equal(static, dynamic)
-    assert len(np.unique(static)) > 0.9 * np.prod(shape)
+    np.testing.assert_array_equal(static, dynamic(tf.zeros(shape), key))
+    assert len(np.unique(static)) == np.prod(shape)
 
 
-def test_bits_are_uniform_and_neighbours_are_independent():
-    bits = random_bits(tf.TensorShape([1_000_000]), SEED, 1).numpy().astype(np.float64) / 65_535
-    assert np.mean(bits) == pytest.approx(1 / 2, abs=2e-3)
-    assert np.var(bits) == pytest.approx(1 / 12, abs=1e-3)
-    # The two numbers cut from one draw of 32 bits; the last of a draw and the first of the next.
-    assert abs(np.corrcoef(bits[0::2], bits[1::2])[0, 1]) < 0.006
-    assert abs(np.corrcoef(bits[1:-1:2], bits[2::2])[0, 1]) < 0.006
+def test_words_are_uniform_in_each_bit_and_neighbours_are_independent():
+    words = random_words(tf.zeros([1_000_000]), make_key(SEED, 1, 0.1)).numpy()
+    bits = (words[:, np.newaxis] >> np.arange(32, dtype=np.uint32)) & 1
+    np.testing.assert_allclose(np.mean(bits, axis=0), 0.5, atol=2.5e-3)  # 5 deviations
+    numbers = words / 2**32
+    assert np.mean(numbers) == pytest.approx(1 / 2, abs=2e-3)
+    assert np.var(numbers) == pytest.approx(1 / 12, abs=1e-3)
+    for distance in (1, 2, 3, 7, 64, 768, 3_072, 65_536):
+        assert abs(np.corrcoef(numbers[distance:], numbers[:-distance])[0, 1]) < 0.006
+
+
+def test_dropped_units_of_rows_columns_and_blocks_vary_as_independent_ones_do():
+    dropped = _mask(SEED, site=3, rate=0.1, shape=[1_000, 1_000]).astype(np.float64)
+    blocks = dropped.reshape(100, 10, 100, 10).sum(axis=(1, 3))
+    for sums, size in ((dropped.sum(0), 1_000), (dropped.sum(1), 1_000), (blocks.ravel(), 100)):
+        # The variance of n sums is known to sqrt(2 / n).
+        allowed = 5 * np.sqrt(2 / len(sums))
+        assert np.var(sums) / (size * 0.1 * 0.9) == pytest.approx(1, abs=allowed)
 
 
 def test_sites_are_all_different():
@@ -147,20 +170,22 @@ def test_every_application_of_a_group_in_the_model_has_sites_of_its_own(groups, 
     model = build_bert(config, num_blocks=groups)
     sites = []
 
-    def recording(x, rate, *, seed, site):
+    def recording(seed, site, rate):
         sites.append(site)
-        return dropout(x, rate, seed=seed, site=site)
+        return make_key(seed, site, rate)
 
-    monkeypatch.setattr(attention, "dropout", recording)
-    monkeypatch.setattr(layers, "dropout", recording)
+    for module in (attention, layers, dropout_module):
+        monkeypatch.setattr(module, "make_key", recording)
     model(random_inputs(config), training=True)
     depths = range(config.num_hidden_layers)
     expected = [encoder_site(i, place) for i, place in itertools.product(depths, Place)]
     assert sites == [EMBEDDINGS_SITE, *expected]
 
 
-def _mask(seed: tf.Tensor, site: int) -> np.ndarray:
-    return dropout(tf.ones([100, 100]), 0.5, seed=seed, site=site).numpy() == 0
+def _mask(
+    seed: tf.Tensor, site: int, *, rate: float = 0.5, shape: Sequence[int] = (100, 100)
+) -> np.ndarray:
+    return dropout(tf.ones(shape), rate, seed=seed, site=site).numpy() == 0
 
 
 def _model_and_inputs():
