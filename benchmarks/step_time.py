@@ -1,0 +1,128 @@
+r"""Times the steps of each stage of a plan, in one run, and peers on the same shapes with them.
+
+  python -m benchmarks.step_time --train_batch_size=8 --precision=bfloat16 --vs=keras_nlp
+  python -m benchmarks.step_time --flagfile=configs/large.flags --train_batch_size=32 --json=FILE
+
+Takes all flags of run_pretraining, by default those of configs/base.flags with 32 sequences; what
+data to read is its own matter. Every stage has a process of its own, and so has each peer. They
+take turns, and idle between them: absolute times drift on a shared machine, the ratios are the
+result.
+
+--vs=transformers runs Hugging Face's BERT on PyTorch, which wants a Python environment apart:
+
+  python -m venv torch_env
+  torch_env/bin/python -m pip install torch==2.13.0 'transformers==5.*'
+  python -m benchmarks.step_time --vs=transformers --torch_python=torch_env/bin/python
+"""
+
+import sys
+import tempfile
+from pathlib import Path
+
+from absl import flags
+
+from benchmarks import step_time_plan, step_time_rounds, step_time_summary, step_time_tables
+from mslt_tf import pretraining_flags, startup
+from mslt_tf.config import PretrainingConfig
+from mslt_tf.errors import UserError
+
+DEFAULT_BATCH_SIZE = 32
+
+
+def define_flags(values: flags.FlagValues) -> None:
+    """Defines the flags of this benchmark, then those of run_pretraining."""
+    flags.DEFINE_list(
+        "stages", [], "Names of the stages to time; empty: all of the plan.", flag_values=values
+    )
+    flags.DEFINE_multi_enum(
+        "vs",
+        [],
+        list(step_time_plan.PEER_MODULES),
+        "Peer to time beside our joint step; may be repeated.",
+        flag_values=values,
+    )
+    flags.DEFINE_string(
+        "torch_python", "", "Python with PyTorch, for --vs=transformers.", flag_values=values
+    )
+    flags.DEFINE_bool(
+        "torch_compile", False, "Run --vs=transformers by torch.compile.", flag_values=values
+    )
+    _define_measuring_flags(values)
+    pretraining_flags.define_flags(values)
+    values.set_default("train_batch_size", DEFAULT_BATCH_SIZE)
+
+
+def _define_measuring_flags(values: flags.FlagValues) -> None:
+    flags.DEFINE_integer("rounds", 7, "How often each takes its turn.", flag_values=values)
+    flags.DEFINE_integer("warmups", 2, "Steps of each that do not count.", flag_values=values)
+    flags.DEFINE_float(
+        "seconds_per_turn",
+        0.5,
+        "A turn is as many steps as take this long, at least one.",
+        flag_values=values,
+    )
+    flags.DEFINE_bool(
+        "split", True, "Time forward, backward, optimizer and input wait too.", flag_values=values
+    )
+    flags.DEFINE_bool("ceiling", True, "Time large matrix products too.", flag_values=values)
+    flags.DEFINE_bool(
+        "one_at_a_time",
+        False,
+        "End each stage's process before the next begins, where they do not fit into memory "
+        "together. Ratios of stages then suffer from drift.",
+        flag_values=values,
+    )
+    flags.DEFINE_bool("profile", False, "Print each stage's operations.", flag_values=values)
+    flags.DEFINE_string("json", "", "File for all results and samples.", flag_values=values)
+
+
+def main() -> None:
+    """Measures, and prints the tables."""
+    values = flags.FLAGS
+    config = pretraining_flags.config_from_flags(values)
+    if min(values.rounds, values.warmups) < 1:
+        raise UserError("--rounds and --warmups must be at least 1.")
+    options = step_time_plan.Options(**startup.values_of(step_time_plan.Options, values))
+    stages = step_time_plan.stages_to_measure(config, values.stages, values.vs)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        records = _write_records(config, folder)
+        plan = step_time_plan.MeasurementPlan(config, stages, options, records, folder)
+        outcome = _measure(plan)
+    summary = step_time_summary.summarize(config, stages, outcome, values.vs)
+    sys.stdout.write(step_time_tables.text(summary))
+    for stage, rows in outcome.profiles.items():
+        sys.stdout.write(f"\n{stage}\n{step_time_tables.operation_table(rows)}\n")
+    if values.json:
+        text = step_time_tables.to_json(summary, outcome, config)
+        Path(values.json).write_text(text, "utf-8")
+
+
+def _write_records(config: PretrainingConfig, folder: Path) -> dict[int, str]:
+    from benchmarks import step_time_records  # loads TensorFlow, which takes seconds
+
+    return {
+        stage.seq_length: step_time_records.write_records(
+            folder / f"records_{stage.seq_length}", stage, vocab_size=config.model.vocab_size
+        )
+        for stage in config.plan.stages
+        if not (folder / f"records_{stage.seq_length}").exists()
+    }
+
+
+def _measure(plan: step_time_plan.MeasurementPlan) -> step_time_rounds.Outcome:
+    """Returns what all processes measured, together or group after group."""
+    values = flags.FLAGS
+    schedule = step_time_rounds.Schedule(values.rounds, values.warmups, values.seconds_per_turn)
+    outcome = step_time_rounds.Outcome()
+    for group in plan.groups(one_at_a_time=values.one_at_a_time):
+        step_time_rounds.measure(group, schedule, outcome, report=_report)
+    return outcome
+
+
+def _report(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+
+
+if __name__ == "__main__":
+    startup.run(main, define_flags=define_flags, description=__doc__ or "")

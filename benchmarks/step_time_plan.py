@@ -1,0 +1,152 @@
+"""Who takes part in a measurement: stages, peers and the matmul ceiling, a process each."""
+
+import dataclasses
+import json
+import os
+import pickle
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks import step_time_summary
+from benchmarks.step_time_pipes import Child
+from benchmarks.step_time_rounds import FROM_MEMORY, MATMUL, STEP, Participant
+from mslt_tf.config import PretrainingConfig
+from mslt_tf.errors import UserError
+from mslt_tf.stage_plan import Stage
+
+PEER_MODULES = {
+    "keras_nlp": "benchmarks.peers.keras_nlp_bert",
+    "transformers": "benchmarks.peers.transformers_bert",
+}
+# Processes share a GPU, and libraries' remarks would hide the tables.
+ENVIRONMENT = {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "PYTHONWARNINGS": "ignore"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What is measured besides the steps of stages."""
+
+    vs: Sequence[str]  # peers
+    torch_python: str
+    torch_compile: bool
+    split: bool  # the parts of a step
+    ceiling: bool
+    profile: bool
+
+    def __post_init__(self) -> None:
+        if "transformers" in self.vs and not self.torch_python:
+            raise UserError(
+                "--vs=transformers needs --torch_python, a Python with PyTorch and transformers. "
+                "--help says how to make one."
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class MeasurementPlan:
+    """What is needed to start all processes."""
+
+    config: PretrainingConfig
+    stages: Sequence[Stage]
+    options: Options
+    records: dict[int, str]  # by sequence length: globs
+    folder: Path  # where it may write
+
+    def groups(self, *, one_at_a_time: bool) -> list[list[Participant]]:
+        """Returns who is alive together; peers and the ceiling follow the stages' processes."""
+        ceiling = [self._ceiling()] if self.options.ceiling else []
+        beside = {step_time_summary.peer_stage(self.config, self.stages).name: self._peers()}
+        groups = [[self._stage(s), *beside.get(s.name, []), *ceiling] for s in self.stages]
+        if one_at_a_time:
+            return groups
+        together = {participant.name: participant for group in groups for participant in group}
+        return [list(together.values())]
+
+    def _stage(self, stage: Stage) -> Participant:
+        short = self.records[self.config.short_seq_length]
+        config = dataclasses.replace(
+            self.config,
+            output_dir=str(self.folder / stage.name),
+            train_records=(short,),
+            long_train_records=tuple(path for path in self.records.values() if path != short),
+            eval_records=(),
+            long_eval_records=(),
+            init_checkpoint="",
+        )
+        path = self.folder / f"{stage.name}.pickle"
+
+        def start() -> Child:
+            path.write_bytes(pickle.dumps((config, stage)))
+            return _start(stage.name, "benchmarks.step_time_stage", str(path))
+
+        parts = ("forward", "gradient", FROM_MEMORY) if self.options.split else ()
+        is_compared = stage == step_time_summary.peer_stage(self.config, self.stages)
+        compared = (FROM_MEMORY,) if self.options.vs and is_compared and not parts else ()
+        return Participant(stage.name, start, (STEP, *parts, *compared), self.options.profile)
+
+    def _peers(self) -> list[Participant]:
+        stage = step_time_summary.peer_stage(self.config, self.stages)
+        shapes = json.dumps(peer_shapes(self.config, stage, self.options))
+
+        def participant(peer: str) -> Participant:
+            python = self.options.torch_python if peer == "transformers" else sys.executable
+            module = PEER_MODULES[peer]
+            return Participant(peer, lambda: _start(peer, module, shapes, python=python), (STEP,))
+
+        return [participant(peer) for peer in self.options.vs]
+
+    def _ceiling(self) -> Participant:
+        def start() -> Child:
+            module = "benchmarks.step_time_matmul"
+            return _start(step_time_summary.CEILING, module, self.config.precision)
+
+        return Participant(step_time_summary.CEILING, start, (MATMUL,))
+
+
+def stages_to_measure(
+    config: PretrainingConfig, names: Sequence[str], peers: Sequence[str]
+) -> list[Stage]:
+    """Returns the stages of these names, all of them if there are none, and what they need.
+
+    That is what the original method does in their place, where the plan is measured as a whole,
+    and what peers are compared with.
+    """
+    known = {stage.name: stage for stage in config.plan.stages}
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise UserError(f"--stages has {', '.join(unknown)}. Use some of {', '.join(known)}.")
+    if peers:
+        _check_comparable(config)
+    stages = [stage for stage in config.plan.stages if not names or stage.name in names]
+    needed = [] if names else [_original(config, stage, stages) for stage in stages]
+    if peers:
+        needed.append(_original(config, config.plan.stages[0], config.plan.stages))
+    return list({stage.name: stage for stage in (*stages, *needed)}.values())
+
+
+_original = step_time_summary.find_original
+
+
+def _check_comparable(config: PretrainingConfig) -> None:
+    if config.model.projects_embeddings or config.model.num_hidden_groups:
+        raise UserError("--vs has no ALBERT to compare with. Leave it out, or take a BERT.")
+    if config.precision == "float16":
+        raise UserError("--vs has no float16. Use --precision=float32 or bfloat16.")
+
+
+def peer_shapes(config: PretrainingConfig, stage: Stage, options: Options) -> dict[str, Any]:
+    """Returns what a peer must be told to do the same work."""
+    return {
+        "model": config.model.to_bert_config(),
+        "batch_size": stage.batch_size,
+        "seq_length": stage.seq_length,
+        "max_predictions_per_seq": stage.max_predictions_per_seq,
+        "precision": config.precision,
+        "torch_compile": options.torch_compile,
+    }
+
+
+def _start(name: str, module: str, argument: str, *, python: str = sys.executable) -> Child:
+    environment = {**ENVIRONMENT, **os.environ}  # whoever set them knows better
+    return Child(name, [python, "-m", module, argument], environment)
