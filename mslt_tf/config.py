@@ -13,6 +13,7 @@ from mslt_tf.model_config import ModelConfig
 from mslt_tf.stage_plan import StagePlan
 
 Precision = Literal["float32", "bfloat16", "float16"]
+TrunkPrecision = Literal["same", "float32", "bfloat16", "float16"]
 DistributionStrategy = Literal["one_device", "mirrored", "multi_worker_mirrored", "tpu"]
 DynamicMasking = Literal["off", "token", "whole_word"]
 
@@ -57,6 +58,7 @@ class PretrainingConfig:
     dynamic_masking: DynamicMasking
     init_checkpoint: str
     precision: Precision
+    trunk_precision: TrunkPrecision  # of frozen blocks; "same": as the others
     distribution_strategy: DistributionStrategy
     tpu: str  # name or address; for the strategy of that name
     peer_timeout: float  # seconds to wait for the other workers at the start

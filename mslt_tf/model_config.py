@@ -9,6 +9,15 @@ from mslt_tf.errors import UserError
 _OPTIONAL = ("embedding_size", "num_hidden_groups")
 
 
+# What the command line says of a field that bert_config.json does not explain.
+FIELD_HELP = {
+    "embedding_size": "ALBERT: width of the embeddings, e.g. 128. 0: hidden_size, as in BERT.",
+    "num_hidden_groups": "ALBERT: in how many groups the layers share weights; each is grown as "
+    "one. 0: every layer has its own, as in BERT.",
+    "hidden_act": "gelu: the exact (erf) form. gelu_new: the tanh form.",
+}
+
+
 @dataclasses.dataclass(frozen=True)
 class ModelConfig:
     """Sizes and constants of BERT; the defaults are BERT-Base uncased (Devlin et al., 2018).

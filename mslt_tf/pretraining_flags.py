@@ -6,32 +6,27 @@ from typing import Any, get_args
 
 from absl import flags
 
+from mslt_tf import record_flags
 from mslt_tf.config import (
     DistributionStrategy,
-    DynamicMasking,
     OptimizerConfig,
     Precision,
     PretrainingConfig,
+    TrunkPrecision,
 )
 from mslt_tf.errors import UserError
 from mslt_tf.methods import Method, end_on_long_sequences, make_plan
-from mslt_tf.model_config import ModelConfig
+from mslt_tf.model_config import FIELD_HELP, ModelConfig
 from mslt_tf.startup import values_of
 
-MODEL_HELP = {
-    "embedding_size": "ALBERT: width of the embeddings, e.g. 128. 0: hidden_size, as in BERT.",
-    "num_hidden_groups": "ALBERT: in how many groups the layers share weights; each is grown as "
-    "one. 0: every layer has its own, as in BERT.",
-    "hidden_act": "gelu: the exact (erf) form. gelu_new: the tanh form.",
-}
 RECORD_FLAGS = ("train_records", "eval_records", "long_train_records", "long_eval_records")
 
 
 def define_flags(flag_values: flags.FlagValues) -> None:
     """Defines the flags of `mslt_tf.run_pretraining` on `flag_values`."""
-    _define_data_flags(flag_values)
-    _define_long_flags(flag_values)
+    record_flags.define_flags(flag_values)
     _define_plan_flags(flag_values)
+    _define_trunk_flags(flag_values)
     _define_model_flags(flag_values)
     _define_run_flags(flag_values)
     _define_device_flags(flag_values)
@@ -81,71 +76,6 @@ def _integers(name: str, words: list[str]) -> tuple[int, ...]:
         raise UserError(f"{name} is {','.join(words)}. Give whole numbers with commas.") from error
 
 
-def _define_data_flags(values: flags.FlagValues) -> None:
-    boolean = functools.partial(flags.DEFINE_bool, flag_values=values)
-    enum = functools.partial(flags.DEFINE_enum, flag_values=values)
-    integer = functools.partial(flags.DEFINE_integer, flag_values=values)
-    strings = functools.partial(flags.DEFINE_list, flag_values=values)
-    string = functools.partial(flags.DEFINE_string, flag_values=values)
-    strings(
-        "train_records",
-        [],
-        "TFRecord files to train on: paths or globs, separated by commas. Records of BERT's "
-        "create_pretraining_data.py, of NVIDIA's or Model Garden's scripts do as well as ours.",
-    )
-    strings(
-        "eval_records",
-        [],
-        "TFRecord files to evaluate on, kept out of training. Empty: no evaluation.",
-    )
-    string(
-        "vocab_file",
-        "",
-        "The WordPiece vocabulary that the records were made with: checked against the records "
-        "and packed into the export. Empty: neither.",
-    )
-    boolean("do_lower_case", True, "Whether the vocabulary is uncased.")
-    enum(
-        "dynamic_masking",
-        "off",
-        list(get_args(DynamicMasking)),
-        "off: train on the masks that the records hold. token: draw other masks in every epoch, as "
-        "RoBERTa; whole_word: of words, not of WordPieces. Both need vocab_file. Evaluation always "
-        "keeps the records' masks, so its losses stay comparable.",
-    )
-    integer("max_seq_length", 128, "Tokens per sequence, as in the records.")
-    integer("max_predictions_per_seq", 20, "Masked tokens per sequence, as in the records.")
-
-
-def _define_long_flags(values: flags.FlagValues) -> None:
-    number = functools.partial(flags.DEFINE_float, flag_values=values)
-    integer = functools.partial(flags.DEFINE_integer, flag_values=values)
-    strings = functools.partial(flags.DEFINE_list, flag_values=values)
-    integer(
-        "long_seq_length",
-        0,
-        "Tokens per sequence in the last steps, e.g. 512, where the positions above max_seq_length "
-        "are learnt. 0: one length throughout.",
-    )
-    number(
-        "long_seq_fraction",
-        0.1,
-        "Share of all steps that run at long_seq_length, at the end of the last stage.",
-    )
-    strings("long_train_records", [], "As train_records, long.")
-    strings(
-        "long_eval_records",
-        [],
-        "As eval_records, long. Empty: the long steps are evaluated on eval_records.",
-    )
-    integer(
-        "long_max_predictions_per_seq", 80, "Masked tokens per long sequence, as in the records."
-    )
-    integer(
-        "long_train_batch_size", 0, "Sequences per update in the long steps. 0: train_batch_size."
-    )
-
-
 def _define_plan_flags(values: flags.FlagValues) -> None:
     enum = functools.partial(flags.DEFINE_enum, flag_values=values)
     number = functools.partial(flags.DEFINE_float, flag_values=values)
@@ -186,6 +116,23 @@ def _define_plan_flags(values: flags.FlagValues) -> None:
     number("weight_decay_rate", 0.01, "Weight decay, not on LayerNorm and biases.")
 
 
+def _define_trunk_flags(values: flags.FlagValues) -> None:
+    flags.DEFINE_enum(
+        "trunk_precision",
+        "same",
+        list(get_args(TrunkPrecision)),
+        "Of activations in frozen layers. bfloat16 under a float32 top is faster on CPUs that have "
+        "it; the layers that train see the rounding of those that do not.",
+        flag_values=values,
+    )
+    flags.DEFINE_bool(
+        "trunk_dropout",
+        True,
+        "Whether frozen layers drop activations out. False is faster, and not the paper's way.",
+        flag_values=values,
+    )
+
+
 def _define_model_flags(values: flags.FlagValues) -> None:
     enum = functools.partial(flags.DEFINE_enum, flag_values=values)
     number = functools.partial(flags.DEFINE_float, flag_values=values)
@@ -193,7 +140,7 @@ def _define_model_flags(values: flags.FlagValues) -> None:
     base = ModelConfig()
     for field in dataclasses.fields(ModelConfig):
         default = getattr(base, field.name)
-        text = MODEL_HELP.get(field.name, f"The model's {field.name}, as in bert_config.json.")
+        text = FIELD_HELP.get(field.name, f"The model's {field.name}, as in bert_config.json.")
         if field.name == "hidden_act":
             enum(field.name, default, ["gelu", "gelu_new"], text)
         elif isinstance(default, int):
@@ -224,11 +171,6 @@ def _define_run_flags(values: flags.FlagValues) -> None:
         list(get_args(Precision)),
         "Of activations. bfloat16 for recent GPUs, TPUs and CPUs with AVX512_BF16; float16, "
         "with loss scaling, for older GPUs. Weights, logits and losses are always float32.",
-    )
-    boolean(
-        "trunk_dropout",
-        True,
-        "Whether frozen layers drop activations out. False is faster, and not the paper's way.",
     )
     integer("seed", 12_345, "Of initial weights, data order and dropout.")
     boolean(

@@ -9,6 +9,8 @@ predictions (masked positions per sequence, padding included), vocab.
 The names below are fixed: weights are copied, frozen, decayed and saved by them.
 """
 
+import collections
+from collections.abc import Mapping
 from typing import Literal
 
 import tensorflow as tf
@@ -41,6 +43,7 @@ def build_bert(
     *,
     num_blocks: int,
     compute_dtype: ComputeDtype = "float32",
+    other_dtypes: Mapping[str, ComputeDtype] | None = None,
     initializer_seed: int = 0,
 ) -> tf.keras.Model:
     """Builds the model; call it as `model(inputs, training=True)`.
@@ -57,6 +60,7 @@ def build_bert(
         config: sizes of the model.
         num_blocks: of this model, from 1 to `config.num_blocks`.
         compute_dtype: a Keras policy. Variables and logits are float32 under each of them.
+        other_dtypes: policies of single layers, by name, where they differ.
         initializer_seed: with a layer's name it decides that layer's initial weights.
 
     Raises:
@@ -69,10 +73,13 @@ def build_bert(
         )
     # Layers
     seed, dtype = initializer_seed, compute_dtype
-    embeddings = Embeddings(config, name=EMBEDDINGS, initializer_seed=seed, dtype=dtype)
+    dtypes = collections.defaultdict(lambda: compute_dtype, other_dtypes or {})
+    embeddings = Embeddings(
+        config, name=EMBEDDINGS, initializer_seed=seed, dtype=dtypes[EMBEDDINGS]
+    )
+    names = [block_name(i) for i in range(num_blocks)]
     blocks = [
-        EncoderLayer(config, name=block_name(i), initializer_seed=seed, dtype=dtype)
-        for i in range(num_blocks)
+        EncoderLayer(config, name=name, initializer_seed=seed, dtype=dtypes[name]) for name in names
     ]
     pooler = Pooler(config, name=POOLER, initializer_seed=seed, dtype=dtype)
     sentence_pair = SentencePairHead(config, name=SENTENCE_PAIR, initializer_seed=seed)

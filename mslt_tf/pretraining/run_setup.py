@@ -227,6 +227,7 @@ def _settings(config: PretrainingConfig) -> dict[str, Any]:
     return {
         **dataclasses.asdict(config.optimizer),
         "precision": config.precision,
+        "trunk_precision": config.trunk_precision,
         "trunk_dropout": config.trunk_dropout,
     }
 

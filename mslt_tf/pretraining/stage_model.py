@@ -22,10 +22,13 @@ def build(config: PretrainingConfig, stage: Stage) -> tf.keras.Model:
     While blocks are frozen the embeddings are frozen too, and with them the output matrix, which
     is the table of word embeddings.
     """
+    is_same = config.trunk_precision == "same"
+    trunk_policy = POLICIES[config.precision if is_same else config.trunk_precision]
     model = bert.build_bert(
         config.model,
         num_blocks=stage.num_blocks,
         compute_dtype=POLICIES[config.precision],
+        other_dtypes=dict.fromkeys(frozen_layers(stage), trunk_policy),
         initializer_seed=config.seed,
     )
     for name in frozen_layers(stage):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from mslt_tf.errors import UserError
 from mslt_tf.modeling import bert
@@ -136,3 +137,21 @@ def test_initial_weights_of_another_depth_are_refused():
     stage_model.check_depth(weights, MSLT.plan.stages[0], path="p")
     with pytest.raises(UserError, match="has 1 blocks, stage layers_2 begins with 2"):
         stage_model.check_depth(weights, MSLT.plan.stages[1], path="p")
+
+
+def test_the_trunk_may_compute_in_a_type_of_its_own():
+    config = tiny.config(trunk_precision="bfloat16", hidden_dropout_prob=0)
+    stage = config.plan.stages[2]
+    model = stage_model.build(config, stage)
+    frozen = stage_model.frozen_layers(stage)
+    assert {model.get_layer(name).compute_dtype for name in frozen} == {"bfloat16"}
+    others = [layer for layer in model.layers if layer.variables and layer.name not in frozen]
+    assert {layer.compute_dtype for layer in others} == {"float32"}
+    assert {variable.dtype for variable in model.variables} == {tf.float32}
+    inputs = {name: tf.ones([2, 4], tf.int32) for name in model.input if name != "dropout_seed"}
+    inputs["dropout_seed"] = tf.zeros([2], tf.int64)
+    plain = stage_model.build(tiny.config(hidden_dropout_prob=0), stage)
+    found, expected = (m(inputs)["masked_lm_logits"] for m in (model, plain))
+    assert found.dtype == tf.float32
+    np.testing.assert_allclose(found, expected, atol=0.02)
+    assert np.any(found != expected)
