@@ -21,9 +21,14 @@ from pathlib import Path
 
 from absl import flags
 
-from benchmarks import step_time_plan, step_time_rounds, step_time_summary, step_time_tables
+from benchmarks import (
+    step_time_plan,
+    step_time_plot,
+    step_time_rounds,
+    step_time_summary,
+    step_time_tables,
+)
 from mslt_tf import pretraining_flags, startup
-from mslt_tf.config import PretrainingConfig
 from mslt_tf.errors import UserError
 
 DEFAULT_BATCH_SIZE = 32
@@ -72,8 +77,18 @@ def _define_measuring_flags(values: flags.FlagValues) -> None:
         "together. Ratios of stages then suffer from drift.",
         flag_values=values,
     )
+    flags.DEFINE_bool(
+        "start_together",
+        False,
+        "Let all stages trace and compile at the same time, which takes many processors and memory "
+        "for the first steps of all.",
+        flag_values=values,
+    )
     flags.DEFINE_bool("profile", False, "Print each stage's operations.", flag_values=values)
     flags.DEFINE_string("json", "", "File for all results and samples.", flag_values=values)
+    flags.DEFINE_string(
+        "plot", "", "File for a plot, e.g. step_time.png; needs matplotlib.", flag_values=values
+    )
 
 
 def main() -> None:
@@ -82,11 +97,15 @@ def main() -> None:
     config = pretraining_flags.config_from_flags(values)
     if min(values.rounds, values.warmups) < 1:
         raise UserError("--rounds and --warmups must be at least 1.")
+    if values.plot:
+        step_time_plot.check_plotting()
     options = step_time_plan.Options(**startup.values_of(step_time_plan.Options, values))
     stages = step_time_plan.stages_to_measure(config, values.stages, values.vs)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        records = _write_records(config, folder)
+        from benchmarks import step_time_records  # loads TensorFlow, which takes seconds
+
+        records = step_time_records.write_all(config, folder)
         plan = step_time_plan.MeasurementPlan(config, stages, options, records, folder)
         outcome = _measure(plan)
     summary = step_time_summary.summarize(config, stages, outcome, values.vs)
@@ -96,24 +115,19 @@ def main() -> None:
     if values.json:
         text = step_time_tables.to_json(summary, outcome, config)
         Path(values.json).write_text(text, "utf-8")
-
-
-def _write_records(config: PretrainingConfig, folder: Path) -> dict[int, str]:
-    from benchmarks import step_time_records  # loads TensorFlow, which takes seconds
-
-    return {
-        stage.seq_length: step_time_records.write_records(
-            folder / f"records_{stage.seq_length}", stage, vocab_size=config.model.vocab_size
-        )
-        for stage in config.plan.stages
-        if not (folder / f"records_{stage.seq_length}").exists()
-    }
+    if values.plot:
+        step_time_plot.plot(summary, values.plot)
 
 
 def _measure(plan: step_time_plan.MeasurementPlan) -> step_time_rounds.Outcome:
     """Returns what all processes measured, together or group after group."""
     values = flags.FLAGS
-    schedule = step_time_rounds.Schedule(values.rounds, values.warmups, values.seconds_per_turn)
+    schedule = step_time_rounds.Schedule(
+        num_rounds=values.rounds,
+        num_warmups=values.warmups,
+        seconds_per_turn=values.seconds_per_turn,
+        starts_together=values.start_together,
+    )
     outcome = step_time_rounds.Outcome()
     for group in plan.groups(one_at_a_time=values.one_at_a_time):
         step_time_rounds.measure(group, schedule, outcome, report=_report)

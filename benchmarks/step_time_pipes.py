@@ -46,7 +46,7 @@ class Child:
 
     def ready(self) -> None:
         """Waits until the child has built what it needs."""
-        self._read()
+        self.answer()
 
     def ask(self, task: str, steps: int = 1) -> Any:
         """Returns the answer to a task.
@@ -54,11 +54,20 @@ class Child:
         Raises:
             UserError: the process has ended.
         """
-        with contextlib.suppress(BrokenPipeError):  # the read below says more
-            _write_line(self._process.stdin, {"task": task, "steps": steps})
-        return self._read()
+        self.request(task, steps)
+        return self.answer()
 
-    def _read(self) -> Any:
+    def request(self, task: str, steps: int = 1) -> None:
+        """Sets the process to a task, and does not wait for it."""
+        with contextlib.suppress(BrokenPipeError):  # `answer` says more
+            _write_line(self._process.stdin, {"task": task, "steps": steps})
+
+    def answer(self) -> Any:
+        """Waits for the answer to the oldest request that has none yet.
+
+        Raises:
+            UserError: as `ask`.
+        """
         line = self._answers.readline()
         if not line:
             raise UserError(f"the process of {self.name} {_reason(self._process.wait())}")

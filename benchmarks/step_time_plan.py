@@ -64,25 +64,13 @@ class MeasurementPlan:
         return [list(together.values())]
 
     def _stage(self, stage: Stage) -> Participant:
-        short = self.records[self.config.short_seq_length]
-        config = dataclasses.replace(
-            self.config,
-            output_dir=str(self.folder / stage.name),
-            train_records=(short,),
-            long_train_records=tuple(path for path in self.records.values() if path != short),
-            eval_records=(),
-            long_eval_records=(),
-            init_checkpoint="",
-        )
-        path = self.folder / f"{stage.name}.pickle"
-
-        def start() -> Child:
-            path.write_bytes(pickle.dumps((config, stage)))
-            return _start(stage.name, "benchmarks.step_time_stage", str(path))
-
         parts = ("forward", "gradient", FROM_MEMORY) if self.options.split else ()
         is_compared = stage == step_time_summary.peer_stage(self.config, self.stages)
         compared = (FROM_MEMORY,) if self.options.vs and is_compared and not parts else ()
+
+        def start() -> Child:
+            return start_stage(self.config, stage, self.records, self.folder / stage.name)
+
         return Participant(stage.name, start, (STEP, *parts, *compared), self.options.profile)
 
     def _peers(self) -> list[Participant]:
@@ -147,6 +135,47 @@ def peer_shapes(config: PretrainingConfig, stage: Stage, options: Options) -> di
     }
 
 
-def _start(name: str, module: str, argument: str, *, python: str = sys.executable) -> Child:
-    environment = {**ENVIRONMENT, **os.environ}  # whoever set them knows better
-    return Child(name, [python, "-m", module, argument], environment)
+def start_stage(
+    config: PretrainingConfig,
+    stage: Stage,
+    records: dict[int, str],
+    folder: Path,
+    environment: dict[str, str] | None = None,
+) -> Child:
+    """Starts the process of a stage.
+
+    Args:
+        config: the run's settings, of which those that name files are replaced.
+        stage: what to run.
+        records: by sequence length: globs.
+        folder: a new one, for what the process writes.
+        environment: more of it, or other values.
+    """
+    short = records[config.short_seq_length]
+    config = dataclasses.replace(
+        config,
+        output_dir=str(folder),
+        train_records=(short,),
+        long_train_records=tuple(path for path in records.values() if path != short),
+        eval_records=(),
+        long_eval_records=(),
+        init_checkpoint="",
+    )
+    path = folder / "stage.pickle"
+    folder.mkdir()
+    path.write_bytes(pickle.dumps((config, stage)))
+    module = "benchmarks.step_time_stage"
+    return _start(stage.name, module, str(path), environment=environment)
+
+
+def _start(
+    name: str,
+    module: str,
+    argument: str,
+    *,
+    python: str = sys.executable,
+    environment: dict[str, str] | None = None,
+) -> Child:
+    # Whoever set one of ENVIRONMENT knows better.
+    merged = {**ENVIRONMENT, **os.environ, **(environment or {})}
+    return Child(name, [python, "-m", module, argument], merged)

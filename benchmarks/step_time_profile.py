@@ -8,6 +8,10 @@ from pathlib import Path
 import tensorflow as tf
 from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
+# As the profiler names them: a function that is compiled has no operations inside.
+COMPILED = {"ExecutorState::ProcessAsync::Start": "functions compiled by XLA"}
+# Time in these is of waiting for other threads.
+WAITING = ("KernelAndDeviceFunc::Run", "InstantiatedCapturedFunction::RunWithBorrowedArgs")
 Row = tuple[str, float, int]  # type of operation, seconds in itself over all threads, calls
 
 
@@ -47,7 +51,11 @@ def _sum_up(planes: Iterable[xplane_pb2.XPlane]) -> list[Row]:
             ]
             calls.update(name for _, _, name in events)
             seconds.update(self_times(events))
-    return [(name, time * 1e-12, calls[name]) for name, time in seconds.most_common()]
+    return [
+        (name, time * 1e-12, calls[name])
+        for name, time in seconds.most_common()
+        if name not in WAITING
+    ]
 
 
 def op_type(name: str) -> str:
@@ -55,8 +63,11 @@ def op_type(name: str) -> str:
 
     >>> op_type("bert/encoder_0/query/MatMul:MatMul#id=3#")
     'MatMul'
+    >>> op_type("ExecutorState::Process#id=3#")
+    'ExecutorState::Process'
     """
-    return name.rpartition(":")[2].partition("#")[0]
+    name = name.partition("#")[0]
+    return COMPILED.get(name, name) if "::" in name else name.rpartition(":")[2]
 
 
 def self_times(events: Iterable[tuple[int, int, str]]) -> dict[str, int]:

@@ -4,12 +4,24 @@ from pathlib import Path
 
 import numpy as np
 
+from mslt_tf.config import PretrainingConfig
 from mslt_tf.stage_plan import Stage
 from tfrecords_tools import masking, records
 
 NUM_RECORDS = 4_096  # at least; in files of a quarter, as data sets come in several
 NUM_FILES = 4
 FIRST_WORD = 5  # ids below are special tokens
+
+
+def write_all(config: PretrainingConfig, folder: Path) -> dict[int, str]:
+    """Writes records for all lengths of the plan; returns their globs by length."""
+    stages = {stage.seq_length: stage for stage in config.plan.stages}
+    return {
+        length: write_records(
+            folder / f"records_{length}", stage, vocab_size=config.model.vocab_size
+        )
+        for length, stage in stages.items()
+    }
 
 
 def write_records(folder: Path, stage: Stage, *, vocab_size: int) -> str:

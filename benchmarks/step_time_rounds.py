@@ -32,6 +32,7 @@ class Schedule:
     num_rounds: int
     num_warmups: int  # the first traces and compiles, the second still fills caches
     seconds_per_turn: float
+    starts_together: bool = False  # all trace and compile at the same time
 
 
 @dataclasses.dataclass
@@ -60,6 +61,9 @@ def measure(
     """
     started = [participant.start() for participant in participants]
     with children(started):
+        if schedule.starts_together:
+            report("compiling")
+            _first_steps(participants, started)
         turns = []
         for participant, child in zip(participants, started, strict=True):
             report(f"warming up {participant.name}")
@@ -72,6 +76,13 @@ def measure(
         for participant, child in zip(participants, started, strict=True):
             if participant.is_profiled:
                 outcome.profiles[child.name] = child.ask("profile")["operations"]
+
+
+def _first_steps(participants: Sequence[Participant], started: Sequence[Child]) -> None:
+    for participant, child in zip(participants, started, strict=True):
+        child.request(participant.tasks[0])
+    for child in started:
+        child.answer()
 
 
 def _warm_up(

@@ -72,9 +72,15 @@ def make_tasks(config: PretrainingConfig, stage: Stage) -> step_time_pipes.Tasks
         "forward": lambda n: _repeat(forward, n),
         "gradient": lambda n: _repeat(gradient, n),
     }
+
+    def losses_of(num_steps: int) -> list[float]:
+        one = tf.constant(1, tf.int64)
+        return [float(steps(from_memory, one)[0][:2].numpy().sum()) for _ in range(num_steps)]
+
     facts = {"optimizer_bytes": _num_bytes(parts.optimizer.weights)}
     return {name: _timed(task) for name, task in tasks.items()} | {
         "facts": lambda _: {**facts, "memory": memory.now()},
+        "losses": lambda n: {"losses": losses_of(n)},
         "profile": lambda n: {
             "operations": step_time_profile.profile(lambda: train(from_memory, n))
         },

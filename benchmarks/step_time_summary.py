@@ -27,6 +27,7 @@ class StageResult:
     """What was measured of a stage; seconds are of one step."""
 
     name: str
+    batch_size: int
     step: Spread
     forward: float | None
     backward: float | None
@@ -155,6 +156,7 @@ def _stage_result(
     original = outcome.samples.get(find_original(config, stage, stages).name)
     return StageResult(
         name=stage.name,
+        batch_size=stage.batch_size,
         step=step,
         **_parts(samples),
         flops_per_second=flops,

@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# Checks the training step on a GPU against the CPU, then times every stage of BERT-Base and Large.
+#
+#   bash benchmarks/gpu.sh              # on a machine with a GPU: less than 8 minutes
+#   SIZE=tiny bash benchmarks/gpu.sh    # a tiny model on whatever there is: 2 to 3 minutes on a CPU
+#
+# PYTHON names the interpreter, OUT the folder for results (JSON files, logs, summary.txt). Batches
+# are 32, and the largest of a list at which the processes of all stages fit into memory together.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+PYTHON=${PYTHON:-.venv/bin/python}
+OUT=${OUT:-runs/gpu}
+export TF_CPP_MIN_LOG_LEVEL=3
+mkdir -p "$OUT"
+rm -f "$OUT"/*.json "$OUT"/*.log
+
+# agree PRECISION TOLERANCE: stops the script where losses on GPU and CPU differ.
+agree() {
+  "$PYTHON" -m benchmarks.step_time_agreement --flagfile=configs/tiny.flags --precision="$1" \
+    --tolerance="$2" --num_warmup_steps=10 --steps=50
+}
+
+# measure CONFIG BATCH FLAGS...: fails where a stage does not fit.
+measure() {
+  local name="$1_${PRECISION}_batch_$2"
+  echo "== $name ($SECONDS s)"
+  "$PYTHON" -m benchmarks.step_time --flagfile="configs/$1.flags" --train_batch_size="$2" \
+    --precision="$PRECISION" --json="$OUT/$name.json" --nosplit --start_together \
+    "${@:3}" >"$OUT/$name.log" 2>&1
+}
+
+# measure_largest CONFIG BATCHES FLAGS...: takes the first batch that fits.
+measure_largest() {
+  local batch
+  for batch in $2; do
+    measure "$1" "$batch" "${@:3}" && return
+    echo "   did not run: $(grep -m 1 -iE 'error|killed|memory' "$OUT/$1_${PRECISION}_batch_$batch.log" || true)"
+  done
+  echo "error: $1 runs at no batch of $2; see the logs in $OUT" >&2
+  return 1
+}
+
+PRECISION=bfloat16
+echo "== losses on the GPU and on the CPU"
+agree float32 0.02
+agree bfloat16 0.05
+if [[ ${SIZE:-} == tiny ]]; then
+  measure_largest tiny "64 32" --rounds=3 --seconds_per_turn=0.1
+  measure tiny 8 --rounds=3 --seconds_per_turn=0.1
+else
+  measure_largest base "512 384 256 128" --distribution_strategy=one_device
+  measure base 32 --distribution_strategy=one_device
+  measure_largest large "256 192 128 64" --distribution_strategy=one_device
+  measure large 32 --distribution_strategy=one_device
+fi
+"$PYTHON" -m benchmarks.step_time_compare "$OUT"/*.json | tee "$OUT/summary.txt"
+echo "Done in $SECONDS s."

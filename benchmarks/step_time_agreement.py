@@ -1,0 +1,63 @@
+r"""Trains on a GPU and on the CPU alike and compares the losses, step by step.
+
+  python -m benchmarks.step_time_agreement --flagfile=configs/tiny.flags --num_warmup_steps=10
+
+Takes all flags of run_pretraining. The last stage of the plan learns one batch of random tokens by
+heart, so that losses fall, and any difference grows. Without a GPU both run on the CPU.
+"""
+
+import sys
+import tempfile
+from pathlib import Path
+
+from absl import flags
+
+from benchmarks import step_time_plan, step_time_records
+from benchmarks.step_time_pipes import children
+from mslt_tf import pretraining_flags, startup
+from mslt_tf.config import PretrainingConfig
+
+STATUS_OF_DIFFERENCE = 1
+NO_GPU = {"CUDA_VISIBLE_DEVICES": "-1"}
+
+
+def define_flags(values: flags.FlagValues) -> None:
+    """Defines the flags of this check, then those of run_pretraining."""
+    flags.DEFINE_integer("steps", 50, "How many to compare.", flag_values=values)
+    flags.DEFINE_float(
+        "tolerance", 0.02, "Greatest difference of two losses, of the CPU's.", flag_values=values
+    )
+    pretraining_flags.define_flags(values)
+
+
+def main() -> int:
+    """Prints the losses and their greatest difference; the status tells whether they agree."""
+    config = pretraining_flags.config_from_flags(flags.FLAGS)
+    on_gpu, on_cpu = train_on_both(config, flags.FLAGS.steps)
+    difference = max(abs(a - b) / abs(b) for a, b in zip(on_gpu, on_cpu, strict=True))
+    agrees = difference <= flags.FLAGS.tolerance
+    sys.stdout.write(
+        f"{config.precision}, {len(on_cpu)} steps: loss {on_cpu[0]:.4f} to {on_cpu[-1]:.4f} on the "
+        f"CPU, {on_gpu[0]:.4f} to {on_gpu[-1]:.4f} on the GPU; greatest difference "
+        f"{difference:.2e} of {flags.FLAGS.tolerance:.2e} allowed\n"
+    )
+    return 0 if agrees else STATUS_OF_DIFFERENCE
+
+
+def train_on_both(config: PretrainingConfig, num_steps: int) -> tuple[list[float], list[float]]:
+    """Returns the losses of each step on the GPU, if there is one, and on the CPU."""
+    stage = config.plan.stages[-1]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        records = step_time_records.write_all(config, folder)
+        started = [
+            step_time_plan.start_stage(config, stage, records, folder / device, environment)
+            for device, environment in (("gpu", {}), ("cpu", NO_GPU))
+        ]
+        with children(started):
+            on_gpu, on_cpu = (child.ask("losses", num_steps)["losses"] for child in started)
+    return on_gpu, on_cpu
+
+
+if __name__ == "__main__":
+    startup.run(main, define_flags=define_flags, description=__doc__ or "")
