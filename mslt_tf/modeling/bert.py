@@ -72,18 +72,16 @@ def build_bert(
             "of the config."
         )
     # Layers
-    seed, dtype = initializer_seed, compute_dtype
     dtypes = collections.defaultdict(lambda: compute_dtype, other_dtypes or {})
-    embeddings = Embeddings(
-        config, name=EMBEDDINGS, initializer_seed=seed, dtype=dtypes[EMBEDDINGS]
-    )
-    names = [block_name(i) for i in range(num_blocks)]
-    blocks = [
-        EncoderLayer(config, name=name, initializer_seed=seed, dtype=dtypes[name]) for name in names
-    ]
-    pooler = Pooler(config, name=POOLER, initializer_seed=seed, dtype=dtype)
-    sentence_pair = SentencePairHead(config, name=SENTENCE_PAIR, initializer_seed=seed)
-    masked_lm = MaskedLanguageModelHead(config, name=MASKED_LM, initializer_seed=seed, dtype=dtype)
+
+    def make(layer: type[tf.keras.layers.Layer], name: str) -> tf.keras.layers.Layer:
+        return layer(config, name=name, initializer_seed=initializer_seed, dtype=dtypes[name])
+
+    embeddings = make(Embeddings, EMBEDDINGS)
+    blocks = [make(EncoderLayer, block_name(i)) for i in range(num_blocks)]
+    pooler = make(Pooler, POOLER)
+    sentence_pair = SentencePairHead(config, name=SENTENCE_PAIR, initializer_seed=initializer_seed)
+    masked_lm = make(MaskedLanguageModelHead, MASKED_LM)
 
     # Model
     inputs = _inputs()

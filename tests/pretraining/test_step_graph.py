@@ -1,0 +1,97 @@
+"""A guard of speed without a clock: what the traced step of each stage runs and writes, pinned.
+
+Most of a step's time that is no matrix product is memory written and read again, so an operation
+more on a large tensor shows here. The products' FLOPs are held against the cost model in
+tests/test_cost_model.py, the bytes of sums over replicas in tests/distribution.
+"""
+
+import collections
+import json
+
+import pytest
+import tensorflow as tf
+
+from mslt_tf.distribution import strategies
+from mslt_tf.pretraining import optimization, stage_model, train_step
+from tests import tiny
+
+# Products are large enough here to tell them from what is small; nothing is run.
+SIZES = {
+    "hidden_size": 64,
+    "intermediate_size": 256,
+    "num_attention_heads": 4,
+    "vocab_size": 1_000,
+    "train_batch_size": 8,
+}
+PRODUCTS = ("MatMul", "BatchMatMulV2")
+
+
+def trace(config, stage):
+    """Returns the graph of the compiled step of a stage."""
+    strategy = strategies.one_machine(all_devices=False)
+    with strategy.scope():
+        model = stage_model.build(config, stage)
+        global_step = tf.Variable(
+            0, dtype=tf.int64, aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA
+        )
+        optimizer = optimization.make_optimizer(
+            config.optimizer,
+            global_step=global_step,
+            first_step=0,
+            variables=model.trainable_variables,
+            precision=config.precision,
+        )
+    steps = train_step.make_train_steps(
+        config, strategy=strategy, model=model, optimizer=optimizer, global_step=global_step
+    )
+    batches = iter(tf.data.Dataset.from_tensors(batch_of_zeros(stage)).repeat())
+    traced = steps.get_concrete_function(batches, tf.constant(1, tf.int64))
+    return traced.graph.as_graph_def(add_shapes=True)
+
+
+def batch_of_zeros(stage):
+    tokens = tf.zeros([stage.batch_size, stage.seq_length], tf.int32)
+    predictions = tf.zeros([stage.batch_size, stage.max_predictions_per_seq], tf.int32)
+    return {
+        **dict.fromkeys(("input_ids", "input_mask", "segment_ids"), tokens),
+        **dict.fromkeys(("masked_lm_positions", "masked_lm_ids"), predictions),
+        "masked_lm_weights": tf.cast(predictions, tf.float32),
+        "next_sentence_labels": tokens[:, 0],
+    }
+
+
+def nodes_outside_of_xla(graph):
+    """Yields the nodes of all functions but those that XLA compiles; their calls are nodes too."""
+    yield from graph.node
+    for function in graph.library.function:
+        if not function.attr["_XlaMustCompile"].b:
+            yield from function.node_def
+
+
+def elements_written(node):
+    """Returns how many elements a node's outputs have, as far as their shapes are known."""
+    shapes = node.attr["_output_shapes"].list.shape
+    return sum(tf.TensorShape(shape).num_elements() or 0 for shape in shapes)
+
+
+def figures(graph):
+    compiled = {f.signature.name for f in graph.library.function if f.attr["_XlaMustCompile"].b}
+    operations = collections.Counter()
+    written = 0
+    for node in nodes_outside_of_xla(graph):
+        is_compiled = node.attr["f"].func.name in compiled
+        operations["compiled chain" if is_compiled else node.op] += 1
+        written += elements_written(node)
+    return {
+        "operations": sum(operations.values()),
+        "products": sum(operations[name] for name in PRODUCTS),
+        "compiled chains": operations["compiled chain"],
+        "million elements written": round(written / 1e6, 3),
+    }
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_what_a_step_runs_and_writes_is_pinned(precision, check_golden):
+    config = tiny.config(**SIZES, precision=precision)
+    found = {stage.name: figures(trace(config, stage)) for stage in config.plan.stages}
+    check_golden(f"step_graph_{precision}.json", json.dumps(found, indent=1) + "\n")
