@@ -47,12 +47,12 @@ agree float32 0.02
 agree bfloat16 0.05
 if [[ ${SIZE:-} == tiny ]]; then
   measure_largest tiny "64 32" --rounds=3 --seconds_per_turn=0.1
-  measure tiny 8 --rounds=3 --seconds_per_turn=0.1
+  measure_largest tiny 8 --rounds=3 --seconds_per_turn=0.1
 else
   measure_largest base "512 384 256 128" --distribution_strategy=one_device
-  measure base 32 --distribution_strategy=one_device
+  measure_largest base 32 --distribution_strategy=one_device
   measure_largest large "256 192 128 64" --distribution_strategy=one_device
-  measure large 32 --distribution_strategy=one_device
+  measure_largest large 32 --distribution_strategy=one_device
 fi
 "$PYTHON" -m benchmarks.step_time_compare "$OUT"/*.json | tee "$OUT/summary.txt"
 echo "Done in $SECONDS s."

@@ -36,55 +36,69 @@ from mslt_tf.stage_plan import Stage
 
 
 def make_tasks(config: PretrainingConfig, stage: Stage) -> step_time_pipes.Tasks:
-    """Builds the stage and returns what it can be asked for.
-
-    "step" is fed by the real input pipeline, "step_from_memory" by one batch over and over.
-    """
+    """Builds the stage and returns what it can be asked for."""
     memory = Memory()
     workers = worker_setup.start_workers(config)
     _check_one_device(workers.strategy)
     with contextlib.redirect_stdout(io.StringIO()):  # what a run says before it starts
         run = run_setup.open_run(config, workers)
-    parts = _build(run, stage)
-    steps = train_step.make_train_steps(
-        config,
-        strategy=run.strategy,
-        model=parts.model,
-        optimizer=parts.optimizer,
-        global_step=parts.global_step,
-    )
-    from_records = stage_input.training_batches(run, stage, 0)
-    batch = run.strategy.experimental_local_results(next(from_records))[0]
-    from_memory = iter(
-        run.strategy.distribute_datasets_from_function(
-            lambda _: tf.data.Dataset.from_tensors(batch).repeat()
+    return Steps(run, stage, memory).tasks()
+
+
+class Steps:
+    """A stage's compiled functions and what they are fed."""
+
+    def __init__(self, run: run_setup.Run, stage: Stage, memory: Memory):
+        """Builds the stage; nothing is traced before it is asked for."""
+        parts = _build(run, stage)
+        self._train_steps = train_step.make_train_steps(
+            run.config,
+            strategy=run.strategy,
+            model=parts.model,
+            optimizer=parts.optimizer,
+            global_step=parts.global_step,
         )
-    )
-    forward, gradient = _make_parts_of_step(config, run.strategy, parts, batch)
-    memory.mark_before_first_step()
+        self._from_records = stage_input.training_batches(run, stage, 0)
+        batch = run.strategy.experimental_local_results(next(self._from_records))[0]
+        self._from_memory = iter(
+            run.strategy.distribute_datasets_from_function(
+                lambda _: tf.data.Dataset.from_tensors(batch).repeat()
+            )
+        )
+        self._forward, self._gradient = _make_parts_of_step(run.config, run.strategy, parts, batch)
+        self._optimizer_bytes = _num_bytes(parts.optimizer.weights)
+        self._memory = memory
+        memory.mark_before_first_step()
 
-    def train(batches: Any, num_steps: int) -> None:
-        steps(batches, tf.constant(num_steps, tf.int64))[0].numpy()
+    def tasks(self) -> step_time_pipes.Tasks:
+        """Returns what can be asked for.
 
-    tasks = {
-        "step": lambda n: train(from_records, n),
-        "step_from_memory": lambda n: train(from_memory, n),
-        "forward": lambda n: _repeat(forward, n),
-        "gradient": lambda n: _repeat(gradient, n),
-    }
+        "step" is fed by the real input pipeline, "step_from_memory" by one batch over and over.
+        """
+        return {
+            "step": _timed(lambda n: self._train(self._from_records, n)),
+            "step_from_memory": _timed(lambda n: self._train(self._from_memory, n)),
+            "forward": _timed(lambda n: _repeat(self._forward, n)),
+            "gradient": _timed(lambda n: _repeat(self._gradient, n)),
+            "facts": self._facts,
+            "losses": self._losses,
+            "profile": self._profile,
+        }
 
-    def losses_of(num_steps: int) -> list[float]:
-        one = tf.constant(1, tf.int64)
-        return [float(steps(from_memory, one)[0][:2].numpy().sum()) for _ in range(num_steps)]
+    def _train(self, batches: Any, num_steps: int) -> float:
+        """Returns the mean loss."""
+        totals, _ = self._train_steps(batches, tf.constant(num_steps, tf.int64))
+        return float(totals.numpy()[:2].sum()) / num_steps
 
-    facts = {"optimizer_bytes": _num_bytes(parts.optimizer.weights)}
-    return {name: _timed(task) for name, task in tasks.items()} | {
-        "facts": lambda _: {**facts, "memory": memory.now()},
-        "losses": lambda n: {"losses": losses_of(n)},
-        "profile": lambda n: {
-            "operations": step_time_profile.profile(lambda: train(from_memory, n))
-        },
-    }
+    def _facts(self, _: int) -> dict[str, Any]:
+        return {"optimizer_bytes": self._optimizer_bytes, "memory": self._memory.now()}
+
+    def _losses(self, num_steps: int) -> dict[str, list[float]]:
+        return {"losses": [self._train(self._from_memory, 1) for _ in range(num_steps)]}
+
+    def _profile(self, num_steps: int) -> dict[str, Any]:
+        operations = step_time_profile.profile(lambda: self._train(self._from_memory, num_steps))
+        return {"operations": operations}
 
 
 def _build(run: run_setup.Run, stage: Stage) -> StageParts:
@@ -146,7 +160,7 @@ def _repeat(function: Callable[[], tf.Tensor], times: int) -> None:
     result.numpy()  # waits for the device
 
 
-def _timed(task: Callable[[int], None]) -> Callable[[int], dict[str, float]]:
+def _timed(task: Callable[[int], object]) -> Callable[[int], dict[str, float]]:
     def run(num_steps: int) -> dict[str, float]:
         start = time.perf_counter()
         task(num_steps)
