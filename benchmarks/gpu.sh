@@ -41,6 +41,11 @@ measure_largest() {
   return 1
 }
 
+if [[ ${SIZE:-} != tiny ]]; then
+  "$PYTHON" -c 'import sys, tensorflow as tf; sys.exit(not tf.config.list_physical_devices("GPU"))' ||
+    { echo "error: TensorFlow sees no GPU. On a CPU use SIZE=tiny." >&2; exit 2; }
+fi
+
 PRECISION=bfloat16
 echo "== losses on the GPU and on the CPU"
 agree float32 0.02
