@@ -23,10 +23,10 @@ agree() {
 
 # measure CONFIG BATCH FLAGS...: fails where a stage does not fit.
 measure() {
-  local name="$1_${PRECISION}_batch_$2"
+  local name="$1_${PRECISION}_xla_${XLA}_batch_$2"
   echo "== $name ($SECONDS s)"
   "$PYTHON" -m benchmarks.step_time --flagfile="configs/$1.flags" --train_batch_size="$2" \
-    --precision="$PRECISION" --json="$OUT/$name.json" --nosplit --start_together \
+    --precision="$PRECISION" --xla="$XLA" --json="$OUT/$name.json" --nosplit --start_together \
     "${@:3}" >"$OUT/$name.log" 2>&1
 }
 
@@ -35,7 +35,7 @@ measure_largest() {
   local batch
   for batch in $2; do
     measure "$1" "$batch" "${@:3}" && return
-    echo "   did not run: $(grep -m 1 -iE 'error|killed|memory' "$OUT/$1_${PRECISION}_batch_$batch.log" || true)"
+    echo "   did not run: $(grep -m 1 -iE 'error|killed|memory' "$OUT/$1_${PRECISION}_xla_${XLA}_batch_$batch.log" || true)"
   done
   echo "error: $1 runs at no batch of $2; see the logs in $OUT" >&2
   return 1
@@ -47,17 +47,21 @@ if [[ ${SIZE:-} != tiny ]]; then
 fi
 
 PRECISION=bfloat16
+XLA=auto
 echo "== losses on the GPU and on the CPU"
 agree float32 0.02
 agree bfloat16 0.05
 if [[ ${SIZE:-} == tiny ]]; then
   measure_largest tiny "64 32" --rounds=3 --seconds_per_turn=0.1
   measure_largest tiny 8 --rounds=3 --seconds_per_turn=0.1
+  XLA=off measure_largest tiny 8 --rounds=3 --seconds_per_turn=0.1
 else
   measure_largest base "512 384 256 128" --distribution_strategy=one_device
   measure_largest base 32 --distribution_strategy=one_device
+  XLA=off measure_largest base 32 --distribution_strategy=one_device
   measure_largest large "256 192 128 64" --distribution_strategy=one_device
   measure_largest large 32 --distribution_strategy=one_device
+  XLA=off measure_largest large 32 --distribution_strategy=one_device
 fi
 "$PYTHON" -m benchmarks.step_time_compare "$OUT"/*.json | tee "$OUT/summary.txt"
 echo "Done in $SECONDS s."

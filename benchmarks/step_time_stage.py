@@ -129,9 +129,9 @@ def _make_parts_of_step(
     of_micro_batch = train_step.make_gradient_function(whole, model=model, optimizer=optimizer)
     of_batch = train_step.make_gradient_function(config, model=model, optimizer=optimizer)
     seed = tf.constant([1, 2], tf.int64)
-    xla = bool(tf.config.list_physical_devices("GPU"))  # as the step
+    compiles_step = train_step.choose_xla(config) == "step"
 
-    @tf.function(jit_compile=xla or None)
+    @tf.function(jit_compile=True if compiles_step else None)
     def losses_only(batch: Any) -> list[tf.Tensor]:
         return of_micro_batch(batch, list(losses.loss_counts(batch)), seed)[:2]
 

@@ -15,6 +15,7 @@ from mslt_tf.stage_plan import StagePlan
 Precision = Literal["float32", "bfloat16", "float16"]
 TrunkPrecision = Literal["same", "float32", "bfloat16", "float16"]
 DistributionStrategy = Literal["one_device", "mirrored", "multi_worker_mirrored", "tpu"]
+Xla = Literal["auto", "step", "chains", "off"]
 DynamicMasking = Literal["off", "token", "whole_word"]
 
 
@@ -62,6 +63,7 @@ class PretrainingConfig:
     distribution_strategy: DistributionStrategy
     tpu: str  # name or address; for the strategy of that name
     peer_timeout: float  # seconds to wait for the other workers at the start
+    xla: Xla  # what it compiles
     gradient_transport: Precision  # of gradients on their way between devices
     trunk_dropout: bool
     micro_batch_size: int  # sequences per replica and forward pass; 0: all at once

@@ -13,6 +13,7 @@ from mslt_tf.config import (
     Precision,
     PretrainingConfig,
     TrunkPrecision,
+    Xla,
 )
 from mslt_tf.errors import UserError
 from mslt_tf.methods import Method, end_on_long_sequences, make_plan
@@ -206,6 +207,14 @@ def _define_device_flags(values: flags.FlagValues) -> None:
         300.0,
         "Seconds to wait for the other workers at the start.",
         flag_values=values,
+    )
+    enum(
+        "xla",
+        "auto",
+        list(get_args(Xla)),
+        "What XLA compiles: forward and backward pass as a whole (step), or chains of element-wise "
+        "operations only (chains). auto: step on GPUs, chains on CPUs, off on TPUs, which have "
+        "compilers of their own.",
     )
     enum(
         "gradient_transport",

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 import tensorflow as tf
 
-from mslt_tf.config import PretrainingConfig
+from mslt_tf.config import PretrainingConfig, Xla
 from mslt_tf.distribution.gradient_sums import sum_over_replicas
 from mslt_tf.modeling import one_pass
 from mslt_tf.pretraining import losses, optimization
@@ -79,15 +79,15 @@ def make_gradient_function(
     are not watched, so nothing of the trunk is recorded for the backward pass.
     """
     variables = model.trainable_variables
-    xla = bool(tf.config.list_physical_devices("GPU"))  # slower on CPUs: benchmarks/README.md
+    xla = choose_xla(config)
 
-    @tf.function(jit_compile=xla or None)
+    @tf.function(jit_compile=True if xla == "step" else None)
     def micro_batch_gradients(
         batch: Batch, counts: list[tf.Tensor], seed: tf.Tensor
     ) -> list[tf.Tensor]:
         num_masked, num_sequences = counts
-        # Where XLA compiles all of this function, it finds the chains by itself.
-        with one_pass.compiling(not xla), tf.GradientTape(watch_accessed_variables=False) as tape:
+        chains = one_pass.compiling(xla == "chains")
+        with chains, tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(variables)
             outputs = model(_model_inputs(batch, seed), training=True)
             masked_lm_loss = tf.math.divide_no_nan(
@@ -99,7 +99,7 @@ def make_gradient_function(
                 / num_sequences
             )
             loss = optimization.scale_loss(optimizer, masked_lm_loss + sentence_pair_loss)
-        with one_pass.compiling(not xla):
+        with one_pass.compiling(xla == "chains"):
             gradients = tape.gradient(loss, variables)
         dense = [tf.convert_to_tensor(gradient) for gradient in gradients]
         return [masked_lm_loss, sentence_pair_loss, *dense]
@@ -124,6 +124,15 @@ def make_gradient_function(
         return totals
 
     return compute_gradients
+
+
+def choose_xla(config: PretrainingConfig) -> Xla:
+    """Returns what XLA compiles: as told, or what suits the machine; see benchmarks/README.md."""
+    if config.xla != "auto":
+        return config.xla
+    if tf.config.list_physical_devices("TPU"):
+        return "off"
+    return "step" if tf.config.list_physical_devices("GPU") else "chains"
 
 
 def _model_inputs(batch: Batch, dropout_seed: tf.Tensor) -> Batch:

@@ -162,6 +162,18 @@ def test_the_trunk_costs_its_forward_products_and_nothing_else(records):
     assert products[4] - products[3] > 3 * 2 * one_layer_forward
 
 
+@pytest.mark.parametrize("stage", [1, 4])
+def test_whatever_xla_compiles_the_update_is_the_same(records, stage):
+    weights = []
+    for xla in ("off", "chains", "step"):
+        trained = Trained(tiny.config(xla=xla, hidden_dropout_prob=0.3), records, stage=stage)
+        trained.train(2)
+        weights.append(trained.weights())
+    for others in weights[1:]:
+        for name, expected in weights[0].items():
+            np.testing.assert_allclose(others[name], expected, atol=2e-5, err_msg=name)
+
+
 @on_both
 def test_accumulated_micro_batches_give_the_update_of_the_whole_batch(records, sizes):
     sizes = NO_DROPOUT | sizes
