@@ -1,9 +1,12 @@
 """The exported encoder: same numbers, TF Hub's interface, fine-tunable."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_hub as hub
+from tensorflow.core.protobuf import saved_model_pb2
 
 from mslt_tf.export import encoder
 from mslt_tf.pretraining import stage_model
@@ -70,6 +73,15 @@ def test_it_carries_what_tf_hub_asks_for(model, path):
     assert bool(loaded.do_lower_case)
     vocabulary = tf.io.gfile.GFile(loaded.vocab_file.asset_path.numpy()).read().split()
     assert vocabulary[:2] == ["token0", "token1"]
+
+
+def test_xla_compiles_nothing_in_it(path):
+    # Served texts have many lengths, and each would be compiled anew.
+    content = Path(path, "saved_model.pb").read_bytes()
+    saved = saved_model_pb2.SavedModel.FromString(content)
+    functions = saved.meta_graphs[0].graph_def.library.function
+    assert functions
+    assert not any(function.attr["_XlaMustCompile"].b for function in functions)
 
 
 def test_a_hub_layer_fine_tunes_it_with_dropout(path):
