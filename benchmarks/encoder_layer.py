@@ -16,6 +16,7 @@ import tensorflow as tf
 from absl import app, flags
 
 from mslt_tf.model_config import ModelConfig
+from mslt_tf.modeling import one_pass
 from mslt_tf.modeling.bert import block_name
 from mslt_tf.modeling.layers import EncoderLayer
 
@@ -86,11 +87,13 @@ def _keras_nlp_stack(dtype: str) -> Step:
 def _step(stack: Step) -> Step:
     def step(x: tf.Tensor, input_mask: tf.Tensor, seed: tf.Tensor) -> object:
         if _FORWARD_ONLY.value:
-            return stack(x, input_mask, seed)[0]
-        with tf.GradientTape() as tape:
-            tape.watch(x)
-            output, variables = stack(x, input_mask, seed)
-        return tape.gradient(output, [x, *variables], output_gradients=x)
+            with one_pass.compiling():
+                return stack(x, input_mask, seed)[0]
+        with one_pass.compiling():  # as in training
+            with tf.GradientTape() as tape:
+                tape.watch(x)
+                output, variables = stack(x, input_mask, seed)
+            return tape.gradient(output, [x, *variables], output_gradients=x)
 
     return tf.function(step)
 

@@ -13,12 +13,12 @@ PYTHON=${PYTHON:-.venv/bin/python}
 OUT=${OUT:-runs/gpu}
 export TF_CPP_MIN_LOG_LEVEL=3
 mkdir -p "$OUT"
-rm -f "$OUT"/*.json "$OUT"/*.log
+rm -f "$OUT"/*_xla_*.json "$OUT"/*_xla_*.log
 
 # agree PRECISION TOLERANCE: stops the script where losses on GPU and CPU differ.
 agree() {
   "$PYTHON" -m benchmarks.step_time_agreement --flagfile=configs/tiny.flags --precision="$1" \
-    --tolerance="$2" --num_warmup_steps=10 --steps=50
+    --tolerance="$2" --hidden_dropout_prob=0.1 --attention_probs_dropout_prob=0.1 --num_warmup_steps=10 --steps=50
 }
 
 # measure CONFIG BATCH FLAGS...: fails where a stage does not fit.
@@ -51,6 +51,7 @@ XLA=auto
 echo "== losses on the GPU and on the CPU"
 agree float32 0.02
 agree bfloat16 0.05
+agree float16 0.05
 if [[ ${SIZE:-} == tiny ]]; then
   measure_largest tiny "64 32" --rounds=3 --seconds_per_turn=0.1
   measure_largest tiny 8 --rounds=3 --seconds_per_turn=0.1

@@ -113,6 +113,7 @@ def _build(run: run_setup.Run, stage: Stage) -> StageParts:
             first_step=0,
             variables=model.trainable_variables,
             precision=run.config.precision,
+            compiles=train_step.choose_xla(run.config) != "off",
         )
     return StageParts(model, optimizer, global_step)
 

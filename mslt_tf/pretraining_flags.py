@@ -171,7 +171,8 @@ def _define_run_flags(values: flags.FlagValues) -> None:
         "float32",
         list(get_args(Precision)),
         "Of activations. bfloat16 for recent GPUs, TPUs and CPUs with AVX512_BF16; float16, "
-        "with loss scaling, for older GPUs. Weights, logits and losses are always float32.",
+        "with loss scaling, for older GPUs. Weights, logits and losses are always float32, whose "
+        "products recent GPUs compute as TF32.",
     )
     integer("seed", 12_345, "Of initial weights, data order and dropout.")
     boolean(

@@ -2,6 +2,7 @@
 
 import json
 import os
+import queue
 from collections.abc import Callable
 from pathlib import Path
 
@@ -41,6 +42,14 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
         if not tf.config.list_physical_devices("GPU"):
             pytest.skip("TensorFlow sees no GPU here")
+
+
+@pytest.fixture
+def exits(monkeypatch: pytest.MonkeyPatch) -> queue.Queue[int]:
+    """The exit statuses with which the program would have ended at once."""
+    statuses: queue.Queue[int] = queue.Queue()
+    monkeypatch.setattr(os, "_exit", statuses.put)
+    return statuses
 
 
 @pytest.fixture

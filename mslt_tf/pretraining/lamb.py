@@ -21,9 +21,11 @@ class Lamb(tfa.optimizers.LAMB):
     Attributes:
         gradient_scale: float32 scalar, multiplies every gradient. Set it before `apply_gradients`,
             in the same trace: clipping then costs no pass of its own.
+        compiles: whether XLA makes one pass of the update.
     """
 
     gradient_scale: tf.Tensor | float = 1.0
+    compiles = True
 
     def _resource_apply_dense(
         self, grad: tf.Tensor, var: tf.Variable, apply_state: dict | None = None
@@ -34,7 +36,8 @@ class Lamb(tfa.optimizers.LAMB):
         m, v = self.get_slot(var, "m"), self.get_slot(var, "v")
         decay = coefficients["weight_decay"] if self._do_use_weight_decay(var) else 0.0
         weights = tf.convert_to_tensor(var)
-        new_m, new_v, update = _moments_and_update(
+        update_function = _compiled_moments_and_update if self.compiles else _moments_and_update
+        new_m, new_v, update = update_function(
             grad,
             weights,
             tf.convert_to_tensor(m),
@@ -54,8 +57,10 @@ class Lamb(tfa.optimizers.LAMB):
                 var=var.handle, alpha=ratio * coefficients["lr_t"], delta=update
             )
 
+    def _resource_apply_sparse(self, grad: object, var: object, indices: object, **_: object):
+        raise NotImplementedError("gradients of this optimizer are dense: see train_step")
 
-@tf.function(jit_compile=True)
+
 def _moments_and_update(
     gradient: tf.Tensor,
     weights: tf.Tensor,
@@ -75,6 +80,9 @@ def _moments_and_update(
     v = v * beta_2 + gradient * gradient * (1.0 - beta_2)
     update = (m / bias_correction_1) / (tf.sqrt(v / bias_correction_2) + epsilon)
     return m, v, update + weight_decay * weights
+
+
+_compiled_moments_and_update = tf.function(_moments_and_update, jit_compile=True, autograph=False)
 
 
 def _norm_ratio(weights: tf.Tensor, update: tf.Tensor) -> tf.Tensor:

@@ -22,6 +22,7 @@ def make_optimizer(
     first_step: int,
     variables: Sequence[tf.Variable],
     precision: Precision,
+    compiles: bool = True,
 ) -> tf.keras.optimizers.legacy.Optimizer:
     """Returns a fresh LAMB with slots for `variables`; its learning rate follows `global_step`.
 
@@ -32,6 +33,7 @@ def make_optimizer(
             there.
         variables: what it will train; it keeps m and v for these only.
         precision: "float16" adds dynamic loss scaling.
+        compiles: whether XLA compiles the update.
     """
     lamb = Lamb(
         # A function, not a Keras schedule: that would count this optimizer's own updates, which
@@ -45,6 +47,7 @@ def make_optimizer(
         exclude_from_weight_decay=list(NO_DECAY_PATTERNS),
         exclude_from_layer_adaptation=list(NO_DECAY_PATTERNS),
     )
+    lamb.compiles = compiles
     if precision == "float16":
         lamb = tf.keras.mixed_precision.LossScaleOptimizer(lamb)
     # Keras would make the slots in the first step; a checkpoint is restored before that.

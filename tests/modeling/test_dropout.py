@@ -38,6 +38,13 @@ def test_rate_and_mean_are_kept():
     np.testing.assert_allclose(y[y != 0], 1 / 0.9, rtol=1e-4)
 
 
+def test_the_mean_is_kept_in_short_types_too():
+    y = dropout(tf.fill([200, 5_000], tf.constant(3.0, tf.bfloat16)), 0.1, seed=SEED, site=3)
+    assert np.mean(tf.cast(y, tf.float64)) == pytest.approx(3.0, rel=2e-3)
+    # The nearest to 3 / 0.9 that bfloat16 has.
+    assert set(np.unique(tf.cast(y, tf.float32))) == {0.0, 3.328125}
+
+
 @pytest.mark.parametrize("shape", [[7], [4, 5], [3, 4, 6]])
 def test_every_shape_gets_as_many_words(shape):
     key = make_key(SEED, 1, 0.1)

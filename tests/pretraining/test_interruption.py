@@ -1,7 +1,6 @@
 """Signals as a wish to stop."""
 
 import os
-import queue
 import signal
 import subprocess
 
@@ -14,14 +13,6 @@ from tests import process_groups, tiny
 from tests.distribution import worker_processes
 
 ALONE = Workers(tf.distribute.get_strategy())
-
-
-@pytest.fixture
-def exits(monkeypatch):
-    """The exit statuses with which the program would have ended at once."""
-    statuses = queue.Queue()
-    monkeypatch.setattr(os, "_exit", statuses.put)
-    return statuses
 
 
 @pytest.mark.parametrize(

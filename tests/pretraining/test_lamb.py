@@ -36,10 +36,12 @@ def make_gradients(update, scale):
     return [tf.constant(gradient, tf.float32) for gradient in gradients]
 
 
+@pytest.mark.parametrize("compiles", [True, False])
 @pytest.mark.parametrize("scale", [1e-6, 1e-3, 1.0], ids=["tiny", "unclipped", "clipped"])
-def test_weights_and_moments_follow_tensorflow_addons_through_ten_updates(scale):
+def test_weights_and_moments_follow_tensorflow_addons_through_ten_updates(scale, compiles):
     ours, theirs = make_variables(), make_variables()
     fused, reference = Lamb(**SETTINGS), tfa.optimizers.LAMB(**SETTINGS)
+    fused.compiles = compiles
     for update in range(NUM_UPDATES):
         gradients = make_gradients(update, scale)
         norm = tf.linalg.global_norm(gradients)

@@ -39,8 +39,8 @@ def _no_export():
         yield
 
 
-def write_long_records(folder):
-    return tiny.write_random_shards(folder, seed=2, sizes=(16,) * 4, long=True)
+def write_long_records(folder, *, seed=2, sizes=(16,) * 4):
+    return tiny.write_random_shards(folder, seed=seed, sizes=sizes, long=True)
 
 
 @pytest.fixture(scope="module")
@@ -51,9 +51,7 @@ def data(tmp_path_factory):
         "train_records": tiny.write_random_shards(folder / "train"),
         "eval_records": tiny.write_random_shards(folder / "eval", seed=1, sizes=(10,)),
         "long_train_records": write_long_records(folder / "long"),
-        "long_eval_records": tiny.write_random_shards(
-            folder / "long_eval", seed=3, sizes=(10,), long=True
-        ),
+        "long_eval_records": write_long_records(folder / "long_eval", seed=3, sizes=(10,)),
     }
 
 
@@ -172,7 +170,7 @@ def test_metrics_name_the_stage_and_the_rate_follows_the_global_step(whole):
 
 
 def test_a_run_stopped_at_the_crossing_ends_as_an_undisturbed_one(
-    whole, train_data, tmp_path, monkeypatch
+    whole, train_data, tmp_path, monkeypatch, exits
 ):
     folder = broken_off(whole, tmp_path / "run", CROSSING)
     config = tiny.config(**train_data, **FLAGS, output_dir=folder)
@@ -180,12 +178,13 @@ def test_a_run_stopped_at_the_crossing_ends_as_an_undisturbed_one(
 
     def interrupted(model):  # called when the short stage is over and the long one not begun
         signal.raise_signal(signal.SIGTERM)
+        assert exits.get(timeout=10) == 143  # all is saved: the program would have ended here
         return weights_of(model)
 
     monkeypatch.setattr(stage_model, "weights_of", interrupted)
     assert training.pretrain(config) == 143
-    monkeypatch.undo()
     assert max(os.listdir(folder / "checkpoints")) == f"step-{CROSSING:08d}"
+    monkeypatch.undo()
     reads = watch(monkeypatch, tmp_path)
     assert training.pretrain(config) == 0
     assert reads == [(32, 0, 4)]
@@ -232,8 +231,8 @@ def test_every_method_and_albert_cross_lengths(
     last = len(config.plan.stages) - 1
     # The last two alone, from initial weights: growth has tests of its own.
     run = tiny.open_run(config)
-    with Interruption(run.workers) as interruption:
-        assert training._train_stages(run, interruption, first_stage=last - 1) == 0
+    with Interruption(run.workers) as stop:
+        assert training._train_stages(run, stop, first_stage=last - 1) == 0
     before, after = (state_at(tmp_path / "run", step) for step in (CROSSING, END))
     assert_bit_identical(state(tmp_path / f"start-{last}"), before)
     fresh = state(tmp_path / f"start-{last - 1}")[POSITIONS]
@@ -257,8 +256,8 @@ def test_the_long_stage_reads_each_of_its_own_records_once(train_data, tmp_path)
     read = [next(batches)["input_ids"].numpy() for _ in range(3)]
     assert [batch.shape for batch in read] == [(4, 32)] * 3
     assert sorted(np.concatenate(read)[:, 0]) == list(range(5, 17))
-    later = next(stage_input.training_batches(run, long, CROSSING + 1))["input_ids"]
-    np.testing.assert_array_equal(later, read[1])
+    later = next(stage_input.training_batches(run, long, CROSSING + 1))
+    np.testing.assert_array_equal(later["input_ids"], read[1])
     before = next(stage_input.training_batches(run, short, CROSSING - 1))["input_ids"]
     assert before.shape == (8, 16)
 
