@@ -12,6 +12,7 @@ from absl import flags
 from mslt_tf import pretraining_flags
 from mslt_tf.config import PretrainingConfig
 from mslt_tf.dataset_info import DatasetInfo, Shard, hash_vocabulary
+from mslt_tf.pretraining import record_files
 from mslt_tf.pretraining_example import FEATURES, stored_name
 from mslt_tf.vocabulary import SPECIAL_TOKENS
 
@@ -149,6 +150,15 @@ def damage(path: Path) -> None:
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
     os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+
+
+def open_random_shards(folder: Path) -> record_files.Records:
+    """Writes shards of random records and opens them."""
+    return record_files.open_records(
+        [write_random_shards(folder)],
+        cache_path=str(folder / "facts.json"),
+        report=lambda line: None,
+    )
 
 
 def vocabulary() -> list[str]:

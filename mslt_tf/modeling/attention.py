@@ -10,7 +10,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from mslt_tf.model_config import ModelConfig
-from mslt_tf.modeling.dropout import Place, drop, encoder_site, make_key
+from mslt_tf.modeling.dropout import Place, drop, drop_in_one_pass, encoder_site, make_key
 from mslt_tf.modeling.linear import Linear
 from mslt_tf.modeling.one_pass import one_pass
 
@@ -85,10 +85,8 @@ def attention_bias(input_mask: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
 def _dropped_softmax(scores: tf.Tensor, key: tf.Tensor) -> tuple[tf.Tensor, Callable]:
     """Returns softmax over the last axis, dropped out by a key of `make_key`."""
     probs = tf.nn.softmax(scores)
-    return _drop(probs, key), lambda upstream: (_softmax_gradient(probs, upstream, key), None)
-
-
-_drop = one_pass(drop)
+    dropped = drop_in_one_pass(probs, key)
+    return dropped, lambda upstream: (_softmax_gradient(probs, upstream, key), None)
 
 
 @one_pass

@@ -72,6 +72,9 @@ def drop(x: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
     return tf.cast(tf.where(kept, tf.cast(x, tf.float32) * scale, 0.0), x.dtype)
 
 
+drop_in_one_pass = one_pass(drop)
+
+
 def random_words(x: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
     """Returns uniform uint32 numbers of the shape of `x`: hashes of the units' indices.
 
@@ -93,10 +96,7 @@ def random_words(x: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
 
 @tf.custom_gradient
 def _dropout(x: tf.Tensor, key: tf.Tensor) -> tuple[tf.Tensor, Callable]:
-    return _drop(x, key), lambda upstream: (_drop(upstream, key), None)
-
-
-_drop = one_pass(drop)
+    return drop_in_one_pass(x, key), lambda upstream: (drop_in_one_pass(upstream, key), None)
 
 
 def _fold_down(words: tf.Tensor, shift: int) -> tf.Tensor:

@@ -6,7 +6,6 @@ import tensorflow as tf
 
 from mslt_tf import cost_model
 from mslt_tf.distribution import gradient_sums, strategies
-from mslt_tf.pretraining import record_files
 from tests import tiny
 from tests.pretraining.test_train_step import Trained
 
@@ -15,12 +14,7 @@ pytestmark = pytest.mark.multi_device
 
 @pytest.fixture(scope="module")
 def records(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("records")
-    return record_files.open_records(
-        [tiny.write_random_shards(folder)],
-        cache_path=str(folder / "facts.json"),
-        report=lambda line: None,
-    )
+    return tiny.open_random_shards(tmp_path_factory.mktemp("records"))
 
 
 def summed(tensors, **options):

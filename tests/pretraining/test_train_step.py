@@ -11,7 +11,6 @@ from mslt_tf.pretraining import (
     input_pipeline,
     losses,
     optimization,
-    record_files,
     stage_model,
     train_step,
 )
@@ -25,11 +24,7 @@ on_both = pytest.mark.parametrize("sizes", [{}, FOUR_GROUPS], ids=["bert", "albe
 
 @pytest.fixture(scope="module")
 def records(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("records")
-    pattern = tiny.write_random_shards(folder)
-    return record_files.open_records(
-        [pattern], cache_path=str(folder / "facts.json"), report=lambda line: None
-    )
+    return tiny.open_random_shards(tmp_path_factory.mktemp("records"))
 
 
 class Trained:
