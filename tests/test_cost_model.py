@@ -7,6 +7,7 @@ function: every matrix product in it, by its static shapes.
 """
 
 import collections
+import functools
 
 import pytest
 import tensorflow as tf
@@ -239,10 +240,14 @@ def batch_specs(stage):
 
 
 def matrix_products(graph):
-    """Yields all matrix products of a graph and of the functions that it calls."""
-    for operation in graph.get_operations():
+    """Yields the matrix products of a graph and of the functions that it calls.
+
+    But for those whose result nothing uses: TensorFlow drops them before it runs the graph.
+    """
+    for operation in needed_for(graph):
         if operation.type in ("MatMul", "BatchMatMulV2"):
-            yield operation
+            if not is_sum(operation):
+                yield operation
         elif operation.type in ("PartitionedCall", "StatefulPartitionedCall"):
             yield from matrix_products(graph._get_function(operation.get_attr("f").name).graph)
         else:  # nothing that hides a product: another kind of product, a loop, a branch
@@ -252,12 +257,29 @@ def matrix_products(graph):
             assert not any(attribute.HasField("func") for attribute in attributes), operation
 
 
+def is_sum(product):
+    """Returns whether a product adds up rows, by a row of ones: the gradient of a bias."""
+    return product.inputs[0].shape[0] == 1 and product.inputs[0].op.type in ("Const", "Fill")
+
+
 def purpose(product):
-    if not product.name.startswith("gradient_tape/"):
+    if product in needed_for(product.graph, num_outputs=2):  # the losses
         return "forward"
     # x^T dy is a gradient to weights; attention has none, its two factors are both activations.
     is_to_weights = product.type == "MatMul" and product.get_attr("transpose_a")
     return "weight_gradient" if is_to_weights else "input_gradient"
+
+
+@functools.lru_cache(maxsize=2)
+def needed_for(graph, num_outputs=None):
+    """Returns the operations that the first outputs of a graph, or all, depend on."""
+    found, open_ends = set(), [tensor.op for tensor in graph.outputs[:num_outputs]]
+    while open_ends:
+        operation = open_ends.pop()
+        if operation not in found:
+            found.add(operation)
+            open_ends += [*(tensor.op for tensor in operation.inputs), *operation.control_inputs]
+    return found
 
 
 def flops_of(product):

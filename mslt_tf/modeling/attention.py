@@ -13,6 +13,7 @@ from mslt_tf.model_config import ModelConfig
 from mslt_tf.modeling.dropout import Place, drop, drop_in_one_pass, encoder_site, make_key
 from mslt_tf.modeling.linear import Linear
 from mslt_tf.modeling.one_pass import one_pass
+from mslt_tf.modeling.sums import bias_gradient, row_sums
 
 # exp(-10,000) is 0 in every float type, and float16 (up to 65,504) still holds it plus a score.
 _MASKED = -10_000.0
@@ -54,25 +55,22 @@ class SelfAttention(tf.keras.layers.Layer):
         layer_index: int,
         training: bool = False,
     ) -> tf.Tensor:
-        """Transforms x [batch, seq, hidden] into the same shape; input_mask is int [batch, seq]."""
-        query = self._split_heads(self.query(x) * self._head_size**-0.5)
-        key = self._split_heads(self.key(x))
-        value = self._split_heads(self.value(x))
-        scores = tf.matmul(query, key, transpose_b=True)  # [batch, heads, seq, seq]
-        scores += attention_bias(input_mask, scores.dtype)
+        """Transforms x [batch, seq, hidden] into the same shape; input_mask is int [batch, seq].
+
+        What it returns lacks the bias of `output_dense`: the LayerNorm that follows adds it.
+        """
+        query, key, value = (
+            _split_heads(linear(x, adds_bias=False), linear.bias, self._num_heads)
+            for linear in (self.query, self.key, self.value)
+        )  # [batch, heads, seq, head_size]
+        bias = attention_bias(input_mask, query.dtype)
+        dropout_key = None
         if training and self._rate:
             site = encoder_site(layer_index, Place.ATTENTION_PROBS)
-            probs = _dropped_softmax(scores, make_key(dropout_seed, site, self._rate))
-        else:
-            probs = tf.nn.softmax(scores)
-        context = tf.matmul(probs, value)  # [batch, heads, seq, head_size]
-        context = tf.transpose(context, [0, 2, 1, 3])  # [batch, seq, heads, head_size]
-        return self.output_dense(tf.reshape(context, tf.shape(x)))
-
-    def _split_heads(self, x: tf.Tensor) -> tf.Tensor:
-        """Turns [batch, seq, hidden] into [batch, heads, seq, head_size]."""
-        shape = tf.concat([tf.shape(x)[:2], [self._num_heads, self._head_size]], axis=0)
-        return tf.transpose(tf.reshape(x, shape), [0, 2, 1, 3])
+            dropout_key = make_key(dropout_seed, site, self._rate)
+        probs = _attention_probs(query, key, bias, dropout_key)
+        context = _merge_heads(tf.matmul(probs, value))
+        return self.output_dense(context, adds_bias=False)
 
 
 def attention_bias(input_mask: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
@@ -81,17 +79,70 @@ def attention_bias(input_mask: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
     return bias[:, tf.newaxis, tf.newaxis, :]
 
 
-@tf.custom_gradient
-def _dropped_softmax(scores: tf.Tensor, key: tf.Tensor) -> tuple[tf.Tensor, Callable]:
-    """Returns softmax over the last axis, dropped out by a key of `make_key`."""
-    probs = tf.nn.softmax(scores)
-    dropped = drop_in_one_pass(probs, key)
-    return dropped, lambda upstream: (_softmax_gradient(probs, upstream, key), None)
+def _split_heads(x: tf.Tensor, bias: tf.Variable, num_heads: int) -> tf.Tensor:
+    """Turns x [batch, seq, hidden] + bias [hidden] into [batch, heads, seq, head_size]."""
+
+    @tf.custom_gradient
+    def split(x: tf.Tensor, bias: tf.Tensor) -> tuple[tf.Tensor, Callable]:
+        def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            to_x = _merge_heads(upstream)
+            return to_x, bias_gradient(to_x)
+
+        return _add_and_split(x, bias, num_heads), gradient
+
+    return split(x, tf.convert_to_tensor(bias))
 
 
 @one_pass
-def _softmax_gradient(probs: tf.Tensor, upstream: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
-    """Returns the gradient to the scores; draws the dropped units again."""
-    wide, gradient = tf.cast(probs, tf.float32), tf.cast(drop(upstream, key), tf.float32)
-    mean = tf.reduce_sum(wide * gradient, axis=-1, keepdims=True)
-    return tf.cast(wide * (gradient - mean), probs.dtype)
+def _add_and_split(x: tf.Tensor, bias: tf.Tensor, num_heads: int) -> tf.Tensor:
+    shape = tf.concat([tf.shape(x)[:2], [num_heads, x.shape[2] // num_heads]], axis=0)
+    heads = tf.reshape(tf.nn.bias_add(x, bias), shape)
+    return tf.transpose(heads, [0, 2, 1, 3])
+
+
+def _merge_heads(x: tf.Tensor) -> tf.Tensor:
+    """Turns [batch, heads, seq, head_size] into [batch, seq, hidden]."""
+    x = tf.transpose(x, [0, 2, 1, 3])
+    return tf.reshape(x, tf.concat([tf.shape(x)[:2], [x.shape[2] * x.shape[3]]], axis=0))
+
+
+def _attention_probs(
+    query: tf.Tensor, key: tf.Tensor, bias: tf.Tensor, dropout_key: tf.Tensor | None
+) -> tf.Tensor:
+    """Returns how much of each value a token gets [batch, heads, seq, seq], dropped out if asked.
+
+    Args:
+        query: [batch, heads, seq, head_size].
+        key: the same.
+        bias: of `attention_bias`.
+        dropout_key: of `make_key`, or None.
+    """
+    scale = query.shape[-1] ** -0.5
+
+    @tf.custom_gradient
+    def attend(query: tf.Tensor, key: tf.Tensor) -> tuple[tf.Tensor, Callable]:
+        products = tf.matmul(query, key, transpose_b=True)
+        probs = tf.nn.softmax(_scale_and_mask(products, tf.constant(scale), bias))
+
+        def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            to_scores = _softmax_gradient(probs, upstream, tf.constant(scale), dropout_key)
+            return tf.matmul(to_scores, key), tf.matmul(to_scores, query, transpose_a=True)
+
+        return probs if dropout_key is None else drop_in_one_pass(probs, dropout_key), gradient
+
+    return attend(query, key)
+
+
+@one_pass
+def _scale_and_mask(products: tf.Tensor, scale: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
+    return products * tf.cast(scale, products.dtype) + bias
+
+
+@one_pass
+def _softmax_gradient(
+    probs: tf.Tensor, upstream: tf.Tensor, scale: tf.Tensor, dropout_key: tf.Tensor | None
+) -> tf.Tensor:
+    """Returns the gradient to the scores before their scaling; draws the dropped units again."""
+    dropped = upstream if dropout_key is None else drop(upstream, dropout_key)
+    wide, gradient = tf.cast(probs, tf.float32), tf.cast(dropped, tf.float32)
+    return tf.cast(wide * (gradient - row_sums(wide * gradient)) * scale, probs.dtype)

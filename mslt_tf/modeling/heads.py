@@ -4,6 +4,8 @@ Words used in shapes: batch, seq (tokens), hidden, embedding (width of the word 
 predictions (masked positions per sequence), vocab (word pieces).
 """
 
+from collections.abc import Callable
+
 import tensorflow as tf
 
 from mslt_tf.model_config import ModelConfig
@@ -97,9 +99,33 @@ class MaskedLanguageModelHead(tf.keras.layers.Layer):
             word_table: float32 [vocab, embedding].
         """
         x = tf.gather(sequence_output, positions, batch_dims=1)  # [batch, predictions, hidden]
-        x = self.layer_norm(self._activation(self.transform(x)))
-        # In float32 whatever the encoder computes in: bfloat16 would round a logit of 10 to 1/16.
-        rows = tf.reshape(tf.cast(x, tf.float32), [-1, word_table.shape[1]])
-        logits = tf.nn.bias_add(tf.matmul(rows, word_table, transpose_b=True), self.output_bias)
+        bias = tf.convert_to_tensor(self.transform.bias)
+        x = self._activation(self.transform(x, adds_bias=False), bias)
+        x = self.layer_norm(x)
+        rows = tf.reshape(x, [-1, word_table.shape[1]])
+        logits = float32_logits(rows, word_table, tf.convert_to_tensor(self.output_bias))
         shape = tf.concat([tf.shape(positions), [word_table.shape[0]]], axis=0)
         return tf.reshape(logits, shape)
+
+
+@tf.custom_gradient
+def float32_logits(
+    rows: tf.Tensor, word_table: tf.Tensor, bias: tf.Tensor
+) -> tuple[tf.Tensor, Callable]:
+    """Returns rows [masked, embedding] times the table [vocab, embedding], plus bias [vocab].
+
+    In float32 whatever the encoder computes in: bfloat16 would round a logit of 10 to 1/16. The
+    gradients are rounded to the encoder's type, as those of all its products are.
+    """
+    wide = tf.cast(rows, tf.float32)
+
+    def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        short = tf.cast(upstream, rows.dtype)
+        to_table = tf.matmul(short, rows, transpose_a=True)
+        return (
+            tf.matmul(short, tf.cast(word_table, rows.dtype)),
+            tf.cast(to_table, tf.float32),
+            tf.raw_ops.BiasAddGrad(out_backprop=upstream),
+        )
+
+    return tf.nn.bias_add(tf.matmul(wide, word_table, transpose_b=True), bias), gradient

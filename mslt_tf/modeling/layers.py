@@ -158,7 +158,13 @@ class EncoderLayer(tf.keras.layers.Layer):
                 return None
             return make_key(dropout_seed, encoder_site(layer_index, place), self._rate)
 
-        x = self.attention_layer_norm(attended, x, key(Place.ATTENTION_OUTPUT))
-        transformed = self._activation(self.intermediate(x))  # [batch, seq, intermediate]
-        transformed = self.output_dense(transformed)  # [batch, seq, hidden]
-        return self.output_layer_norm(transformed, x, key(Place.FEED_FORWARD_OUTPUT))
+        x = self.attention_layer_norm(
+            attended, self.attention.output_dense.bias, x, key(Place.ATTENTION_OUTPUT)
+        )
+        transformed = self._activation(
+            self.intermediate(x, adds_bias=False), tf.convert_to_tensor(self.intermediate.bias)
+        )  # [batch, seq, intermediate]
+        transformed = self.output_dense(transformed, adds_bias=False)  # [batch, seq, hidden]
+        return self.output_layer_norm(
+            transformed, self.output_dense.bias, x, key(Place.FEED_FORWARD_OUTPUT)
+        )

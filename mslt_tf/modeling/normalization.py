@@ -1,9 +1,12 @@
 """LayerNorm over the last axis, with statistics in float32."""
 
+from collections.abc import Callable
+
 import tensorflow as tf
 
 from mslt_tf.modeling.dropout import drop
 from mslt_tf.modeling.one_pass import one_pass
+from mslt_tf.modeling.sums import bias_gradient, column_sums, row_means
 
 
 class LayerNorm(tf.keras.layers.Layer):
@@ -22,6 +25,7 @@ class LayerNorm(tf.keras.layers.Layer):
     def call(
         self,
         x: tf.Tensor,
+        bias: tf.Tensor | None = None,
         residual: tf.Tensor | None = None,
         dropout_key: tf.Tensor | None = None,
     ) -> tf.Tensor:
@@ -29,30 +33,34 @@ class LayerNorm(tf.keras.layers.Layer):
 
         Args:
             x: in the compute type.
+            bias: [size]; first of all it is added to x.
             residual: like x; what x is added to before.
-            dropout_key: of `dropout.make_key`; x is dropped out by it before.
+            dropout_key: of `dropout.make_key`; x and its bias are dropped out by it before that.
         """
         gamma, beta = tf.convert_to_tensor(self.gamma), tf.convert_to_tensor(self.beta)
         epsilon = tf.constant(self._epsilon)
 
         @tf.custom_gradient
-        def normalize(x: tf.Tensor, residual: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor):
-            y, normalized, scale = _forward(x, residual, gamma, beta, epsilon, dropout_key)
+        def normalize(
+            x: tf.Tensor, bias: tf.Tensor, residual: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor
+        ) -> tuple[tf.Tensor, Callable]:
+            y, normalized, scale = _forward(x, bias, residual, gamma, beta, epsilon, dropout_key)
 
             def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, ...]:
                 to_x, to_sum = _backward(upstream, normalized, scale, gamma, dropout_key)
-                wide = tf.cast(upstream, tf.float32)
-                to_gamma = _column_sums(wide * tf.cast(normalized, tf.float32))
-                return to_x, to_sum, to_gamma, _column_sums(wide)
+                to_parameters = _parameter_gradients(upstream, normalized)
+                return to_x, bias_gradient(to_x), to_sum, *to_parameters
 
             return y, gradient
 
-        return normalize(x, tf.zeros_like(x) if residual is None else residual, gamma, beta)
+        bias = tf.zeros([x.shape[-1]], x.dtype) if bias is None else tf.convert_to_tensor(bias)
+        return normalize(x, bias, tf.zeros_like(x) if residual is None else residual, gamma, beta)
 
 
 @one_pass
 def _forward(
     x: tf.Tensor,
+    bias: tf.Tensor,
     residual: tf.Tensor,
     gamma: tf.Tensor,
     beta: tf.Tensor,
@@ -60,11 +68,11 @@ def _forward(
     dropout_key: tf.Tensor | None,
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Returns the output, what it was before gamma and beta, and 1 / standard deviation."""
-    dropped = x if dropout_key is None else drop(x, dropout_key)
-    total = tf.cast(residual, tf.float32) + tf.cast(dropped, tf.float32)
-    centered = total - tf.reduce_mean(total, axis=-1, keepdims=True)
-    variance = tf.reduce_mean(tf.square(centered), axis=-1, keepdims=True)
-    scale = tf.math.rsqrt(variance + epsilon)
+    biased = tf.nn.bias_add(tf.cast(x, tf.float32), tf.cast(bias, tf.float32))
+    dropped = biased if dropout_key is None else drop(biased, dropout_key)
+    total = tf.cast(residual, tf.float32) + dropped
+    centered = total - row_means(total)
+    scale = tf.math.rsqrt(row_means(tf.square(centered)) + epsilon)
     normalized = centered * scale
     return tf.cast(normalized * gamma + beta, x.dtype), tf.cast(normalized, x.dtype), scale
 
@@ -80,14 +88,13 @@ def _backward(
     """Returns the gradients to x and to the residual."""
     normalized = tf.cast(normalized, tf.float32)
     gradient = tf.cast(upstream, tf.float32) * gamma
-    gradient -= tf.reduce_mean(gradient, axis=-1, keepdims=True) + normalized * tf.reduce_mean(
-        gradient * normalized, axis=-1, keepdims=True
-    )
+    gradient -= row_means(gradient) + normalized * row_means(gradient * normalized)
     to_sum = tf.cast(gradient * scale, upstream.dtype)
     return to_sum if dropout_key is None else drop(to_sum, dropout_key), to_sum
 
 
-def _column_sums(x: tf.Tensor) -> tf.Tensor:
-    """Returns the sums of [..., size] over all axes but the last."""
-    # The gradient of a bias is just that, and faster than `reduce_sum`.
-    return tf.raw_ops.BiasAddGrad(out_backprop=tf.reshape(x, [-1, x.shape[-1]]))
+@one_pass
+def _parameter_gradients(upstream: tf.Tensor, normalized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns the gradients to gamma and beta."""
+    upstream = tf.cast(upstream, tf.float32)
+    return column_sums(upstream * tf.cast(normalized, tf.float32)), column_sums(upstream)

@@ -29,6 +29,11 @@ def compiling(enabled: bool = True) -> Iterator[None]:
         _compiling.reset(token)
 
 
+def is_compiling() -> bool:
+    """Returns whether `compiling` is entered."""
+    return _compiling.get()
+
+
 def one_pass(function: Callable[..., Any]) -> Callable[..., Any]:
     """Decorates a function of tensors of static shapes, without variables or state."""
     compiled = tf.function(function, jit_compile=True, autograph=False)
@@ -36,6 +41,6 @@ def one_pass(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     @tf.autograph.experimental.do_not_convert
     def call(*args: Any) -> Any:
-        return compiled(*args) if _compiling.get() else function(*args)
+        return compiled(*args) if is_compiling() else function(*args)
 
     return call

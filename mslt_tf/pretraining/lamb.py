@@ -36,12 +36,12 @@ class Lamb(tfa.optimizers.LAMB):
         m, v = self.get_slot(var, "m"), self.get_slot(var, "v")
         decay = coefficients["weight_decay"] if self._do_use_weight_decay(var) else 0.0
         weights = tf.convert_to_tensor(var)
-        update_function = _compiled_moments_and_update if self.compiles else _moments_and_update
-        new_m, new_v, update = update_function(
+        update_moments = _compiled_update_moments if self.compiles else _update_moments
+        update = update_moments(
+            m.handle,  # of this replica: variables of several would be taken for the first's
+            v.handle,
             grad,
             weights,
-            tf.convert_to_tensor(m),
-            tf.convert_to_tensor(v),
             tf.convert_to_tensor(self.gradient_scale),
             coefficients["beta_1_t"],
             coefficients["beta_2_t"],
@@ -51,21 +51,20 @@ class Lamb(tfa.optimizers.LAMB):
             tf.convert_to_tensor(decay, tf.float32),
         )
         ratio = _norm_ratio(weights, update) if self._do_layer_adaptation(var) else 1.0
-        with tf.control_dependencies([m.assign(new_m), v.assign(new_v)]):
-            # In place: another array of the weights' size would cost a pass.
-            return tf.raw_ops.ResourceApplyGradientDescent(
-                var=var.handle, alpha=ratio * coefficients["lr_t"], delta=update
-            )
+        # In place: another array of the weights' size would cost a pass.
+        return tf.raw_ops.ResourceApplyGradientDescent(
+            var=var.handle, alpha=ratio * coefficients["lr_t"], delta=update
+        )
 
     def _resource_apply_sparse(self, grad: object, var: object, indices: object, **_: object):
         raise NotImplementedError("gradients of this optimizer are dense: see train_step")
 
 
-def _moments_and_update(
+def _update_moments(
+    m_handle: tf.Tensor,
+    v_handle: tf.Tensor,
     gradient: tf.Tensor,
     weights: tf.Tensor,
-    m: tf.Tensor,
-    v: tf.Tensor,
     gradient_scale: tf.Tensor,
     beta_1: tf.Tensor,
     beta_2: tf.Tensor,
@@ -73,16 +72,20 @@ def _moments_and_update(
     bias_correction_2: tf.Tensor,
     epsilon: tf.Tensor,
     weight_decay: tf.Tensor,
-) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Returns both moments and the update, before its scaling to the weights' norm."""
+) -> tf.Tensor:
+    """Updates both moments in place, and returns the update before its scaling to the weights."""
     gradient = gradient * gradient_scale
+    m = tf.raw_ops.ReadVariableOp(resource=m_handle, dtype=tf.float32)
+    v = tf.raw_ops.ReadVariableOp(resource=v_handle, dtype=tf.float32)
     m = m * beta_1 + gradient * (1.0 - beta_1)
     v = v * beta_2 + gradient * gradient * (1.0 - beta_2)
+    tf.raw_ops.AssignVariableOp(resource=m_handle, value=m)
+    tf.raw_ops.AssignVariableOp(resource=v_handle, value=v)
     update = (m / bias_correction_1) / (tf.sqrt(v / bias_correction_2) + epsilon)
-    return m, v, update + weight_decay * weights
+    return update + weight_decay * weights
 
 
-_compiled_moments_and_update = tf.function(_moments_and_update, jit_compile=True, autograph=False)
+_compiled_update_moments = tf.function(_update_moments, jit_compile=True, autograph=False)
 
 
 def _norm_ratio(weights: tf.Tensor, update: tf.Tensor) -> tf.Tensor:

@@ -24,32 +24,33 @@ def random(*shape, seed):
 
 def test_rows_have_mean_zero_and_variance_one_before_gamma_and_beta(layer):
     x, residual = random(3, 5, SIZE, seed=1).numpy(), random(3, 5, SIZE, seed=2).numpy()
-    total = (x + residual).astype(np.float64)
+    bias = random(SIZE, seed=3).numpy()
+    total = (x + bias + residual).astype(np.float64)
     expected = (total - total.mean(-1, keepdims=True)) / total.std(-1, keepdims=True)
     expected = expected * layer.gamma.numpy() + layer.beta.numpy()
-    np.testing.assert_allclose(layer(x, residual), expected, atol=1e-5)
-    np.testing.assert_allclose(layer(x + residual), expected, atol=1e-5)
+    np.testing.assert_allclose(layer(x, bias, residual), expected, atol=1e-5)
+    np.testing.assert_allclose(layer(x + bias + residual), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("rate", [0.0, 0.4])
 @pytest.mark.parametrize("has_residual", [True, False])
 def test_gradients_equal_those_of_automatic_differentiation(layer, rate, has_residual):
     x, residual = random(3, 5, SIZE, seed=1), random(3, 5, SIZE, seed=2)
-    upstream = random(3, 5, SIZE, seed=3)
+    bias, upstream = random(SIZE, seed=4), random(3, 5, SIZE, seed=3)
     key = make_key(tf.constant([3, 4], tf.int64), 2, rate) if rate else None
 
-    def plain(x, residual):
-        total = x if key is None else drop(x, key)
+    def plain(x, bias, residual):
+        total = x + bias if key is None else drop(x + bias, key)
         total += residual if has_residual else 0.0
         mean, variance = tf.nn.moments(total, axes=[-1], keepdims=True)
         return (total - mean) * tf.math.rsqrt(variance + EPSILON) * layer.gamma + layer.beta
 
     with tf.GradientTape(persistent=True) as tape:
-        tape.watch([x, residual])
-        ours = layer(x, residual if has_residual else None, key)
-        theirs = plain(x, residual)
+        tape.watch([x, bias, residual])
+        ours = layer(x, bias, residual if has_residual else None, key)
+        theirs = plain(x, bias, residual)
     np.testing.assert_allclose(ours, theirs, atol=1e-5)
-    sources = [x, *([residual] if has_residual else []), layer.gamma, layer.beta]
+    sources = [x, bias, *([residual] if has_residual else []), layer.gamma, layer.beta]
     found = tape.gradient(ours, sources, output_gradients=upstream)
     expected = tape.gradient(theirs, sources, output_gradients=upstream)
     for actual, wanted in zip(found, expected, strict=True):

@@ -45,7 +45,10 @@ def test_compiled_and_plain_operations_agree_in_losses_and_gradients(
     assert compiled_functions(compiled, inputs)
     (loss, gradients), (expected_loss, expected) = compiled(inputs), plain(inputs)
     assert float(loss) == pytest.approx(float(expected_loss), rel=tolerance)
-    for found, wanted in zip(gradients, expected, strict=True):
+    variables = model.trainable_variables
+    for variable, found, wanted in zip(variables, gradients, expected, strict=True):
+        if "key/bias" in variable.name:
+            continue  # softmax does not heed it: its gradient is 0, and what is found is rounding
         scale = np.max(np.abs(wanted)) + 1e-3
         np.testing.assert_allclose(found / scale, wanted / scale, atol=tolerance)
 

@@ -1,0 +1,43 @@
+"""Sums in slices, within compiled passes, against NumPy's in double precision."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from mslt_tf.modeling import one_pass, sums
+
+SHAPES = [(32, 128), (2, 16, 768), (1024, 64), (2048, 100), (33, 48), (1, 16), (5, 1), (7, 72)]
+
+
+def compiled(function, x):
+    """Returns the function's value from within a compiled pass."""
+    with one_pass.compiling():
+        assert one_pass.is_compiling()
+        return one_pass.one_pass(function)(x)
+
+
+@pytest.mark.parametrize("call", [compiled, lambda function, x: function(x)])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_rows_and_columns_add_up_to_numpys_sums(call, shape):
+    x = tf.random.stateless_normal(shape, seed=[1, 2])
+    wide = x.numpy().astype(np.float64)
+    columns = tuple(range(len(shape) - 1))
+    rounding = 1e-6 * np.sqrt(wide.size)
+    for function, expected in (
+        (sums.row_sums, wide.sum(-1, keepdims=True)),
+        (sums.row_means, wide.mean(-1, keepdims=True)),
+        (sums.column_sums, wide.sum(columns)),
+    ):
+        np.testing.assert_allclose(call(function, x), expected, atol=rounding)
+
+
+@pytest.mark.parametrize("compiles", [False, True])
+@pytest.mark.parametrize("dtype", [tf.float32, tf.bfloat16])
+def test_the_gradient_of_a_bias_is_the_sum_over_rows_in_float32(compiles, dtype):
+    x = tf.cast(tf.random.stateless_normal([4, 600, 24], seed=[3, 4]), dtype)
+    with one_pass.compiling(compiles):
+        found = sums.bias_gradient(x)
+    assert found.dtype == dtype
+    expected = tf.cast(x, tf.float64).numpy().sum(axis=(0, 1))
+    tolerance = 3e-4 if dtype == tf.float32 else 0.26  # of sums up to 128: bfloat16 has 8 bits
+    np.testing.assert_allclose(tf.cast(found, tf.float64), expected, atol=tolerance)
