@@ -3,7 +3,7 @@
 The expected GFLOP and parameter counts come from the formulas on paper for BERT-Base and -Large at
 length 128, 20 predictions and 30,522 word pieces, and for ALBERT-Base of four groups at the same
 lengths and 30,000. That the formulas count what really runs is proved on the traced gradient
-function: every matrix product in it, by its static shapes.
+function: every matrix product in it that is used, but for sums of rows, by its static shapes.
 """
 
 import collections

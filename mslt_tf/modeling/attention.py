@@ -32,7 +32,6 @@ class SelfAttention(tf.keras.layers.Layer):
     ):
         super().__init__(name=path.rpartition("/")[-1], dtype=dtype)
         self._num_heads = config.num_attention_heads
-        self._head_size = config.hidden_size // config.num_attention_heads
         self._rate = config.attention_probs_dropout_prob
         linear = functools.partial(
             Linear,
@@ -63,12 +62,12 @@ class SelfAttention(tf.keras.layers.Layer):
             _split_heads(linear(x, adds_bias=False), linear.bias, self._num_heads)
             for linear in (self.query, self.key, self.value)
         )  # [batch, heads, seq, head_size]
-        bias = attention_bias(input_mask, query.dtype)
+        mask_bias = attention_bias(input_mask, query.dtype)
         dropout_key = None
         if training and self._rate:
             site = encoder_site(layer_index, Place.ATTENTION_PROBS)
             dropout_key = make_key(dropout_seed, site, self._rate)
-        probs = _attention_probs(query, key, bias, dropout_key)
+        probs = _attention_probs(query, key, mask_bias, dropout_key)
         context = _merge_heads(tf.matmul(probs, value))
         return self.output_dense(context, adds_bias=False)
 
@@ -107,14 +106,14 @@ def _merge_heads(x: tf.Tensor) -> tf.Tensor:
 
 
 def _attention_probs(
-    query: tf.Tensor, key: tf.Tensor, bias: tf.Tensor, dropout_key: tf.Tensor | None
+    query: tf.Tensor, key: tf.Tensor, mask_bias: tf.Tensor, dropout_key: tf.Tensor | None
 ) -> tf.Tensor:
     """Returns how much of each value a token gets [batch, heads, seq, seq], dropped out if asked.
 
     Args:
         query: [batch, heads, seq, head_size].
         key: the same.
-        bias: of `attention_bias`.
+        mask_bias: of `attention_bias`.
         dropout_key: of `make_key`, or None.
     """
     scale = query.shape[-1] ** -0.5
@@ -122,11 +121,14 @@ def _attention_probs(
     @tf.custom_gradient
     def attend(query: tf.Tensor, key: tf.Tensor) -> tuple[tf.Tensor, Callable]:
         products = tf.matmul(query, key, transpose_b=True)
-        probs = tf.nn.softmax(_scale_and_mask(products, tf.constant(scale), bias))
+        scores = _scale_and_mask(products, scale, mask_bias)
+        # TensorFlow's optimizer infers no shapes through a compiled call, and logs a line of errors
+        # for each softmax of unknown rank.
+        probs = tf.nn.softmax(tf.ensure_shape(scores, products.shape))
 
         def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            to_scores = _softmax_gradient(probs, upstream, tf.constant(scale), dropout_key)
-            return tf.matmul(to_scores, key), tf.matmul(to_scores, query, transpose_a=True)
+            to_products = _softmax_gradient(probs, upstream, scale, dropout_key)
+            return tf.matmul(to_products, key), tf.matmul(to_products, query, transpose_a=True)
 
         return probs if dropout_key is None else drop_in_one_pass(probs, dropout_key), gradient
 
@@ -134,13 +136,15 @@ def _attention_probs(
 
 
 @one_pass
-def _scale_and_mask(products: tf.Tensor, scale: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
-    return products * tf.cast(scale, products.dtype) + bias
+def _scale_and_mask(products: tf.Tensor, scale: float, mask_bias: tf.Tensor) -> tf.Tensor:
+    """Returns the scores; scaling them costs nothing here, scaling the query a pass of its own."""
+    scores = tf.cast(products, tf.float32) * scale + tf.cast(mask_bias, tf.float32)
+    return tf.cast(scores, products.dtype)
 
 
 @one_pass
 def _softmax_gradient(
-    probs: tf.Tensor, upstream: tf.Tensor, scale: tf.Tensor, dropout_key: tf.Tensor | None
+    probs: tf.Tensor, upstream: tf.Tensor, scale: float, dropout_key: tf.Tensor | None
 ) -> tf.Tensor:
     """Returns the gradient to the scores before their scaling; draws the dropped units again."""
     dropped = upstream if dropout_key is None else drop(upstream, dropout_key)

@@ -12,6 +12,7 @@ from mslt_tf.model_config import ModelConfig
 from mslt_tf.modeling.activations import gelu
 from mslt_tf.modeling.linear import Linear
 from mslt_tf.modeling.normalization import LayerNorm
+from mslt_tf.modeling.sums import bias_gradient
 
 
 class Pooler(tf.keras.layers.Layer):
@@ -99,8 +100,7 @@ class MaskedLanguageModelHead(tf.keras.layers.Layer):
             word_table: float32 [vocab, embedding].
         """
         x = tf.gather(sequence_output, positions, batch_dims=1)  # [batch, predictions, hidden]
-        bias = tf.convert_to_tensor(self.transform.bias)
-        x = self._activation(self.transform(x, adds_bias=False), bias)
+        x = self._activation(self.transform(x, adds_bias=False), self.transform.bias)
         x = self.layer_norm(x)
         rows = tf.reshape(x, [-1, word_table.shape[1]])
         logits = float32_logits(rows, word_table, tf.convert_to_tensor(self.output_bias))
@@ -114,18 +114,17 @@ def float32_logits(
 ) -> tuple[tf.Tensor, Callable]:
     """Returns rows [masked, embedding] times the table [vocab, embedding], plus bias [vocab].
 
-    In float32 whatever the encoder computes in: bfloat16 would round a logit of 10 to 1/16. The
-    gradients are rounded to the encoder's type, as those of all its products are.
+    In float32 whatever the encoder computes in: bfloat16 would round a logit of 10 to 1/16. To
+    bfloat16 the gradients are rounded, as those of all products of such an encoder are; float16's
+    range is too short for them.
     """
-    wide = tf.cast(rows, tf.float32)
+    short = tf.bfloat16 if rows.dtype == tf.bfloat16 else tf.float32
 
     def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        short = tf.cast(upstream, rows.dtype)
-        to_table = tf.matmul(short, rows, transpose_a=True)
-        return (
-            tf.matmul(short, tf.cast(word_table, rows.dtype)),
-            tf.cast(to_table, tf.float32),
-            tf.raw_ops.BiasAddGrad(out_backprop=upstream),
-        )
+        to_logits = tf.cast(upstream, short)
+        to_rows = tf.matmul(to_logits, tf.cast(word_table, short))
+        to_table = tf.matmul(to_logits, tf.cast(rows, short), transpose_a=True)
+        return tf.cast(to_rows, rows.dtype), tf.cast(to_table, tf.float32), bias_gradient(upstream)
 
+    wide = tf.cast(rows, tf.float32)
     return tf.nn.bias_add(tf.matmul(wide, word_table, transpose_b=True), bias), gradient

@@ -162,7 +162,7 @@ class EncoderLayer(tf.keras.layers.Layer):
             attended, self.attention.output_dense.bias, x, key(Place.ATTENTION_OUTPUT)
         )
         transformed = self._activation(
-            self.intermediate(x, adds_bias=False), tf.convert_to_tensor(self.intermediate.bias)
+            self.intermediate(x, adds_bias=False), self.intermediate.bias
         )  # [batch, seq, intermediate]
         transformed = self.output_dense(transformed, adds_bias=False)  # [batch, seq, hidden]
         return self.output_layer_norm(

@@ -50,3 +50,8 @@ class Linear(tf.keras.layers.Layer):
         if adds_bias:
             product = tf.nn.bias_add(product, self.bias)
         return tf.reshape(product, tf.concat([tf.shape(x)[:-1], [self.kernel.shape[1]]], axis=0))
+
+
+def add_bias(x: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
+    """Returns x [..., size] + bias [size] in float32: for whoever leaves it to the next pass."""
+    return tf.nn.bias_add(tf.cast(x, tf.float32), tf.cast(bias, tf.float32))

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from mslt_tf.modeling.dropout import drop
+from mslt_tf.modeling.linear import add_bias
 from mslt_tf.modeling.one_pass import one_pass
 from mslt_tf.modeling.sums import bias_gradient, column_sums, row_means
 
@@ -25,17 +26,17 @@ class LayerNorm(tf.keras.layers.Layer):
     def call(
         self,
         x: tf.Tensor,
-        bias: tf.Tensor | None = None,
+        bias: tf.Tensor | tf.Variable | None = None,
         residual: tf.Tensor | None = None,
         dropout_key: tf.Tensor | None = None,
     ) -> tf.Tensor:
-        """Normalises x [..., size].
+        """Normalises dropout(x + bias) + residual, [..., size].
 
         Args:
-            x: in the compute type.
-            bias: [size]; first of all it is added to x.
-            residual: like x; what x is added to before.
-            dropout_key: of `dropout.make_key`; x and its bias are dropped out by it before that.
+            x: [..., size], in the compute type.
+            bias: [size], or None for none.
+            residual: like x, or None for none.
+            dropout_key: of `dropout.make_key`, or None for no dropout.
         """
         gamma, beta = tf.convert_to_tensor(self.gamma), tf.convert_to_tensor(self.beta)
         epsilon = tf.constant(self._epsilon)
@@ -68,7 +69,7 @@ def _forward(
     dropout_key: tf.Tensor | None,
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Returns the output, what it was before gamma and beta, and 1 / standard deviation."""
-    biased = tf.nn.bias_add(tf.cast(x, tf.float32), tf.cast(bias, tf.float32))
+    biased = add_bias(x, bias)
     dropped = biased if dropout_key is None else drop(biased, dropout_key)
     total = tf.cast(residual, tf.float32) + dropped
     centered = total - row_means(total)

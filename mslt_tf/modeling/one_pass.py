@@ -1,4 +1,4 @@
-"""Chains of element-wise operations as one pass over memory, compiled by XLA, on CPUs.
+"""Chains of element-wise operations and sums as one pass over memory, compiled by XLA, on CPUs.
 
 TensorFlow runs a chain operation by operation, and each reads and writes whole tensors. XLA makes
 one loop of it, in which nothing but the ends touches memory. Matrix products and softmax stay
@@ -30,12 +30,15 @@ def compiling(enabled: bool = True) -> Iterator[None]:
 
 
 def is_compiling() -> bool:
-    """Returns whether `compiling` is entered."""
+    """Returns whether functions of `one_pass` are compiled where they are traced now."""
     return _compiling.get()
 
 
 def one_pass(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Decorates a function of tensors of static shapes, without variables or state."""
+    """Decorates a function without variables or state.
+
+    Its arguments are tensors of static shapes, or Python values that are compiled in.
+    """
     compiled = tf.function(function, jit_compile=True, autograph=False)
 
     @functools.wraps(function)

@@ -38,7 +38,8 @@ class Lamb(tfa.optimizers.LAMB):
         weights = tf.convert_to_tensor(var)
         update_moments = _compiled_update_moments if self.compiles else _update_moments
         update = update_moments(
-            m.handle,  # of this replica: variables of several would be taken for the first's
+            # Of a variable on several replicas `tf.function` would take the first one's.
+            m.handle,
             v.handle,
             grad,
             weights,
@@ -73,7 +74,7 @@ def _update_moments(
     epsilon: tf.Tensor,
     weight_decay: tf.Tensor,
 ) -> tf.Tensor:
-    """Updates both moments in place, and returns the update before its scaling to the weights."""
+    """Updates both moments, and returns the update before it is scaled to the weights' norm."""
     gradient = gradient * gradient_scale
     m = tf.raw_ops.ReadVariableOp(resource=m_handle, dtype=tf.float32)
     v = tf.raw_ops.ReadVariableOp(resource=v_handle, dtype=tf.float32)

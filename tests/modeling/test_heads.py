@@ -36,3 +36,15 @@ def test_logits_are_not_rounded_and_gradients_once(dtype, rounding):
     products = np.abs(upstream).T @ np.abs(x)
     assert np.all(np.abs(to_table - upstream.numpy().T @ x) <= 3 * rounding * products)
     np.testing.assert_allclose(to_bias, upstream.numpy().sum(0), atol=1e-5)
+
+
+def test_small_gradients_of_logits_are_not_lost_in_float16():
+    rows = tf.cast(tf.random.stateless_normal([6, 8], seed=[5, 1]), tf.float16)
+    table = tf.random.stateless_normal([20, 8], seed=[5, 2])
+    upstream = 1e-8 * tf.random.stateless_normal([6, 20], seed=[5, 4])  # 0 in float16
+    with tf.GradientTape() as tape:
+        tape.watch(table)
+        logits = float32_logits(rows, table, tf.zeros([20]))
+    found = tape.gradient(logits, table, output_gradients=upstream)
+    expected = upstream.numpy().T @ tf.cast(rows, tf.float32).numpy()
+    np.testing.assert_allclose(found, expected, atol=1e-5 * np.abs(expected).max())

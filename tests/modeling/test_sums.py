@@ -6,7 +6,17 @@ import tensorflow as tf
 
 from mslt_tf.modeling import one_pass, sums
 
-SHAPES = [(32, 128), (2, 16, 768), (1024, 64), (2048, 100), (33, 48), (1, 16), (5, 1), (7, 72)]
+SHAPES = [
+    (32, 128),
+    (2, 16, 768),
+    (1024, 64),
+    (2048, 100),
+    (33, 48),
+    (40, 144),
+    (1, 16),
+    (5, 1),
+    (7, 72),
+]
 
 
 def compiled(function, x):
@@ -32,7 +42,7 @@ def test_rows_and_columns_add_up_to_numpys_sums(call, shape):
 
 
 @pytest.mark.parametrize("compiles", [False, True])
-@pytest.mark.parametrize("dtype", [tf.float32, tf.bfloat16])
+@pytest.mark.parametrize("dtype", [tf.float32, tf.bfloat16, tf.float16])
 def test_the_gradient_of_a_bias_is_the_sum_over_rows_in_float32(compiles, dtype):
     x = tf.cast(tf.random.stateless_normal([4, 600, 24], seed=[3, 4]), dtype)
     with one_pass.compiling(compiles):

@@ -65,7 +65,20 @@ def nodes_outside_of_xla(graph):
     yield from graph.node
     for function in graph.library.function:
         if not function.attr["_XlaMustCompile"].b:
-            yield from function.node_def
+            yield from needed_nodes(function)
+
+
+def needed_nodes(function):
+    """Returns the nodes that a function's results depend on; TensorFlow drops all others."""
+    nodes = {node.name: node for node in function.node_def}
+    open_ends = [*function.ret.values(), *function.control_ret.values()]
+    found = {}
+    while open_ends:
+        name = open_ends.pop().removeprefix("^").partition(":")[0]
+        if name in nodes and name not in found:  # else an argument
+            found[name] = nodes[name]
+            open_ends += nodes[name].input
+    return found.values()
 
 
 def sizes_of_outputs(node):

@@ -181,6 +181,13 @@ def test_accumulated_micro_batches_give_the_update_of_the_whole_batch(records, s
             np.testing.assert_allclose(parts.weights()[name], value, atol=2e-6, err_msg=name)
 
 
+def moments(trained):
+    """Returns LAMB's two moments of each variable that trains."""
+    variables = trained.model.trainable_variables
+    lamb = getattr(trained.optimizer, "inner_optimizer", trained.optimizer)
+    return [lamb.get_slot(variable, name) for variable in variables for name in ("m", "v")]
+
+
 @pytest.mark.multi_device
 @pytest.mark.parametrize("stage", [0, 1, 4])
 def test_two_replicas_with_unequal_numbers_of_masked_tokens_give_the_same_update(records, stage):
@@ -194,6 +201,9 @@ def test_two_replicas_with_unequal_numbers_of_masked_tokens_give_the_same_update
     np.testing.assert_allclose(two.train(3)[0], one.train(3)[0], rtol=1e-5)
     for name, value in one.weights().items():
         np.testing.assert_allclose(two.weights()[name], value, atol=2e-6, err_msg=name)
+    for ours, of_two in zip(moments(one), moments(two), strict=True):
+        for on_replica in of_two.values:
+            np.testing.assert_allclose(on_replica, ours, atol=2e-6, err_msg=ours.name)
 
 
 def test_dropout_of_each_step_replica_and_micro_batch_has_a_seed_of_its_own():
@@ -240,7 +250,8 @@ def test_the_loss_falls_in_every_precision(records, sizes, precision):
 
 def test_an_overflow_in_float16_is_skipped_and_counted(records):
     trained = Trained(tiny.config(precision="float16", **NO_DROPOUT), records)
-    before = trained.weights()
+    trained.train(1)
+    before, moments_before = trained.weights(), [m.numpy() for m in moments(trained)]
     trained.optimizer._loss_scale._current_loss_scale.assign(1e38)
     metrics, bad_step = trained.train(1)
     assert bad_step == train_step.ALL_FINITE
@@ -248,6 +259,7 @@ def test_an_overflow_in_float16_is_skipped_and_counted(records):
     assert np.isfinite(metrics).all()
     for name, value in trained.weights().items():
         np.testing.assert_array_equal(value, before[name], name)
+    np.testing.assert_equal([m.numpy() for m in moments(trained)], moments_before)
 
 
 def test_a_gradient_that_is_not_finite_is_told_though_the_loss_is(records, monkeypatch):
