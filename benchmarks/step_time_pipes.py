@@ -76,14 +76,17 @@ class Child:
             raise UserError(f"{self.name}: {answer['error']}")
         return answer
 
-    def end(self, *, at_once: bool = False) -> None:
-        """Lets the process end, by force if it takes long or is to end at once."""
+    def hang_up(self, *, at_once: bool = False) -> None:
+        """Tells the process that nothing more will be asked, or kills it at once."""
         if at_once:
             self._process.kill()
         for pipe in (self._process.stdin, self._answers):
             with contextlib.suppress(BrokenPipeError):
                 assert pipe is not None
                 pipe.close()
+
+    def end(self) -> None:
+        """Waits until the process has ended after `hang_up`, and uses force if it takes long."""
         try:
             self._process.wait(SECONDS_TO_END)
         except subprocess.TimeoutExpired:
@@ -101,8 +104,10 @@ def children(started: Sequence[Child]) -> Iterator[None]:
         yield
         done = True
     finally:
+        for child in started:  # all before the first is waited for
+            child.hang_up(at_once=not done)
         for child in started:
-            child.end(at_once=not done)
+            child.end()
 
 
 def serve(make_tasks: Callable[[], Tasks]) -> None:
