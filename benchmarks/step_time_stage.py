@@ -6,7 +6,7 @@ backward pass.
 """
 
 import contextlib
-import dataclasses
+import functools
 import io
 import pickle
 import sys
@@ -57,6 +57,7 @@ class Steps:
             model=parts.model,
             optimizer=parts.optimizer,
             global_step=parts.global_step,
+            micro_batch_size=run.config.micro_batch_size_in(stage),
         )
         self._from_records = stage_input.training_batches(run, stage, 0)
         batch = run.strategy.experimental_local_results(next(self._from_records))[0]
@@ -65,7 +66,7 @@ class Steps:
                 lambda _: tf.data.Dataset.from_tensors(batch).repeat()
             )
         )
-        self._forward, self._gradient = _make_parts_of_step(run.config, run.strategy, parts, batch)
+        self._forward, self._gradient = _make_parts_of_step(run, stage, parts, batch)
         self._optimizer_bytes = _num_bytes(parts.optimizer.weights)
         self._memory = memory
         memory.mark_before_first_step()
@@ -119,16 +120,17 @@ def _build(run: run_setup.Run, stage: Stage) -> StageParts:
 
 
 def _make_parts_of_step(
-    config: PretrainingConfig, strategy: tf.distribute.Strategy, parts: StageParts, batch: Any
+    run: run_setup.Run, stage: Stage, parts: StageParts, batch: Any
 ) -> tuple[Callable[[], tf.Tensor], Callable[[], tf.Tensor]]:
     """Returns functions of the forward pass and of forward and backward, for a batch."""
+    config, strategy = run.config, run.strategy
     batch_size = batch["input_ids"].shape[0]
-    micro_batch_size = min(config.micro_batch_size or batch_size, batch_size)
+    micro_batch_size = min(config.micro_batch_size_in(stage) or batch_size, batch_size)
     micro_batch = {name: values[:micro_batch_size] for name, values in batch.items()}
-    whole = dataclasses.replace(config, micro_batch_size=0)
-    model, optimizer = parts.model, parts.optimizer
-    of_micro_batch = train_step.make_gradient_function(whole, model=model, optimizer=optimizer)
-    of_batch = train_step.make_gradient_function(config, model=model, optimizer=optimizer)
+    make = functools.partial(
+        train_step.make_gradient_function, config, model=parts.model, optimizer=parts.optimizer
+    )
+    of_micro_batch, of_batch = make(), make(micro_batch_size=micro_batch_size)
     seed = tf.constant([1, 2], tf.int64)
     compiles_step = train_step.choose_xla(config) == "step"
 

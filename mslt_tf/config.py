@@ -10,7 +10,7 @@ from typing import Any, Literal
 from mslt_tf.errors import UserError
 from mslt_tf.methods import Method
 from mslt_tf.model_config import ModelConfig
-from mslt_tf.stage_plan import StagePlan
+from mslt_tf.stage_plan import Stage, StagePlan
 
 Precision = Literal["float32", "bfloat16", "float16"]
 TrunkPrecision = Literal["same", "float32", "bfloat16", "float16"]
@@ -66,7 +66,7 @@ class PretrainingConfig:
     xla: Xla  # what it compiles
     gradient_transport: Precision  # of gradients on their way between devices
     trunk_dropout: bool
-    micro_batch_size: int  # sequences per replica and forward pass; 0: all at once
+    micro_batch_size: tuple[int, ...]  # of all stages or each: sequences per forward pass; 0: all
     eval_batch_size: int
     seed: int
     log_steps: int
@@ -80,8 +80,13 @@ class PretrainingConfig:
         for name in ("eval_batch_size", "log_steps", "checkpoint_steps", "num_checkpoints_kept"):
             if getattr(self, name) < 1:
                 raise UserError(f"{name} is {getattr(self, name)}. Use at least 1.")
-        if min(self.micro_batch_size, self.eval_steps) < 0:
+        if min((*self.micro_batch_size, self.eval_steps)) < 0:
             raise UserError("micro_batch_size and eval_steps must not be negative; 0 is off.")
+        if len(self.micro_batch_size) not in (1, len(self.plan.stages)):
+            raise UserError(
+                f"micro_batch_size has {len(self.micro_batch_size)} numbers, the plan has "
+                f"{len(self.plan.stages)} stages. Give one number for all stages, or one for each."
+            )
         if not self.peer_timeout > 0:
             raise UserError(f"peer_timeout is {self.peer_timeout}. Use seconds, above 0.")
         if self.dynamic_masking != "off" and not self.vocab_file:
@@ -111,6 +116,11 @@ class PretrainingConfig:
     def short_seq_length(self) -> int:
         """The length of `train_records`; a greater one is the long stage's."""
         return min(stage.seq_length for stage in self.plan.stages)
+
+    def micro_batch_size_in(self, stage: Stage) -> int:
+        """Returns how many sequences a replica sends through at once in a stage; 0: all."""
+        sizes = self.micro_batch_size
+        return sizes[0] if len(sizes) == 1 else sizes[self.plan.stages.index(stage)]
 
     def to_json(self) -> str:
         """Returns the settings as text for the run's folder."""

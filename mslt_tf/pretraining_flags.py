@@ -65,6 +65,7 @@ def config_from_flags(flag_values: flags.FlagValues) -> PretrainingConfig:
         "model": model,
         "plan": plan,
         "optimizer": OptimizerConfig(**values_of(OptimizerConfig, flag_values)),
+        "micro_batch_size": _integers("micro_batch_size", flag_values.micro_batch_size),
         **{name: tuple(getattr(flag_values, name)) for name in RECORD_FLAGS},
     }
     return PretrainingConfig(**parts, **values_of(PretrainingConfig, flag_values, without=parts))
@@ -224,10 +225,13 @@ def _define_device_flags(values: flags.FlagValues) -> None:
         "What is sent between devices. bfloat16 and float16 halve the bytes, and round each "
         "partial sum; float16 also loses what is below 6e-8.",
     )
-    integer(
+    flags.DEFINE_list(
         "micro_batch_size",
-        0,
-        "Sequences per device and forward pass; gradients of the passes are summed. 0: all.",
+        ["0"],
+        "Sequences per device and forward pass; gradients of the passes are summed. 0: all. One "
+        "number, or one for each stage, as stages that train few layers need less memory: "
+        "128,256,256,256,64.",
+        flag_values=values,
     )
     integer("eval_batch_size", 32, "Sequences per device and evaluation batch.")
 

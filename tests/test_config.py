@@ -41,6 +41,10 @@ def test_flags_arrive_in_the_settings():
         ("num_warmup_steps", 10, "below num_train_steps"),
         ("log_steps", 0, "log_steps is 0"),
         ("micro_batch_size", -1, "must not be negative"),
+        ("micro_batch_size", "4,2,2,-1,1", "must not be negative"),
+        ("micro_batch_size", "4,2", "2 numbers, the plan has 5 stages"),
+        ("micro_batch_size", "", "0 numbers, the plan has 5 stages"),
+        ("micro_batch_size", "4,all", "whole numbers"),
         ("hidden_size", 9, "multiple of 2"),
         ("vocab_size", 0, "vocab_size is 0"),
         ("hidden_dropout_prob", 1.0, "below 1"),
@@ -50,6 +54,15 @@ def test_flags_arrive_in_the_settings():
 def test_values_that_do_not_fit_are_refused_by_name(flag, value, message):
     with pytest.raises(UserError, match=message):
         tiny.config(**{flag: value})
+
+
+def test_micro_batches_are_of_one_size_or_of_one_for_each_stage():
+    def sizes(value):
+        config = tiny.config(micro_batch_size=value)
+        return [config.micro_batch_size_in(stage) for stage in config.plan.stages]
+
+    assert sizes(2) == [2] * 5
+    assert sizes("8,4,4,2,1") == [8, 4, 4, 2, 1]
 
 
 def test_the_long_steps_are_cut_out_of_the_last_stage():

@@ -220,8 +220,11 @@ class Recorder:
         self._asked.append((self.name, task, steps))
         return {"seconds": 0.25 * steps}
 
-    def end(self, *, at_once: bool = False) -> None:
-        self._asked.append((self.name, "end", at_once))
+    def hang_up(self, *, at_once: bool = False) -> None:
+        self._asked.append((self.name, "hang up", at_once))
+
+    def end(self) -> None:
+        self._asked.append((self.name, "end", 0))
 
 
 def test_turns_alternate_and_turn_around_with_each_round():
@@ -234,7 +237,8 @@ def test_turns_alternate_and_turn_around_with_each_round():
     step_time_rounds.measure(participants, Schedule(2, 1, 1.0), outcome, report=lambda _: None)
     warm_up = [("a", "step", 1), ("a", "facts", 1), ("a", "forward", 1), ("b", "step", 1)]
     turns = [("a", "step", 4), ("a", "forward", 4), ("b", "step", 4)]
-    ends = [("a", "end", False), ("b", "end", False)]
+    # All hear of it before the first is waited for.
+    ends = [(name, task, 0) for task in ("hang up", "end") for name in ("a", "b")]
     assert asked == [*warm_up, ("b", "facts", 1), *turns, *turns[::-1], *ends]
     assert outcome.samples["a"] == {"step": [0.25, 0.25], "forward": [0.25, 0.25]}
 

@@ -161,10 +161,12 @@ def _check_batches(config: PretrainingConfig, num_replicas: int) -> None:
                 f"{num_replicas * -(-stage.batch_size // num_replicas)}."
             )
         per_replica = stage.batch_size // num_replicas
-        if config.micro_batch_size and per_replica % min(config.micro_batch_size, per_replica):
+        micro_batch_size = config.micro_batch_size_in(stage)
+        if micro_batch_size and per_replica % min(micro_batch_size, per_replica):
             raise UserError(
                 f"a device's share of {per_replica} sequences cannot be split into micro-batches "
-                f"of {config.micro_batch_size}. Use a --micro_batch_size that divides it."
+                f"of {micro_batch_size} in stage {stage.name}. Use a --micro_batch_size that "
+                "divides it."
             )
 
 

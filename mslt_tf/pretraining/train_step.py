@@ -27,9 +27,15 @@ def make_train_steps(
     model: tf.keras.Model,
     optimizer: tf.keras.optimizers.legacy.Optimizer,
     global_step: tf.Variable,
+    micro_batch_size: int = 0,
 ) -> TrainSteps:
-    """Returns the function that trains `model`'s trainable variables for a number of steps."""
-    compute_gradients = make_gradient_function(config, model=model, optimizer=optimizer)
+    """Returns the function that trains `model`'s trainable variables for a number of steps.
+
+    A replica sends `micro_batch_size` sequences through at once, all by default.
+    """
+    compute_gradients = make_gradient_function(
+        config, model=model, optimizer=optimizer, micro_batch_size=micro_batch_size
+    )
     variables = model.trainable_variables
     transport = tf.as_dtype(config.gradient_transport)
 
@@ -71,6 +77,7 @@ def make_gradient_function(
     *,
     model: tf.keras.Model,
     optimizer: tf.keras.optimizers.legacy.Optimizer,
+    micro_batch_size: int = 0,
 ) -> Callable[[Batch, list[tf.Tensor], tf.Tensor], list[tf.Tensor]]:
     """Returns a function of (one replica's batch, counts over all replicas, dropout seed).
 
@@ -108,12 +115,12 @@ def make_gradient_function(
         batch: Batch, counts: list[tf.Tensor], seed: tf.Tensor
     ) -> list[tf.Tensor]:
         batch_size = batch["input_ids"].shape[0]
-        micro_batch_size = min(config.micro_batch_size or batch_size, batch_size)
-        if micro_batch_size == batch_size:
+        part_size = min(micro_batch_size or batch_size, batch_size)
+        if part_size == batch_size:
             return micro_batch_gradients(batch, counts, _fold(seed, 0))
-        num_micro_batches = batch_size // micro_batch_size
+        num_micro_batches = batch_size // part_size
         parts = {
-            name: tf.reshape(values, [num_micro_batches, micro_batch_size, *values.shape[1:]])
+            name: tf.reshape(values, [num_micro_batches, part_size, *values.shape[1:]])
             for name, values in batch.items()
         }
         totals = [tf.zeros([]), tf.zeros([]), *(tf.zeros(v.shape) for v in variables)]

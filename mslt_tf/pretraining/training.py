@@ -233,6 +233,7 @@ def _train(
         model=parts.model,
         optimizer=parts.optimizer,
         global_step=parts.global_step,
+        micro_batch_size=config.micro_batch_size_in(stage),
     )
     batches = stage_input.training_batches(run, stage, step)
     stage_meter.announce_communication(run, stage, step, train_steps, batches)

@@ -51,6 +51,7 @@ class Trained:
             model=self.model,
             optimizer=self.optimizer,
             global_step=self.global_step,
+            micro_batch_size=config.micro_batch_size_in(self.stage),
         )
         dataset = input_pipeline.training_batches(
             records,

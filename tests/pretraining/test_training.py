@@ -14,7 +14,7 @@ import tensorflow as tf
 from mslt_tf.distribution import strategies
 from mslt_tf.errors import UserError
 from mslt_tf.export import encoder
-from mslt_tf.pretraining import checkpointing, evaluation, training
+from mslt_tf.pretraining import checkpointing, evaluation, train_step, training
 from tests import tiny
 
 PROJECT = Path(__file__).parents[2]
@@ -42,6 +42,19 @@ def assert_bit_identical(found, expected):
     for layer, values in expected.items():
         for name, value in values.items():
             np.testing.assert_array_equal(found[layer][name], value, f"{layer}/{name}")
+
+
+def test_each_stage_sends_micro_batches_of_its_own_size_through(data, tmp_path, monkeypatch):
+    made, make = [], train_step.make_train_steps
+
+    def make_and_note(*arguments, **options):
+        made.append(options["micro_batch_size"])
+        return make(*arguments, **options)
+
+    monkeypatch.setattr(train_step, "make_train_steps", make_and_note)
+    settings = {**data, **TWO_LAYERS, "output_dir": tmp_path, "micro_batch_size": "4,0,2"}
+    assert training.pretrain(tiny.config(**settings)) == 0
+    assert made == [4, 0, 2]
 
 
 @pytest.mark.multi_device
@@ -162,6 +175,10 @@ def test_a_signal_during_an_evaluation_loses_neither_steps_nor_the_evaluation(
         ({"train_records": "/nowhere/x*"}, "folder /nowhere does not exist"),
         ({"eval_records": "/nowhere/x*"}, "folder /nowhere does not exist"),
         ({"train_batch_size": 6, "micro_batch_size": 4}, "6 sequences cannot be split into micro"),
+        (
+            {"train_batch_size": 6, "micro_batch_size": "0,0,0,0,4"},
+            "micro-batches of 4 in stage joint",
+        ),
         ({"init_checkpoint": "/nowhere"}, "/nowhere has no state.json"),
         ({"eval_records": "SAME"}, "is in --train_records and in --eval_records"),
     ],
