@@ -120,6 +120,8 @@ def serve(make_tasks: Callable[[], Tasks]) -> None:
         for line in sys.stdin:
             request = json.loads(line)
             _write_line(answers, tasks[request["task"]](request["steps"]))
+        sys.stdout.flush()
+        os._exit(0)  # TensorFlow's own end waits for ever for an iterator that was read from
     except UserError as error:
         _write_line(answers, {"error": str(error)})
 
