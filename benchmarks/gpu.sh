@@ -2,7 +2,7 @@
 # Checks the training step on a GPU against the CPU, then times every stage of BERT-Base and Large.
 #
 #   bash benchmarks/gpu.sh              # on a machine with a GPU: less than 8 minutes
-#   SIZE=tiny bash benchmarks/gpu.sh    # a tiny model on whatever there is: 2 to 3 minutes on a CPU
+#   SIZE=tiny bash benchmarks/gpu.sh    # a tiny model on whatever there is; float16 is slow on a CPU
 #
 # PYTHON names the interpreter, OUT the folder for results (JSON files, logs, summary.txt). Batches
 # are 32, and the largest of a list at which the processes of all stages fit into memory together.

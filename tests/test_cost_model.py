@@ -17,6 +17,7 @@ from mslt_tf.methods import make_plan
 from mslt_tf.model_config import ModelConfig
 from mslt_tf.pretraining import stage_model, train_step
 from tests import tiny
+from tests.traced_graphs import reachable
 
 BASE = ModelConfig()
 LARGE = ModelConfig(
@@ -273,13 +274,10 @@ def purpose(product):
 @functools.lru_cache(maxsize=2)
 def needed_for(graph, num_outputs=None):
     """Returns the operations that the first outputs of a graph, or all, depend on."""
-    found, open_ends = set(), [tensor.op for tensor in graph.outputs[:num_outputs]]
-    while open_ends:
-        operation = open_ends.pop()
-        if operation not in found:
-            found.add(operation)
-            open_ends += [*(tensor.op for tensor in operation.inputs), *operation.control_inputs]
-    return found
+    return reachable(
+        [tensor.op for tensor in graph.outputs[:num_outputs]],
+        lambda operation: [*(x.op for x in operation.inputs), *operation.control_inputs],
+    )
 
 
 def flops_of(product):

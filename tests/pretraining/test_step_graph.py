@@ -14,6 +14,7 @@ import tensorflow as tf
 from mslt_tf.distribution import strategies
 from mslt_tf.pretraining import optimization, stage_model, train_step
 from tests import tiny
+from tests.traced_graphs import reachable
 
 # Products are large enough here to tell them from what is small; nothing is run.
 SIZES = {
@@ -69,16 +70,15 @@ def nodes_outside_of_xla(graph):
 
 
 def needed_nodes(function):
-    """Returns the nodes that a function's results depend on; TensorFlow drops all others."""
+    """Returns the nodes that a function's results depend on."""
     nodes = {node.name: node for node in function.node_def}
-    open_ends = [*function.ret.values(), *function.control_ret.values()]
-    found = {}
-    while open_ends:
-        name = open_ends.pop().removeprefix("^").partition(":")[0]
-        if name in nodes and name not in found:  # else an argument
-            found[name] = nodes[name]
-            open_ends += nodes[name].input
-    return found.values()
+
+    def names(references):
+        found = (reference.removeprefix("^").partition(":")[0] for reference in references)
+        return [name for name in found if name in nodes]  # else an argument
+
+    results = names([*function.ret.values(), *function.control_ret.values()])
+    return [nodes[name] for name in reachable(results, lambda name: names(nodes[name].input))]
 
 
 def sizes_of_outputs(node):
