@@ -13,6 +13,8 @@ from mslt_tf.errors import UserError
 from mslt_tf.pretraining import record_sets, run_setup, training, worker_setup
 from tests import tiny
 
+SHORT = {"method": "original", "num_hidden_layers": 1, "num_train_steps": 3}
+
 
 class OneOfTwo(Workers):
     """A worker of two, the other of which always says what this one says, or what it is told."""
@@ -96,9 +98,8 @@ def open_run(config, workers, monkeypatch):
 
 
 def test_another_initial_checkpoint_than_the_chiefs_is_refused(data, tmp_path, monkeypatch):
-    short = {"method": "original", "num_hidden_layers": 1, "num_train_steps": 3}
     for seed in (1, 2):
-        config = tiny.config(**data | {"output_dir": tmp_path / str(seed)}, **short, seed=seed)
+        config = tiny.config(**data | {"output_dir": tmp_path / str(seed)}, **SHORT, seed=seed)
         assert training.pretrain(config) == 0
     start = {seed: tmp_path / str(seed) / "checkpoints" / "step-00000003" for seed in (1, 2)}
     said = []
@@ -106,7 +107,7 @@ def test_another_initial_checkpoint_than_the_chiefs_is_refused(data, tmp_path, m
         worker_setup, "check_same", lambda workers, facts: said.append(facts.get("initial weights"))
     )
     for seed in (1, 1, 2):
-        settings = {**data, **short, "output_dir": tmp_path / "new", "init_checkpoint": start[seed]}
+        settings = {**data, **SHORT, "output_dir": tmp_path / "new", "init_checkpoint": start[seed]}
         open_run(tiny.config(**settings), OneOfTwo(1), monkeypatch)
     first, again, other = (fact for fact in said if fact)
     assert first == again != other
@@ -126,12 +127,12 @@ def test_only_the_chief_writes_into_the_runs_folder(data, tmp_path, monkeypatch)
 
 
 def test_a_check_leaves_the_runs_folder_as_it_is(data, tmp_path, capsys):
-    flags = {**data, "output_dir": tmp_path / "run"}
+    flags = {**data, **SHORT, "output_dir": tmp_path / "run"}
     assert training.check(tiny.config(**flags)) == 0
     assert not files_in(tmp_path / "run")
     assert training.pretrain(tiny.config(**flags)) == 0
     with (tmp_path / "run" / "metrics.jsonl").open("a") as file:
-        file.write('{"kind": "train", "stage": "joint", "step": 99}\n')  # a later start drops it
+        file.write('{"kind": "train", "stage": "original", "step": 99}\n')  # a later start drops it
     before = files_in(tmp_path / "run")
     capsys.readouterr()
     assert training.check(tiny.config(**flags)) == 0
