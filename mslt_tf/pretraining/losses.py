@@ -5,6 +5,8 @@ Shapes: batch, predictions (masked positions of a sequence, with padding), vocab
 
 import tensorflow as tf
 
+from mslt_tf.modeling.cross_entropy import cross_entropy
+
 Batch = dict[str, tf.Tensor]
 
 
@@ -24,10 +26,10 @@ def masked_lm_losses(logits: tf.Tensor, batch: Batch) -> tf.Tensor:
     Returns:
         float32 [batch, predictions].
     """
-    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(
-        labels=batch["masked_lm_ids"], logits=logits
-    )
-    return losses * batch["masked_lm_weights"]
+    rows = tf.reshape(logits, [-1, logits.shape[-1]])
+    weights = batch["masked_lm_weights"]
+    losses = cross_entropy(rows, tf.reshape(batch["masked_lm_ids"], [-1]))
+    return tf.reshape(losses, tf.shape(weights)) * weights
 
 
 def sentence_pair_losses(logits: tf.Tensor, batch: Batch) -> tf.Tensor:

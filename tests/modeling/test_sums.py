@@ -1,4 +1,4 @@
-"""Sums in slices, within compiled passes, against NumPy's in double precision."""
+"""Sums and maxima in slices, within compiled passes, against NumPy's in double precision."""
 
 import numpy as np
 import pytest
@@ -16,6 +16,7 @@ SHAPES = [
     (1, 16),
     (5, 1),
     (7, 72),
+    (3, 1003),
 ]
 
 
@@ -39,6 +40,17 @@ def test_rows_and_columns_add_up_to_numpys_sums(call, shape):
         (sums.column_sums, wide.sum(columns)),
     ):
         np.testing.assert_allclose(call(function, x), expected, atol=rounding)
+
+
+@pytest.mark.parametrize("call", [compiled, lambda function, x: function(x)])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_the_maximum_of_a_row_is_found_wherever_it_is(call, shape):
+    x = tf.random.stateless_normal(shape, seed=[5, 6])
+    np.testing.assert_array_equal(call(sums.row_maxima, x), x.numpy().max(-1, keepdims=True))
+    for place in (0, shape[-1] // 2, shape[-1] - 1):
+        highest = x + 100.0 * tf.one_hot(place, shape[-1])
+        found = call(sums.row_maxima, highest)
+        np.testing.assert_array_equal(found[..., 0], highest[..., place])
 
 
 @pytest.mark.parametrize("compiles", [False, True])
