@@ -24,11 +24,11 @@ def sum_over_replicas(
     *,
     transport: tf.DType = tf.float32,
 ) -> list[tf.Tensor]:
-    """Returns float32 sums over all replicas, the same on each.
+    """Returns float32 sums over all replicas, the same on each; of one replica its own tensors.
 
     Args:
         context: of the replica.
-        tensors: float32, of static shapes; the same shapes on all replicas.
+        tensors: float32 or bfloat16, of static shapes; the same shapes on all replicas.
         transport: what is sent, and added up: with bfloat16 or float16 half the bytes.
     """
     if context.num_replicas_in_sync == 1:

@@ -57,8 +57,9 @@ def bias_gradient(upstream: tf.Tensor) -> tf.Tensor:
 
 def _over_rows(x: tf.Tensor, reduce: Callable[..., tf.Tensor], merge: _Merge) -> tf.Tensor:
     size = x.shape[-1]
-    width = size // (_NUM_ROW_SLICES * _LANES) * _LANES
-    if not is_compiling() or not width:
+    # Where nothing is compiled, the size may be unknown.
+    width = size // (_NUM_ROW_SLICES * _LANES) * _LANES if is_compiling() else 0
+    if not width:
         return reduce(x, axis=-1, keepdims=True)
     end = _NUM_ROW_SLICES * width
     slices = [x[..., start : start + width] for start in range(0, end, width)]

@@ -18,6 +18,8 @@ with warnings.catch_warnings():
 class Lamb(tfa.optimizers.LAMB):
     """tensorflow-addons' LAMB: the same hyperparameters, slots and, within rounding, weights.
 
+    Gradients may be bfloat16; all else is float32.
+
     Attributes:
         gradient_scale: float32 scalar, multiplies every gradient. Set it before `apply_gradients`,
             in the same trace: clipping then costs no pass of its own.
@@ -75,7 +77,7 @@ def _update_moments(
     weight_decay: tf.Tensor,
 ) -> tf.Tensor:
     """Updates both moments, and returns the update before it is scaled to the weights' norm."""
-    gradient = gradient * gradient_scale
+    gradient = tf.cast(gradient, tf.float32) * gradient_scale
     m = tf.raw_ops.ReadVariableOp(resource=m_handle, dtype=tf.float32)
     v = tf.raw_ops.ReadVariableOp(resource=v_handle, dtype=tf.float32)
     m = m * beta_1 + gradient * (1.0 - beta_1)

@@ -6,6 +6,8 @@ import numpy as np
 import tensorflow as tf
 
 from mslt_tf.config import OptimizerConfig, Precision
+from mslt_tf.modeling.one_pass import one_pass
+from mslt_tf.modeling.sums import row_sums
 from mslt_tf.pretraining.lamb import Lamb
 
 # LayerNorm's gain and every bias: neither decayed nor layer-adapted, as in BERT and in LAMB's
@@ -55,6 +57,26 @@ def make_optimizer(
     return lamb
 
 
+def global_norm(gradients: Sequence[tf.Tensor]) -> tf.Tensor:
+    """Returns the norm of all gradients together, a float32 scalar.
+
+    Args:
+        gradients: float32, or bfloat16 matrices; squares are added up in float32.
+    """
+    halves = [
+        tf.nn.l2_loss(gradient)
+        if gradient.dtype == tf.float32
+        else 0.5 * tf.reduce_sum(_squares_of_rows(gradient))
+        for gradient in gradients
+    ]
+    return tf.sqrt(2.0 * tf.add_n(halves))
+
+
+@one_pass
+def _squares_of_rows(gradient: tf.Tensor) -> tf.Tensor:
+    return row_sums(tf.square(tf.cast(gradient, tf.float32)))
+
+
 def apply_clipped(
     optimizer: tf.keras.optimizers.legacy.Optimizer,
     gradients: Sequence[tf.Tensor],
@@ -66,7 +88,7 @@ def apply_clipped(
 
     Args:
         optimizer: of `make_optimizer`.
-        gradients: summed over replicas, each of which must call this.
+        gradients: as for `global_norm`, summed over replicas, each of which must call this.
         variables: as many.
         norm: the global norm of the gradients, float32 scalar.
     """

@@ -38,6 +38,7 @@ def make_train_steps(
     )
     variables = model.trainable_variables
     transport = tf.as_dtype(config.gradient_transport)
+    compiles_chains = choose_xla(config) == "chains"
 
     def replica_step(batch: Batch) -> tuple[tf.Tensor, tf.Tensor]:
         context = tf.distribute.get_replica_context()
@@ -47,7 +48,8 @@ def make_train_steps(
         loss_sums = sum_over_replicas(context, shares[:2])
         gradients = sum_over_replicas(context, shares[2:], transport=transport)
         gradients = optimization.unscale_gradients(optimizer, gradients)
-        norm = tf.linalg.global_norm(gradients)
+        with one_pass.compiling(compiles_chains):
+            norm = optimization.global_norm(gradients)
         is_finite = tf.math.is_finite(norm)
         is_good = is_finite | optimization.can_recover(optimizer)
         is_good &= tf.math.is_finite(loss_sums[0] + loss_sums[1])
@@ -84,6 +86,9 @@ def make_gradient_function(
     It returns the replica's share of [masked LM loss, sentence loss, *gradients of
     `model.trainable_variables`]; shares add up over micro-batches and replicas. Frozen variables
     are not watched, so nothing of the trunk is recorded for the backward pass.
+
+    All are float32, but where XLA compiles chains and the batch goes through at once, gradients of
+    matrices that were computed in bfloat16 stay in it: their readers widen them in passing.
     """
     variables = model.trainable_variables
     xla = choose_xla(config)
@@ -92,23 +97,16 @@ def make_gradient_function(
     def micro_batch_gradients(
         batch: Batch, counts: list[tf.Tensor], seed: tf.Tensor
     ) -> list[tf.Tensor]:
-        num_masked, num_sequences = counts
         chains = one_pass.compiling(xla == "chains")
         with chains, tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(variables)
-            outputs = model(_model_inputs(batch, seed), training=True)
-            masked_lm_loss = tf.math.divide_no_nan(
-                tf.reduce_sum(losses.masked_lm_losses(outputs["masked_lm_logits"], batch)),
-                num_masked,
-            )
-            sentence_pair_loss = (
-                tf.reduce_sum(losses.sentence_pair_losses(outputs["sentence_pair_logits"], batch))
-                / num_sequences
-            )
+            masked_lm_loss, sentence_pair_loss = _mean_losses(model, batch, counts, seed)
             loss = optimization.scale_loss(optimizer, masked_lm_loss + sentence_pair_loss)
         with one_pass.compiling(xla == "chains"):
             gradients = tape.gradient(loss, variables)
         dense = [tf.convert_to_tensor(gradient) for gradient in gradients]
+        if xla == "chains":
+            dense = [_before_widening(gradient) for gradient in dense]
         return [masked_lm_loss, sentence_pair_loss, *dense]
 
     def compute_gradients(
@@ -127,7 +125,10 @@ def make_gradient_function(
         for index in tf.range(num_micro_batches):
             part = {name: values[index] for name, values in parts.items()}
             shares = micro_batch_gradients(part, counts, _fold(seed, index))
-            totals = [total + share for total, share in zip(totals, shares, strict=True)]
+            totals = [
+                total + tf.cast(share, tf.float32)
+                for total, share in zip(totals, shares, strict=True)
+            ]
         return totals
 
     return compute_gradients
@@ -140,6 +141,28 @@ def choose_xla(config: PretrainingConfig) -> Xla:
     if tf.config.list_physical_devices("TPU"):
         return "off"
     return "step" if tf.config.list_physical_devices("GPU") else "chains"
+
+
+def _mean_losses(
+    model: tf.keras.Model, batch: Batch, counts: list[tf.Tensor], seed: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns a batch's shares of the two losses, each averaged over its count of `counts`."""
+    num_masked, num_sequences = counts
+    outputs = model(_model_inputs(batch, seed), training=True)
+    masked_lm_losses = losses.masked_lm_losses(outputs["masked_lm_logits"], batch)
+    pair_losses = losses.sentence_pair_losses(outputs["sentence_pair_logits"], batch)
+    return (
+        tf.math.divide_no_nan(tf.reduce_sum(masked_lm_losses), num_masked),
+        tf.reduce_sum(pair_losses) / num_sequences,
+    )
+
+
+def _before_widening(gradient: tf.Tensor) -> tf.Tensor:
+    """Returns the bfloat16 matrix that a gradient was cast from, if it was: the same numbers."""
+    op = gradient.op
+    was_cast = op.type == "Cast" and op.inputs[0].dtype == tf.bfloat16
+    # Vectors are so small that a compiled call for their norm would cost more than a cast.
+    return op.inputs[0] if was_cast and gradient.shape.rank == 2 else gradient
 
 
 def _model_inputs(batch: Batch, dropout_seed: tf.Tensor) -> Batch:

@@ -25,7 +25,7 @@ def summed(tensors, **options):
         def replica(context):
             factor = tf.cast(context.replica_id_in_sync_group + 1, tf.float32)
             return gradient_sums.sum_over_replicas(
-                context, [factor * tensor for tensor in tensors], **options
+                context, [tf.cast(factor, t.dtype) * t for t in tensors], **options
             )
 
         strategy = strategies.one_machine(all_devices=True)
@@ -49,6 +49,15 @@ def test_sums_are_right_and_cut_where_a_tensor_is_too_large(
         np.testing.assert_array_equal(other, 3 * tensor)
     assert communication.num_bytes == 4 * (25 + 3 + 1 + 12)
     assert communication.num_collectives == num_collectives
+
+
+def test_tensors_in_bfloat16_are_added_up_in_float32():
+    values = tf.range(256, dtype=tf.float32)  # thrice as much takes more than 8 bits
+    [(ours, other)], communication = summed([tf.cast(values, tf.bfloat16)])
+    assert ours.dtype == tf.float32
+    np.testing.assert_array_equal(ours, 3 * values)
+    np.testing.assert_array_equal(other, 3 * values)
+    assert communication.num_bytes == 4 * 256
 
 
 @pytest.mark.parametrize(("transport", "digits"), [(tf.bfloat16, 8), (tf.float16, 11)])

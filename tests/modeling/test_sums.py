@@ -53,6 +53,11 @@ def test_the_maximum_of_a_row_is_found_wherever_it_is(call, shape):
         np.testing.assert_array_equal(found[..., 0], highest[..., place])
 
 
+def test_outside_of_compiled_passes_the_size_may_be_unknown():
+    run = tf.function(sums.row_sums, input_signature=[tf.TensorSpec([None, None])])
+    np.testing.assert_array_equal(run(tf.ones([3, 70])), [[70]] * 3)
+
+
 @pytest.mark.parametrize("compiles", [False, True])
 @pytest.mark.parametrize("dtype", [tf.float32, tf.bfloat16, tf.float16])
 def test_the_gradient_of_a_bias_is_the_sum_over_rows_in_float32(compiles, dtype):

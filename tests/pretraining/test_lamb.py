@@ -59,6 +59,20 @@ def test_weights_and_moments_follow_tensorflow_addons_through_ten_updates(scale,
             np.testing.assert_allclose(fused.get_slot(variable, slot), expected, atol=allowed)
 
 
+@pytest.mark.parametrize("compiles", [True, False])
+def test_a_gradient_in_bfloat16_counts_as_its_numbers_in_float32(compiles):
+    short = [tf.cast(gradient, tf.bfloat16) for gradient in make_gradients(1, 1.0)]
+    wide = [tf.cast(gradient, tf.float32) for gradient in short]
+    weights = []
+    for gradients in (short, wide):
+        variables, fused = make_variables(), Lamb(**SETTINGS)
+        fused.compiles = compiles
+        optimization.apply_clipped(fused, gradients, variables, norm=tf.constant(2.0))
+        weights.append([variable.numpy() for variable in variables])
+    for found, expected in zip(*weights, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
 def test_a_clipped_gradient_has_the_norm_that_it_is_clipped_to():
     variables = [tf.Variable(tf.ones([3]), name="dense/bias")]
     fused = Lamb(**SETTINGS)

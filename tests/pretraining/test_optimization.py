@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from mslt_tf.config import OptimizerConfig
-from mslt_tf.modeling import bert
+from mslt_tf.modeling import bert, one_pass
 from mslt_tf.pretraining import optimization, stage_model
 from tests import tiny
 
@@ -38,6 +38,20 @@ def test_a_stage_warm_up_scales_the_rate_after_a_fresh_optimizer():
         [rate(step, **changes) for step in (5, 6, 7)], [0.05 / 2, 0.04, 0.03], rtol=1e-6
     )
     assert rate(3, stage_warmup_steps=2) == pytest.approx(0.075)  # the first has the run's own
+
+
+@pytest.mark.parametrize("compiles", [False, True])
+def test_the_global_norm_of_both_types_is_numpys(compiles):
+    rng = np.random.default_rng(0)
+    gradients = [
+        tf.constant(rng.normal(size=[30, 1000]), tf.bfloat16),
+        tf.constant(rng.normal(size=[64, 7]) * 20, tf.bfloat16),
+        tf.constant(rng.normal(size=[9]) * 50, tf.float32),
+    ]
+    flat = [tf.cast(gradient, tf.float64).numpy().ravel() for gradient in gradients]
+    with one_pass.compiling(compiles):
+        found = optimization.global_norm(gradients)
+    np.testing.assert_allclose(found, np.linalg.norm(np.concatenate(flat)), rtol=1e-6)
 
 
 class NumpyLamb:
