@@ -15,10 +15,11 @@ export TF_CPP_MIN_LOG_LEVEL=3
 mkdir -p "$OUT"
 rm -f "$OUT"/*_xla_*.json "$OUT"/*_xla_*.log
 
-# agree PRECISION FLAGS...: stops the script where losses differ from the CPU's in float32.
+# agree PRECISION FLAGS...: stops the script where losses differ from the CPU's in float32. On a CPU
+# bfloat16 and float16 differ by 1e-4; the tolerance has room for a GPU's shorter TF32 products.
 agree() {
   "$PYTHON" -m benchmarks.step_time_agreement --flagfile=configs/tiny.flags --precision="$1" \
-    --tolerance=0.01 --hidden_dropout_prob=0.1 --attention_probs_dropout_prob=0.1 \
+    --tolerance=0.002 --hidden_dropout_prob=0.1 --attention_probs_dropout_prob=0.1 \
     --num_warmup_steps=10 --steps=50 "${@:2}"
 }
 

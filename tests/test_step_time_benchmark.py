@@ -21,7 +21,6 @@ from benchmarks import (
     step_time_summary,
     step_time_tables,
 )
-from benchmarks.step_time_agreement import STATUS_OF_DIFFERENCE
 from benchmarks.step_time_rounds import Outcome, Participant, Schedule
 from benchmarks.step_time_summary import CEILING, Spread
 from mslt_tf.errors import UserError
@@ -280,19 +279,3 @@ def test_a_real_run_beside_keras_nlp_writes_what_it_measured(tmp_path):
     assert len(content["samples"]["keras_nlp"]["step"]) == 2
     assert any("MatMul" in name for name, _, _ in content["profiles"]["joint"])
     assert "Ours / keras_nlp" in output
-
-
-@pytest.mark.slow
-def test_losses_are_compared_step_by_step_with_those_of_the_cpu_in_float32():
-    assert losses_agree("--precision=bfloat16", "--tolerance=0.01").returncode == 0
-    exactly = losses_agree("--precision=bfloat16", "--tolerance=0")
-    assert exactly.stdout.startswith("3 steps: loss ")
-    assert "on the CPU in float32" in exactly.stdout
-    assert "on the GPU in bfloat16" in exactly.stdout
-    assert exactly.returncode == STATUS_OF_DIFFERENCE
-
-
-def losses_agree(*flags):
-    command = [sys.executable, "-m", "benchmarks.step_time_agreement", "--steps=3", *flags]
-    tiny = ["--flagfile=configs/tiny.flags", "--train_batch_size=4", "--num_warmup_steps=1"]
-    return subprocess.run([*command, *tiny], cwd=ROOT, stdout=subprocess.PIPE, text=True)

@@ -13,10 +13,11 @@ def cross_entropy(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
 
     Args:
         logits: float32 [count, classes].
-        labels: int32 [count], from 0 up to `classes`.
+        labels: int32 [count], 0 to `classes` - 1. On a CPU other labels are refused, unless XLA
+            compiles what calls this.
 
     Raises:
-        tf.errors.InvalidArgumentError: on a CPU, when it runs: a label is out of that range.
+        tf.errors.InvalidArgumentError: when it runs: a label is out of range, see above.
     """
     if is_compiling():
         return _in_two_passes(logits, labels)
@@ -25,16 +26,16 @@ def cross_entropy(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
 
 @tf.custom_gradient
 def _in_two_passes(logits: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, Callable]:
-    """Goes over the logits for the losses and once more for the gradient; keeps nothing between.
+    """One compiled call for the losses, one for the gradient, which starts from the logits again.
 
-    TensorFlow's operation writes a gradient for each loss at once, which is scaled afterwards.
+    TensorFlow's operation writes a gradient with the losses; that is scaled in a further pass.
     """
     maxima, sums = _maxima_and_sums(logits)
 
     def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, None]:
         return _logits_gradient(logits, maxima, sums, labels, upstream), None
 
-    chosen = tf.gather(logits, labels, batch_dims=1)  # refuses a label out of range
+    chosen = tf.gather(logits, labels, batch_dims=1)  # on a CPU refuses a label out of range
     return maxima[:, 0] - chosen + tf.math.log(sums[:, 0]), gradient
 
 

@@ -1,8 +1,8 @@
 """Chains of element-wise operations and sums as one pass over memory, compiled by XLA, on CPUs.
 
 TensorFlow runs a chain operation by operation, and each reads and writes whole tensors. XLA makes
-one loop of it, in which nothing but the ends touches memory. Matrix products and softmax stay
-outside: oneDNN's are faster (benchmarks/README.md).
+one loop of it, in which nothing but the ends touches memory. Matrix products and the softmax of
+attention stay outside: oneDNN's are faster (benchmarks/README.md).
 
 Compiled code is made anew for each shape, so it is for training, where shapes are fixed. Elsewhere,
 in evaluation and in exported models, the same functions run as the plain operations that they are.

@@ -1,8 +1,8 @@
-"""Sums over rows and columns in forms that suit CPUs: within the passes of `one_pass`, and between.
+"""Sums and maxima in forms that suit CPUs: within the passes of `one_pass`, and between them.
 
 XLA adds up the numbers of a sum one after the other, since adding floats in another order may round
 differently. Sums of slices leave the order within each lane as it is, and the lanes are computed by
-vector instructions. So are maxima of slices. Where nothing is compiled these are the plain sums.
+vector instructions. Maxima are taken likewise. Where nothing is compiled all are plain reductions.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,8 @@ import tensorflow as tf
 from mslt_tf.modeling.one_pass import is_compiling
 
 _LANES = 16  # float32 numbers in the widest registers
-# Measured on rows of 128 and 768 numbers: 3 to 12 slices take the same time, and so do 8 to 64.
+# Measured on rows of 128 and 768 numbers: 3 to 12 slices take the same time, and so do 8 to 64
+# slices of columns; rows of 30,522 take 18.1 ms with 4 slices, 15.9 with 32 (640 rows).
 _NUM_ROW_SLICES, _NUM_COLUMN_SLICES = 4, 32
 
 _Merge = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
@@ -56,6 +57,7 @@ def bias_gradient(upstream: tf.Tensor) -> tf.Tensor:
 
 
 def _over_rows(x: tf.Tensor, reduce: Callable[..., tf.Tensor], merge: _Merge) -> tf.Tensor:
+    """Reduces the last axis: merges slices of equal widths, reduces that, and what is left over."""
     size = x.shape[-1]
     # Where nothing is compiled, the size may be unknown.
     width = size // (_NUM_ROW_SLICES * _LANES) * _LANES if is_compiling() else 0

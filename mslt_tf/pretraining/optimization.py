@@ -63,17 +63,18 @@ def global_norm(gradients: Sequence[tf.Tensor]) -> tf.Tensor:
     Args:
         gradients: float32, or bfloat16 matrices; squares are added up in float32.
     """
-    halves = [
-        tf.nn.l2_loss(gradient)
-        if gradient.dtype == tf.float32
-        else 0.5 * tf.reduce_sum(_squares_of_rows(gradient))
-        for gradient in gradients
-    ]
-    return tf.sqrt(2.0 * tf.add_n(halves))
+    return tf.sqrt(tf.add_n([_sum_of_squares(gradient) for gradient in gradients]))
+
+
+def _sum_of_squares(gradient: tf.Tensor) -> tf.Tensor:
+    if gradient.dtype == tf.float32:
+        return 2.0 * tf.nn.l2_loss(gradient)
+    return tf.reduce_sum(_squares_of_rows(gradient))
 
 
 @one_pass
 def _squares_of_rows(gradient: tf.Tensor) -> tf.Tensor:
+    # Not of all at once: of rows XLA adds up several at a time.
     return row_sums(tf.square(tf.cast(gradient, tf.float32)))
 
 

@@ -87,8 +87,9 @@ def make_gradient_function(
     `model.trainable_variables`]; shares add up over micro-batches and replicas. Frozen variables
     are not watched, so nothing of the trunk is recorded for the backward pass.
 
-    All are float32, but where XLA compiles chains and the batch goes through at once, gradients of
-    matrices that were computed in bfloat16 stay in it: their readers widen them in passing.
+    All are float32, with one exception: where XLA compiles chains and the batch goes through at
+    once, a matrix that a single product uses in bfloat16 has its gradient in bfloat16. The norm and
+    LAMB widen it in passing. Gradients that are summed over several uses are float32.
     """
     variables = model.trainable_variables
     xla = choose_xla(config)
@@ -97,12 +98,11 @@ def make_gradient_function(
     def micro_batch_gradients(
         batch: Batch, counts: list[tf.Tensor], seed: tf.Tensor
     ) -> list[tf.Tensor]:
-        chains = one_pass.compiling(xla == "chains")
-        with chains, tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(variables)
-            masked_lm_loss, sentence_pair_loss = _mean_losses(model, batch, counts, seed)
-            loss = optimization.scale_loss(optimizer, masked_lm_loss + sentence_pair_loss)
         with one_pass.compiling(xla == "chains"):
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch(variables)
+                masked_lm_loss, sentence_pair_loss = _mean_losses(model, batch, counts, seed)
+                loss = optimization.scale_loss(optimizer, masked_lm_loss + sentence_pair_loss)
             gradients = tape.gradient(loss, variables)
         dense = [tf.convert_to_tensor(gradient) for gradient in gradients]
         if xla == "chains":
@@ -158,7 +158,10 @@ def _mean_losses(
 
 
 def _before_widening(gradient: tf.Tensor) -> tf.Tensor:
-    """Returns the bfloat16 matrix that a gradient was cast from, if it was: the same numbers."""
+    """Returns the bfloat16 matrix that a gradient was cast from, if it was: the same numbers.
+
+    Keras casts a variable where a layer reads it; the gradient of that is the cast back.
+    """
     op = gradient.op
     was_cast = op.type == "Cast" and op.inputs[0].dtype == tf.bfloat16
     # Vectors are so small that a compiled call for their norm would cost more than a cast.

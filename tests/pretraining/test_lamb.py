@@ -61,16 +61,18 @@ def test_weights_and_moments_follow_tensorflow_addons_through_ten_updates(scale,
 
 @pytest.mark.parametrize("compiles", [True, False])
 def test_a_gradient_in_bfloat16_counts_as_its_numbers_in_float32(compiles):
-    short = [tf.cast(gradient, tf.bfloat16) for gradient in make_gradients(1, 1.0)]
-    wide = [tf.cast(gradient, tf.float32) for gradient in short]
-    weights = []
-    for gradients in (short, wide):
+    ends = []
+    for dtype in (tf.bfloat16, tf.float32):
         variables, fused = make_variables(), Lamb(**SETTINGS)
         fused.compiles = compiles
-        optimization.apply_clipped(fused, gradients, variables, norm=tf.constant(2.0))
-        weights.append([variable.numpy() for variable in variables])
-    for found, expected in zip(*weights, strict=True):
-        np.testing.assert_allclose(found, expected, rtol=1e-6)
+        for update in range(1, 4):
+            short = [tf.cast(gradient, tf.bfloat16) for gradient in make_gradients(update, 1.0)]
+            gradients = [tf.cast(gradient, dtype) for gradient in short]
+            optimization.apply_clipped(fused, gradients, variables, norm=tf.constant(3.0))
+        slots = [fused.get_slot(variable, slot) for variable in variables for slot in ("m", "v")]
+        ends.append([value.numpy() for value in (*variables, *slots)])
+    for found, expected in zip(*ends, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-9)
 
 
 def test_a_clipped_gradient_has_the_norm_that_it_is_clipped_to():
