@@ -63,19 +63,20 @@ def global_norm(gradients: Sequence[tf.Tensor]) -> tf.Tensor:
     Args:
         gradients: float32, or bfloat16 matrices; squares are added up in float32.
     """
-    return tf.sqrt(tf.add_n([_sum_of_squares(gradient) for gradient in gradients]))
+    return tf.sqrt(2.0 * tf.add_n([_l2_loss(gradient) for gradient in gradients]))
 
 
-def _sum_of_squares(gradient: tf.Tensor) -> tf.Tensor:
+def _l2_loss(gradient: tf.Tensor) -> tf.Tensor:
+    """Returns half the sum of squares, as `tf.nn.l2_loss`; that adds up bfloat16 in bfloat16."""
     if gradient.dtype == tf.float32:
-        return 2.0 * tf.nn.l2_loss(gradient)
-    return tf.reduce_sum(_squares_of_rows(gradient))
+        return tf.nn.l2_loss(gradient)
+    return tf.reduce_sum(_l2_losses_of_rows(gradient))
 
 
 @one_pass
-def _squares_of_rows(gradient: tf.Tensor) -> tf.Tensor:
+def _l2_losses_of_rows(gradient: tf.Tensor) -> tf.Tensor:
     # Not of all at once: of rows XLA adds up several at a time.
-    return row_sums(tf.square(tf.cast(gradient, tf.float32)))
+    return 0.5 * row_sums(tf.square(tf.cast(gradient, tf.float32)))
 
 
 def apply_clipped(
