@@ -5,6 +5,7 @@ import os
 import queue
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 # TensorFlow reads these when it is imported, so they come first.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # its import logs errors that are none
@@ -12,6 +13,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # its import logs errors tha
 os.environ["AUTOGRAPH_STRICT_CONVERSION"] = "1"
 
 import pytest
+
+if TYPE_CHECKING:
+    from mslt_tf.pretraining import record_files
 
 GOLDEN_FOLDER = Path(__file__).parent / "golden"
 
@@ -42,6 +46,14 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
         if not tf.config.list_physical_devices("GPU"):
             pytest.skip("TensorFlow sees no GPU here")
+
+
+@pytest.fixture(scope="module")
+def records(tmp_path_factory: pytest.TempPathFactory) -> "record_files.Records":
+    """Records of random tokens for the tiny model."""
+    from tests import tiny  # most tests need neither it nor TensorFlow
+
+    return tiny.open_random_shards(tmp_path_factory.mktemp("records"))
 
 
 @pytest.fixture

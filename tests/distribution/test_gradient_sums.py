@@ -12,11 +12,6 @@ from tests.pretraining.test_train_step import Trained
 pytestmark = pytest.mark.multi_device
 
 
-@pytest.fixture(scope="module")
-def records(tmp_path_factory):
-    return tiny.open_random_shards(tmp_path_factory.mktemp("records"))
-
-
 def summed(tensors, **options):
     """Returns sums over two replicas, the second of which has twice the values of the first."""
 

@@ -12,11 +12,6 @@ from tests.pretraining.test_train_step import NO_DROPOUT, Trained
 pytestmark = pytest.mark.multi_device
 
 
-@pytest.fixture(scope="module")
-def records(tmp_path_factory):
-    return tiny.open_random_shards(tmp_path_factory.mktemp("records"))
-
-
 def two_replicas(records, **settings):
     config = tiny.config(precision="float16", **settings, **NO_DROPOUT)
     strategy = strategies.one_machine(all_devices=True)

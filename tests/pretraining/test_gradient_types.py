@@ -1,17 +1,11 @@
 """Which gradients of a bfloat16 step stay in bfloat16, and that they are the same numbers."""
 
 import numpy as np
-import pytest
 import tensorflow as tf
 
 from mslt_tf.pretraining import losses, train_step
 from tests import tiny
 from tests.pretraining.test_train_step import NO_DROPOUT, Trained, first_batch, on_both
-
-
-@pytest.fixture(scope="module")
-def records(tmp_path_factory):
-    return tiny.open_random_shards(tmp_path_factory.mktemp("records"))
 
 
 @on_both

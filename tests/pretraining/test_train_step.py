@@ -22,11 +22,6 @@ FOUR_GROUPS = {"embedding_size": 6, "num_hidden_layers": 8, "num_hidden_groups":
 on_both = pytest.mark.parametrize("sizes", [{}, FOUR_GROUPS], ids=["bert", "albert"])
 
 
-@pytest.fixture(scope="module")
-def records(tmp_path_factory):
-    return tiny.open_random_shards(tmp_path_factory.mktemp("records"))
-
-
 class Trained:
     """The parts of one stage, and its steps."""
 
