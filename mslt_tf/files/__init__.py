@@ -1,0 +1,1 @@
+"""Files and folders, local or remote: what may be removed, who works where, errors in words."""

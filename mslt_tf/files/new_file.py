@@ -1,0 +1,73 @@
+"""Files that must be new: they appear whole, and never in the place of another."""
+
+import contextlib
+import os
+import secrets
+
+import tensorflow as tf
+
+from mslt_tf.files import removal
+
+
+def check_writable(path: str) -> None:
+    """Checks that a file can be written to where `path` is to go, and leaves no trace.
+
+    Raises:
+        tensorflow.errors.OpError: it cannot.
+    """
+    probe = _unused_name(path)
+    with tf.io.gfile.GFile(probe, "w") as file:
+        file.write("")
+    removal.remove_file(probe)
+
+
+def write(path: str, text: str) -> str:
+    """Writes a text file that appears whole; where there is one already, that one stays.
+
+    Returns:
+        Where the text is: `path`, or a new name beside it if another file has that one.
+
+    Raises:
+        tensorflow.errors.OpError, OSError: it cannot be written or named.
+    """
+    temporary = _unused_name(path)
+    try:
+        with tf.io.gfile.GFile(temporary, "w") as file:
+            file.write(text)
+        has_name = _give_name(temporary, path)
+    except BaseException:
+        with contextlib.suppress(tf.errors.OpError):
+            removal.remove_file(temporary)
+        raise
+    return path if has_name else temporary
+
+
+def _unused_name(path: str) -> str:
+    folder, name = os.path.split(path)
+    return os.path.join(folder, f"partial.{os.getpid()}.{secrets.token_hex(8)}.{name}")
+
+
+def _give_name(temporary: str, path: str) -> bool:
+    """Renames a file unless there is one of the new name; returns whether it did."""
+    if "://" in path:
+        if tf.io.gfile.exists(path):
+            return False
+        tf.io.gfile.rename(temporary, path)
+        return True
+    try:
+        os.link(temporary, path)  # fails where there is something, unlike a renaming
+    except FileExistsError:
+        return False
+    except OSError:  # a disk without links
+        return _take_name(temporary, path)
+    removal.remove_file(temporary)
+    return True
+
+
+def _take_name(temporary: str, path: str) -> bool:
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+    except FileExistsError:
+        return False
+    os.replace(temporary, path)  # the empty file of just now
+    return True

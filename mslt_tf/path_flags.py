@@ -1,0 +1,85 @@
+"""Flags that name files and folders: `~` and `~user` at the begin of a name stand for homes.
+
+Shells expand them in `--flag ~/file`, but not in `--flag=~/file`, after a comma or in a flagfile.
+absl does so for the name of a flagfile only.
+"""
+
+import csv
+import io
+import os
+from collections.abc import Sequence
+
+from absl import flags
+
+_COMMA_HELP = "A name with a comma is written in double quotes: '\"a,b.txt\",c.txt'."
+
+
+def define_path(name: str, default: str, help: str, *, flag_values: flags.FlagValues) -> None:
+    """Defines a flag whose value is a path, or empty."""
+    serializer = flags.ArgumentSerializer[str]()
+    flags.DEFINE(_PathParser(), name, default, help, flag_values, serializer)
+
+
+def define_paths(
+    name: str, default: Sequence[str], help: str, *, flag_values: flags.FlagValues
+) -> None:
+    """Defines a flag whose value is a list of paths, given with commas between them."""
+    serializer = flags.CsvListSerializer(",")
+    text = f"{help} {_COMMA_HELP}"
+    flags.DEFINE(_PathsParser(), name, list(default), text, flag_values, serializer)
+
+
+def define_joined_paths(
+    name: str, default: str, help: str, *, flag_values: flags.FlagValues
+) -> None:
+    """Defines a flag that is given as one of `define_paths`; its value is a `split_paths` text."""
+    serializer = flags.ArgumentSerializer[str]()
+    text = f"{help} {_COMMA_HELP}"
+    flags.DEFINE(_JoinedPathsParser(), name, default, text, flag_values, serializer)
+
+
+def split_paths(text: str) -> list[str]:
+    """Returns the paths that stand with commas between them, read as absl reads lists.
+
+    >>> split_paths('a, b,"c,d.txt"')
+    ['a', 'b', 'c,d.txt']
+
+    Raises:
+        ValueError: a quote at the begin of a name does not end with that name.
+    """
+    paths: list[str] = flags.ListParser().parse(text)
+    return paths
+
+
+def join_paths(paths: Sequence[str]) -> str:
+    """Returns a text of which `split_paths` makes these paths.
+
+    >>> join_paths(["a", "c,d.txt"])
+    'a,"c,d.txt"'
+    """
+    text = io.StringIO()
+    csv.writer(text, lineterminator="").writerow(paths)
+    return text.getvalue()
+
+
+class _PathParser(flags.ArgumentParser[str]):
+    """Parses a path."""
+
+    def parse(self, argument: str) -> str:
+        return os.path.expanduser(argument)
+
+
+class _PathsParser(flags.ListParser):
+    """Parses a list of paths."""
+
+    def parse(self, argument: str | list[str]) -> list[str]:
+        return [os.path.expanduser(path) for path in super().parse(argument)]
+
+
+class _JoinedPathsParser(flags.ArgumentParser[str]):
+    """Parses a list of paths into one text; one without homes stays as it was given."""
+
+    def parse(self, argument: str) -> str:
+        paths = split_paths(argument)
+        expanded = [os.path.expanduser(path) for path in paths]
+        return argument if expanded == paths else join_paths(expanded)
