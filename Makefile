@@ -10,6 +10,7 @@ PYTHON := $(VENV)/bin/python
 PIP := $(PYTHON) -m pip --disable-pip-version-check --quiet
 READY := $(VENV)/.complete# exists only after an installation that went through
 
+CODE := mslt_tf tfrecords_tools tests benchmarks scripts
 # Floor 0, the modules without TensorFlow: what lies directly in mslt_tf, without the entries.
 FLOOR_0 := $(filter-out mslt_tf/run_%,$(wildcard mslt_tf/*.py))
 
@@ -26,6 +27,7 @@ $(READY): setup.py constraints.txt
 	@echo "Installing TensorFlow and about 110 packages into $(VENV) (2.5 GB). This takes some minutes,"
 	@echo "nearly all of it downloading and unpacking; pip speaks only when something is wrong."
 	@[[ -e $@ ]] || scripts/make_venv.sh $(VENV)
+	@touch $(VENV)/made_by_make_venv  # an old one with the stamp lacks it
 	@rm -f $@
 	@$(PIP) install -c constraints.txt pip setuptools wheel
 	@PYTHONWARNINGS=ignore $(PIP) install -c constraints.txt --no-build-isolation -e '.[dev]'
@@ -60,6 +62,10 @@ plans: setup ## Print the stage plan of every configs/*.flags
 constraints: ## Write constraints.txt anew: the newest versions that setup.py allows
 	@scripts/make_constraints.sh
 
-clean: ## Remove caches and build outputs; keeps .venv and runs
-	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache
-	find . -path ./$(VENV) -prune -o -name __pycache__ -type d -exec rm -rf {} +
+# Only what says of itself that it is a cache, and what Python compiled of our own code.
+clean: ## Remove caches; keeps .venv, data and runs
+	@for cache in .pytest_cache .mypy_cache .ruff_cache; do \
+	  [[ ! -e $$cache/CACHEDIR.TAG ]] || rm -rf $$cache; \
+	done
+	@find $(CODE) -path '*/__pycache__/*.pyc' -type f -delete
+	@find $(CODE) -name __pycache__ -type d -empty -delete

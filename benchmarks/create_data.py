@@ -3,15 +3,14 @@ r"""Measures the creation of records: records/s, MB/s of text, and memory of all
   python -m benchmarks.create_data --input=enwiki --vocab_file=vocab.txt
   python -m benchmarks.create_data --input=enwiki --vocab_file=vocab.txt --copies=34 --dupe_factor=1
 
-Each run creates a data set in a new folder below --folder, and removes it. Text comes from the disk
-cache after the first run. `seconds` is the whole command's, from its start to its end; `work` is
-what it says of itself, without the start of Python and TensorFlow. With --copies the text is
-repeated, each copy with its words in another order, so that no two documents are alike.
+Each run creates a data set in a new folder below --folder, and removes that one. Text comes from
+the disk cache after the first run. `seconds` is the whole command's, from its start to its end;
+`work` is what it says of itself, without the start of Python and TensorFlow. With --copies the text
+is repeated, each copy with its words in another order, so that no two documents are alike.
 """
 
 import random
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -21,7 +20,8 @@ from pathlib import Path
 from absl import flags
 
 from benchmarks.process_memory import PeakMemory
-from mslt_tf import startup
+from mslt_tf import path_flags, startup
+from mslt_tf.bounds import Bounds, check_number
 from mslt_tf.dataset_info import FILE_NAME, DatasetInfo
 from mslt_tf.errors import UserError
 from mslt_tf.stage_plan import format_table
@@ -29,9 +29,9 @@ from mslt_tf.stage_plan import format_table
 
 def define_flags(values: flags.FlagValues) -> None:
     """Defines the flags of this benchmark."""
-    flags.DEFINE_string("input", "", "Folder of text files.", flag_values=values)
-    flags.DEFINE_string("vocab_file", "", "Their vocabulary.", flag_values=values)
-    flags.DEFINE_string("folder", "", "Where to work; empty: a new one.", flag_values=values)
+    path_flags.define_path("input", "", "Folder of text files.", flag_values=values)
+    path_flags.define_path("vocab_file", "", "Their vocabulary.", flag_values=values)
+    path_flags.define_path("folder", "", "Where to work; empty: a new one.", flag_values=values)
     flags.DEFINE_integer("copies", 1, "How often to repeat the text.", flag_values=values)
     flags.DEFINE_integer("dupe_factor", 5, "Passes over the text.", flag_values=values)
     flags.DEFINE_list("processes", ["1", "2"], "Numbers of processes.", flag_values=values)
@@ -44,6 +44,7 @@ def define_flags(values: flags.FlagValues) -> None:
 def main() -> None:
     """Prints a row for each length and number of processes."""
     values = flags.FLAGS
+    check_number("--copies", values.copies, Bounds(at_least=1))
     if not Path(values.input).is_dir():
         raise UserError(f"--input is {values.input!r}; it must be a folder of text files.")
     with tempfile.TemporaryDirectory(dir=values.folder or None) as folder:
@@ -55,7 +56,8 @@ def main() -> None:
         rows = [(*rows[0], "peak MB")]
         for length in values.lengths:
             for num_processes in values.processes:
-                rows.append(measure(text, num_bytes, Path(folder) / "out", length, num_processes))
+                with tempfile.TemporaryDirectory(dir=folder) as output_dir:
+                    rows.append(measure(text, num_bytes, Path(output_dir), length, num_processes))
         sys.stdout.write(format_table(rows) + "\n")
 
 
@@ -86,14 +88,14 @@ def measure(
     max_seq_length, max_predictions_per_seq = length.split(":")
     command = [
         *(sys.executable, "-m", "tfrecords_tools.create_data"),
-        f"--input={text}",
+        f"--input={path_flags.join_paths([str(text)])}",
         f"--vocab_file={flags.FLAGS.vocab_file}",
-        f"--output_dir={output_dir}",
         f"--max_seq_length={max_seq_length}",
         f"--max_predictions_per_seq={max_predictions_per_seq}",
         f"--dupe_factor={flags.FLAGS.dupe_factor}",
         f"--num_processes={num_processes}",
         *flags.FLAGS.more,
+        f"--output_dir={output_dir}",  # last: it wins over one among --more
     ]
     begin = time.monotonic()
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
@@ -108,7 +110,6 @@ def measure(
     info_path = output_dir / FILE_NAME
     info = DatasetInfo.from_json(info_path.read_text("utf-8"), path=str(info_path))
     num_records = sum(shard.num_records for part in info.splits.values() for shard in part)
-    shutil.rmtree(output_dir)
     return (
         max_seq_length,
         num_processes,

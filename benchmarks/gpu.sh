@@ -4,16 +4,25 @@
 #   bash benchmarks/gpu.sh              # on a machine with a GPU: less than 8 minutes
 #   SIZE=tiny bash benchmarks/gpu.sh    # a tiny model on whatever there is: 3 minutes on two cores
 #
-# PYTHON names the interpreter, OUT the folder for results (JSON files, logs, summary.txt). Batches
-# are 32, and the largest of a list at which the processes of all stages fit into memory together.
+# PYTHON names the interpreter, OUT the folder for results (JSON files, logs, summary.txt): a new or
+# an empty one, or of a run before, whose results are replaced. Batches are 32, and the largest of a list at which the processes of all stages fit into memory together.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 PYTHON=${PYTHON:-.venv/bin/python}
 OUT=${OUT:-runs/gpu}
 export TF_CPP_MIN_LOG_LEVEL=3
+mark=$OUT/made_by_gpu_sh
+shopt -s extglob nullglob dotglob
+found=("$OUT"/*)
+if [[ -e $OUT && ! -d $OUT ]] || [[ ${#found[@]} -gt 0 && ! -e $mark ]]; then
+  echo "error: $OUT holds ${found[0]:-no folder}, not written by this script. Give OUT=FOLDER." >&2
+  exit 2
+fi
+shopt -u nullglob dotglob
 mkdir -p "$OUT"
-rm -f "$OUT"/*_xla_*.json "$OUT"/*_xla_*.log
+touch "$mark"
+rm -f "$OUT"/@(tiny|base|large)_bfloat16_xla_@(auto|off)_batch_+([0-9]).@(json|log)
 
 # agree PRECISION FLAGS...: stops the script where losses differ from the CPU's in float32. On a CPU
 # bfloat16 and float16 differ by 1e-4; the tolerance has room for a GPU's shorter TF32 products.
@@ -67,5 +76,5 @@ else
   measure_largest large 32 --distribution_strategy=one_device
   XLA=off measure_largest large 32 --distribution_strategy=one_device
 fi
-"$PYTHON" -m benchmarks.step_time_compare "$OUT"/*.json | tee "$OUT/summary.txt"
+"$PYTHON" -m benchmarks.step_time_compare "$OUT"/*_xla_*_batch_*.json | tee "$OUT/summary.txt"
 echo "Done in $SECONDS s."

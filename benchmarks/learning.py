@@ -16,7 +16,7 @@ from pathlib import Path
 
 from absl import flags
 
-from mslt_tf import startup
+from mslt_tf import path_flags, startup
 from mslt_tf.errors import UserError
 from mslt_tf.stage_plan import format_table
 
@@ -50,9 +50,11 @@ DEFAULT_RUNS = ["original", "stacking", "mslt_k2_long", "mslt_k2", "mslt_k4"]
 
 def define_flags(values: flags.FlagValues) -> None:
     """Defines the flags of this benchmark."""
-    flags.DEFINE_string("output_dir", "runs/learning", "Where it all goes.", flag_values=values)
+    path_flags.define_path("output_dir", "runs/learning", "Where it all goes.", flag_values=values)
     flags.DEFINE_list("runs", DEFAULT_RUNS, f"Which of {', '.join(RUNS)}.", flag_values=values)
-    flags.DEFINE_string("input", "embedded", "Text, as create_data takes it.", flag_values=values)
+    path_flags.define_joined_paths(
+        "input", "embedded", "Text, as create_data takes it.", flag_values=values
+    )
     flags.DEFINE_list(
         "data_flags", [], "More flags for create_data, with commas.", flag_values=values
     )
@@ -120,7 +122,7 @@ def train(folder: Path, name: str, extra_flags: list[str]) -> None:
         *RUNS[name],
         f"--vocab_size={info['vocab_size']}",
         f"--vocab_file={folder / 'vocab.txt'}",
-        *(f"--{part}_records={pattern}" for part, pattern in data.items()),
+        *(f"--{part}_records={path_flags.join_paths([str(p)])}" for part, p in data.items()),
         f"--output_dir={folder / name}",
         *extra_flags,
     )
@@ -140,6 +142,7 @@ def report(folder: Path, names: list[str]) -> str:
     for name in names:
         path = folder / name / "metrics.jsonl"
         entries = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+        entries = [entry for entry in entries if entry["kind"] in ("train", "eval")]
         for stage in dict.fromkeys(entry["stage"] for entry in entries):
             rows.append(stage_row(name, [e for e in entries if e["stage"] == stage]))
     return format_table(rows)

@@ -28,7 +28,7 @@ from benchmarks import (
     step_time_summary,
     step_time_tables,
 )
-from mslt_tf import pretraining_flags, startup
+from mslt_tf import path_flags, pretraining_flags, startup
 from mslt_tf.errors import UserError
 
 DEFAULT_BATCH_SIZE = 32
@@ -46,7 +46,7 @@ def define_flags(values: flags.FlagValues) -> None:
         "Peer to time beside our joint step; may be repeated.",
         flag_values=values,
     )
-    flags.DEFINE_string(
+    path_flags.define_path(
         "torch_python", "", "Python with PyTorch, for --vs=transformers.", flag_values=values
     )
     flags.DEFINE_bool(
@@ -85,8 +85,8 @@ def _define_measuring_flags(values: flags.FlagValues) -> None:
         flag_values=values,
     )
     flags.DEFINE_bool("profile", False, "Print each stage's operations.", flag_values=values)
-    flags.DEFINE_string("json", "", "File for all results and samples.", flag_values=values)
-    flags.DEFINE_string(
+    path_flags.define_path("json", "", "File for all results and samples.", flag_values=values)
+    path_flags.define_path(
         "plot", "", "File for a plot, e.g. step_time.png; needs matplotlib.", flag_values=values
     )
 
@@ -94,9 +94,10 @@ def _define_measuring_flags(values: flags.FlagValues) -> None:
 def main() -> None:
     """Measures, and prints the tables."""
     values = flags.FLAGS
+    for name in ("json", "plot"):
+        check_new(f"--{name}", values[name].value)
     config = pretraining_flags.config_from_flags(values)
-    if min(values.rounds, values.warmups) < 1:
-        raise UserError("--rounds and --warmups must be at least 1.")
+    schedule = step_time_rounds.Schedule(**startup.values_of(step_time_rounds.Schedule, values))
     if values.plot:
         step_time_plot.check_plotting()
     options = step_time_plan.Options(**startup.values_of(step_time_plan.Options, values))
@@ -107,7 +108,7 @@ def main() -> None:
 
         records = step_time_records.write_all(config, folder)
         plan = step_time_plan.MeasurementPlan(config, stages, options, records, folder)
-        outcome = _measure(plan)
+        outcome = _measure(plan, schedule)
     summary = step_time_summary.summarize(config, stages, outcome, values.vs)
     sys.stdout.write(step_time_tables.text(summary))
     for stage, rows in outcome.profiles.items():
@@ -119,17 +120,22 @@ def main() -> None:
         step_time_plot.plot(summary, values.plot)
 
 
-def _measure(plan: step_time_plan.MeasurementPlan) -> step_time_rounds.Outcome:
+def check_new(flag: str, path: str) -> None:
+    """Checks that there is no file where one is to be written.
+
+    Raises:
+        UserError: there is.
+    """
+    if path and Path(path).exists():
+        raise UserError(f"{flag} {path} is there already. Give a new name, or move it away.")
+
+
+def _measure(
+    plan: step_time_plan.MeasurementPlan, schedule: step_time_rounds.Schedule
+) -> step_time_rounds.Outcome:
     """Returns what all processes measured, together or group after group."""
-    values = flags.FLAGS
-    schedule = step_time_rounds.Schedule(
-        num_rounds=values.rounds,
-        num_warmups=values.warmups,
-        seconds_per_turn=values.seconds_per_turn,
-        starts_together=values.start_together,
-    )
     outcome = step_time_rounds.Outcome()
-    for group in plan.groups(one_at_a_time=values.one_at_a_time):
+    for group in plan.groups(one_at_a_time=flags.FLAGS.one_at_a_time):
         step_time_rounds.measure(group, schedule, outcome, report=_report)
     return outcome
 

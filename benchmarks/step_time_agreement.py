@@ -19,6 +19,7 @@ from absl import flags
 from benchmarks import step_time_plan, step_time_records
 from benchmarks.step_time_pipes import children
 from mslt_tf import pretraining_flags, startup
+from mslt_tf.bounds import Bounds, check_number
 from mslt_tf.config import PretrainingConfig
 
 STATUS_OF_DIFFERENCE = 3  # 1 is a traceback's
@@ -37,6 +38,8 @@ def define_flags(values: flags.FlagValues) -> None:
 def main() -> int:
     """Prints the losses and their greatest difference; the status tells whether they agree."""
     config = pretraining_flags.config_from_flags(flags.FLAGS)
+    check_number("--steps", flags.FLAGS.steps, Bounds(at_least=1))
+    check_number("--tolerance", flags.FLAGS.tolerance, Bounds(at_least=0))
     on_gpu, on_cpu = train_on_both(config, flags.FLAGS.steps)
     difference = greatest_difference(on_gpu, on_cpu)
     agrees = difference <= flags.FLAGS.tolerance

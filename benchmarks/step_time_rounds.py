@@ -3,9 +3,10 @@
 import dataclasses
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 from benchmarks.step_time_pipes import Child, children
+from mslt_tf.bounds import Bounds, PositiveInt, check_numbers
 
 # Round after round: process -> task -> seconds of a step, an entry a round.
 Samples = dict[str, dict[str, list[float]]]
@@ -27,12 +28,15 @@ class Participant:
 
 @dataclasses.dataclass(frozen=True)
 class Schedule:
-    """How long to measure."""
+    """How long to measure; the flags of these names."""
 
-    num_rounds: int
-    num_warmups: int  # the first traces and compiles, the second still fills caches
-    seconds_per_turn: float
-    starts_together: bool = False  # all trace and compile at the same time
+    rounds: PositiveInt
+    warmups: PositiveInt  # the first traces and compiles, the second still fills caches
+    seconds_per_turn: Annotated[float, Bounds(at_least=0)]
+    start_together: bool = False  # all trace and compile at the same time
+
+    def __post_init__(self) -> None:
+        check_numbers(self, prefix="--")
 
 
 @dataclasses.dataclass
@@ -61,15 +65,15 @@ def measure(
     """
     started = [participant.start() for participant in participants]
     with children(started):
-        if schedule.starts_together:
+        if schedule.start_together:
             report("compiling")
             _first_steps(participants, started)
         turns = []
         for participant, child in zip(participants, started, strict=True):
             report(f"warming up {participant.name}")
             turns += _warm_up(participant, child, schedule, outcome)
-        for index in range(schedule.num_rounds):
-            report(f"round {index + 1} of {schedule.num_rounds}")
+        for index in range(schedule.rounds):
+            report(f"round {index + 1} of {schedule.rounds}")
             for child, task, num_steps in turns if index % 2 == 0 else reversed(turns):
                 seconds = child.ask(task, num_steps)["seconds"] / num_steps
                 outcome.samples[child.name][task].append(seconds)
@@ -92,7 +96,7 @@ def _warm_up(
     turns = []
     samples = outcome.samples.setdefault(child.name, {})
     for task in participant.tasks:
-        seconds = [child.ask(task)["seconds"] for _ in range(schedule.num_warmups)]
+        seconds = [child.ask(task)["seconds"] for _ in range(schedule.warmups)]
         turns.append((child, task, steps_in_a_turn(schedule.seconds_per_turn, seconds[-1])))
         samples.setdefault(task, [])
         if child.name not in outcome.facts:  # after the main task: later ones may take more memory

@@ -25,6 +25,7 @@ from mslt_tf.errors import UserError
 from mslt_tf.pretraining import (
     losses,
     optimization,
+    run_folder,
     run_setup,
     stage_input,
     stage_model,
@@ -40,7 +41,10 @@ def make_tasks(config: PretrainingConfig, stage: Stage) -> step_time_pipes.Tasks
     memory = Memory()
     workers = worker_setup.start_workers(config)
     _check_one_device(workers.strategy)
-    with contextlib.redirect_stdout(io.StringIO()):  # what a run says before it starts
+    with (
+        contextlib.redirect_stdout(io.StringIO()),  # what a run says before it starts
+        run_folder.claimed(config, workers, writes=False),
+    ):
         run = run_setup.open_run(config, workers)
     return Steps(run, stage, memory).tasks()
 

@@ -6,10 +6,14 @@ For records that others made, the reader fills the same value by reading the fil
 
 import dataclasses
 import hashlib
+import itertools
 import json
-from collections.abc import Iterable, Mapping
+import struct
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, get_args
 
+from mslt_tf import json_values
 from mslt_tf.errors import UserError
 from mslt_tf.pretraining_example import FeatureNames, SentenceObjective
 
@@ -21,6 +25,8 @@ Compression = Literal["", "GZIP"]
 # "" = unknown: records of other programs, or from before there was a choice.
 StoredObjective = SentenceObjective | Literal[""]
 
+_pack_length = struct.Struct("<Q").pack
+
 
 @dataclasses.dataclass(frozen=True)
 class Shard:
@@ -29,6 +35,7 @@ class Shard:
     name: str  # file name inside the data set's folder
     num_records: int
     num_bytes: int  # size on disk; tells a truncated file before it is read
+    checksum: str = ""  # of the records, see `extend_checksum`; "" in folders made before it
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,39 +60,57 @@ class DatasetInfo:
         return json.dumps(content, indent=2, sort_keys=True) + "\n"
 
     @classmethod
-    def from_json(cls, text: str, *, path: str) -> "DatasetInfo":
+    def from_json(cls, text: str | bytes, *, path: str) -> "DatasetInfo":
         """Parses `dataset_info.json`; `path` is only for messages.
 
         Raises:
-            UserError: the text is no JSON, of another format version, lacks or adds a field, or
-                names an objective that there is not.
+            UserError: the text is no JSON, of another format version, lacks or adds a field, has a
+                value of another type, or names an objective that there is not.
         """
         try:
-            content = json.loads(text)
-            version = content.pop("format_version")
-            if version != FORMAT_VERSION:
-                raise UserError(
-                    f"{path} has format_version {version}, this program reads {FORMAT_VERSION}. "
-                    "Create the records anew, or remove the file to have them read off the shards."
-                )
-            splits = {
-                split: tuple(Shard(**shard) for shard in shards)
-                for split, shards in content.pop("splits").items()
-            }
-            info = cls(splits=splits, **content)
-        except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
-            raise UserError(
-                f"{path} is not a valid {FILE_NAME} ({type(error).__name__}: {error}). Create the "
-                "records anew, or remove the file to have its facts read off the shards."
-            ) from error
-        objectives = get_args(SentenceObjective)
-        if info.sentence_objective not in ("", *objectives):
-            raise UserError(
-                f"{path} has sentence_objective {info.sentence_objective!r}; it must be "
-                f"{' or '.join(objectives)}, or empty if unknown. Create the records anew, or "
-                "correct the file."
+            content = json_values.parse(dict[str, Any], json_values.loads(text))
+            version = json_values.parse(
+                int, content.pop("format_version", None), name="format_version"
             )
-        return info
+            if version == FORMAT_VERSION:
+                _check_objective(content, path)
+                return json_values.parse(cls, content)
+        except json_values.JsonValueError as error:
+            raise UserError(
+                f"{path} is not a valid {FILE_NAME}: {error}. Create the records anew, or remove "
+                "the file to have its facts read off the shards."
+            ) from error
+        raise UserError(
+            f"{path} has format_version {version}, this program reads {FORMAT_VERSION}. Create "
+            "the records anew, or remove the file to have them read off the shards."
+        )
+
+
+def _check_objective(content: Mapping[str, Any], path: str) -> None:
+    objective, objectives = content.get("sentence_objective", ""), get_args(SentenceObjective)
+    if objective not in ("", *objectives):
+        raise UserError(
+            f"{path} has sentence_objective {objective!r}; it must be {' or '.join(objectives)}, "
+            "or empty if unknown. Create the records anew, or correct the file."
+        )
+
+
+def extend_checksum(checksum: str, records: Sequence[bytes]) -> str:
+    """Returns the checksum of a file's records when `records` follow those that `checksum` is of.
+
+    It is the CRC-32, as eight hexadecimal digits, of each record's length in eight bytes, the
+    lowest first, and the record. So it is the same for a renamed or a compressed copy of a file.
+
+    Args:
+        checksum: of the records before; "" at the beginning.
+        records: at least one.
+
+    >>> extend_checksum(extend_checksum("", [b"one"]), [b"two"])
+    '7895dffc'
+    """
+    lengths = map(_pack_length, map(len, records))
+    content = b"".join(itertools.chain.from_iterable(zip(lengths, records, strict=True)))
+    return f"{zlib.crc32(content, int(checksum or '0', 16)):08x}"
 
 
 def hash_vocabulary(tokens: Iterable[str]) -> str:

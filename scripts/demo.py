@@ -18,7 +18,8 @@ from types import FrameType
 
 from absl import flags
 
-from mslt_tf import startup
+from mslt_tf import path_flags, startup
+from mslt_tf.bounds import Bounds, check_number
 from mslt_tf.dataset_info import FILE_NAME, DatasetInfo
 from mslt_tf.errors import UserError
 from mslt_tf.stage_plan import format_table
@@ -43,7 +44,7 @@ Loss is in nats per masked word piece. Always guessing by how frequent each piec
 at the sentence, has a loss of {entropy:.3f}; what lies below that was learnt from the context.
 Model and text are tiny: this shows that all parts work, and nothing else.
 
-What lies in {folder} (rm -r {folder} removes it all):
+What lies in {folder} (to remove it all: {removal}):
   vocab.txt          {vocab_size:,} word pieces; vocab_origin.json says of which text
   records/           pretraining records; to look into them:
                        {python} -m tfrecords_tools.inspect_data \\
@@ -73,13 +74,13 @@ class CommandError(Exception):
 
 def define_flags(flag_values: flags.FlagValues) -> None:
     """Defines the flags of the demo."""
-    flags.DEFINE_string(
+    path_flags.define_path(
         "folder",
         "demo",
         "Where vocabulary, records and run go: a path from the project's root.",
         flag_values=flag_values,
     )
-    flags.DEFINE_string(
+    path_flags.define_joined_paths(
         "input",
         EMBEDDED,
         "Text, as tfrecords_tools.create_data takes it, from the project's root; embedded: the "
@@ -96,6 +97,7 @@ def define_flags(flag_values: flags.FlagValues) -> None:
 
 def main() -> int:
     """Runs the demo; returns the exit status."""
+    check_number("--num_train_steps", flags.FLAGS.num_train_steps, Bounds(at_least=0))
     folder = _from_root(str(ROOT / flags.FLAGS.folder))
     try:
         return run_demo(folder, flags.FLAGS.input, num_train_steps=flags.FLAGS.num_train_steps)
@@ -105,7 +107,7 @@ def main() -> int:
     except CommandError as error:
         advice = "Run the demo again to go on from here."
         if error.status == startup.USAGE_STATUS:  # what lies there does not fit; it will not later
-            advice = f"Mend what it says; or, to begin anew: {shlex.join(['rm', '-r', folder])}"
+            advice = f"Mend what it says; or, to begin anew: {removal_of(folder)}"
         _say(f"\nThe command above ended with {error}. {advice}")
         return 1
 
@@ -140,10 +142,9 @@ def check_origin(folder: str, text: str) -> None:
         UserError: it was made from something else, or nothing says from what.
     """
     path = ROOT / folder / ORIGIN_NAME
-    parts = [f"{folder}/{name}" for name in ("vocab.txt", "records", "run")]
     again = (
         "Give another --folder; or remove vocabulary, records and model, to have them made anew: "
-        f"{shlex.join(['rm', '-rf', *parts])}"
+        f"{removal_of(folder)}"
     )
     try:
         found = dict(json.loads(path.read_text("utf-8")))
@@ -159,6 +160,13 @@ def check_origin(folder: str, text: str) -> None:
                 f"{folder}/vocab.txt was made with {name} = {found.get(name)!r}, but this demo "
                 f"needs one made with {wanted.get(name)!r}. {again}"
             )
+
+
+def removal_of(folder: str) -> str:
+    """Returns the command that removes what the demo made in a folder, and nothing else there."""
+    names = ("vocab.txt", ORIGIN_NAME, "records", "run")
+    there = [f"{folder}/{name}" for name in names if (ROOT / folder / name).exists()]
+    return shlex.join(["rm", "-r", *there])
 
 
 def _write_origin(folder: str, text: str) -> None:
@@ -203,8 +211,8 @@ def run_pretraining_command(folder: str, *, num_train_steps: int) -> list[str]:
     steps = [f"--num_train_steps={num_train_steps}", f"--num_warmup_steps={num_train_steps // 10}"]
     return [
         *("-m", "mslt_tf.run_pretraining", f"--flagfile={CONFIG}"),
-        f"--train_records={folder}/records/train-*.tfrecord",
-        f"--eval_records={folder}/records/heldout-*.tfrecord",
+        f"--train_records={path_flags.join_paths([f'{folder}/records/train-*.tfrecord'])}",
+        f"--eval_records={path_flags.join_paths([f'{folder}/records/heldout-*.tfrecord'])}",
         *(f"--vocab_file={folder}/vocab.txt", f"--vocab_size={_read_info(folder).vocab_size}"),
         f"--output_dir={folder}/run",
         *(steps if num_train_steps else ()),
@@ -224,6 +232,7 @@ def closing_text(folder: str, *, seconds: float) -> str:
         table=format_table(rows),
         entropy=evaluations[-1]["unigram_entropy"],
         folder=folder,
+        removal=removal_of(folder),
         vocab_size=_read_info(folder).vocab_size,
         python=_from_root(sys.executable),
     )

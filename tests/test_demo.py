@@ -73,6 +73,14 @@ def test_commands_are_such_as_their_tools_take(folder: Path, called, monkeypatch
         assert parsed[1][name].value == [str(parsed[2][name].value)]
 
 
+def test_the_folder_may_have_a_comma_in_its_name(folder: Path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    comma = shutil.copytree(folder, folder.with_name("a,b"))
+    words = demo.run_pretraining_command(str(comma), num_train_steps=0)
+    values = documented_commands.parse(words[1], words[2:])
+    assert values.train_records == [f"{comma}/records/train-*.tfrecord"]
+
+
 def test_a_vocabulary_made_from_the_same_is_kept(folder: Path, called):
     demo.run_demo(str(folder), "embedded", num_train_steps=0)
     (folder / "vocab.txt").touch()  # what the first command would have written
@@ -103,7 +111,8 @@ def test_a_vocabulary_made_from_something_else_is_refused(
         demo.run_demo(str(folder), "embedded", num_train_steps=0)
     assert f"was made with {name} = {found!r}, but this demo needs" in str(caught.value)
     assert wanted in str(caught.value)
-    removal = f"rm -rf {folder}/vocab.txt {folder}/records {folder}/run"
+    names = ("vocab.txt", demo.ORIGIN_NAME, "records", "run")
+    removal = f"rm -r {' '.join(f'{folder}/{name}' for name in names)}"
     assert str(caught.value).endswith(removal)
     assert called == []
 
@@ -136,6 +145,8 @@ def test_the_end_tells_losses_and_where_everything_lies(folder: Path, called, ca
     assert "joint  5,000  1.250           0.500     0.750" in said
     assert "has a loss of 3.500" in said
     assert f"--logdir={folder}/run/tensorboard" in said
+    # Whatever else is in the folder, the advice leaves it there.
+    assert f"remove it all: rm -r {folder}/vocab_origin.json {folder}/records {folder}/run)" in said
     assert f'tf.saved_model.load("{folder}/run/export")' in said
 
 

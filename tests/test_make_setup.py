@@ -89,6 +89,65 @@ def test_interrupted_setup_is_begun_anew(project: Path) -> None:
     assert (project / ".venv/.complete").exists()
 
 
+@pytest.mark.parametrize("name", [".venv/bin/python", ".venv/thesis.txt", ".venv"])
+def test_what_setup_did_not_make_is_not_replaced(project: Path, name: str) -> None:
+    put_command(project, "python3", PRETENDED_PYTHON_311)
+    (project / name).parent.mkdir(parents=True, exist_ok=True)
+    (project / name).write_text("precious", "utf-8")
+    for _ in range(2):
+        result = make(project, "setup")
+        assert result.returncode != 0
+        assert "error: .venv is there and was not made by scripts/make_venv.sh" in result.stderr
+        assert (project / name).read_text("utf-8") == "precious"
+
+
+def test_an_environment_from_before_there_was_a_mark_is_known_by_its_stamp(project: Path) -> None:
+    put_command(project, "python3", PRETENDED_PYTHON_311)
+    make(project, "setup")
+    (project / ".venv/made_by_make_venv").unlink()
+    newer = (project / ".venv/.complete").stat().st_mtime + 1
+    os.utime(project / "constraints.txt", (newer, newer))
+    (project / "offline").touch()
+    assert make(project, "setup").returncode != 0
+    (project / "offline").unlink()
+    assert make(project, "setup").returncode == 0
+
+
+def test_an_interrupted_environment_is_made_anew(project: Path) -> None:
+    """The stand-in leaves half an environment."""
+    half = PRETENDED_PYTHON_311.replace('cp "$0" "$4/bin/python" ;;', "exit 130 ;;")
+    put_command(project, "python3", half)
+    assert make(project, "setup").returncode != 0
+    assert (project / ".venv/bin").is_dir()
+    put_command(project, "python3", PRETENDED_PYTHON_311)
+    assert make(project, "setup").returncode == 0
+
+
+def test_clean_removes_caches_and_nothing_that_is_not_ours(project: Path) -> None:
+    for tool in ("find", "rm"):
+        link = project / "bin" / tool
+        link.exists() or link.symlink_to(shutil.which(tool))
+    caches = [
+        ".ruff_cache/CACHEDIR.TAG",
+        ".ruff_cache/0/a",
+        "mslt_tf/__pycache__/a.cpython-311.pyc",
+    ]
+    others = [
+        "build/thesis.txt",
+        "dist/thesis.txt",
+        ".mypy_cache/thesis.txt",
+        "data/__pycache__/a.pyc",
+    ]
+    others.append("tests/__pycache__/thesis.txt")
+    for name in [*caches, *others, "tfrecords_tools/a", "benchmarks/a", "scripts/a"]:
+        (project / name).parent.mkdir(parents=True, exist_ok=True)
+        (project / name).write_text("precious", "utf-8")
+    assert make(project, "clean").returncode == 0
+    assert [name for name in caches if (project / name).exists()] == []
+    assert [name for name in others if not (project / name).exists()] == []
+    assert not (project / "mslt_tf" / "__pycache__").exists()
+
+
 def test_python_311_is_found_beside_a_newer_default(project: Path) -> None:
     put_command(project, "python3", PRETENDED_PYTHON_312)
     put_command(project, "python3.11", PRETENDED_PYTHON_311)

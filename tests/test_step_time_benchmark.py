@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from benchmarks import (
+    step_time,
     step_time_compare,
     step_time_pipes,
     step_time_plan,
@@ -256,6 +257,14 @@ def test_random_records_fill_sequences_and_predict_distinct_positions():
     assert made.input_mask.all()
     assert (np.diff(made.masked_lm_positions, axis=1) > 0).all()
     assert made.input_ids.shape == (50, tiny.SEQ_LENGTH)
+
+
+def test_results_are_not_written_over_a_file(tmp_path):
+    step_time.check_new("--json", "")
+    step_time.check_new("--json", str(tmp_path / "new.json"))
+    (tmp_path / "new.json").write_text("precious")
+    with pytest.raises(UserError, match=r"--json .*new\.json is there already\. Give a new name"):
+        step_time.check_new("--json", str(tmp_path / "new.json"))
 
 
 @pytest.mark.slow

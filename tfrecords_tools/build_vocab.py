@@ -12,16 +12,26 @@ file, byte by byte.
 
 import dataclasses
 import os
+from typing import Annotated
 
 from absl import flags
 
-from mslt_tf import startup
+from mslt_tf import path_flags, startup
+from mslt_tf.bounds import Bounds, check_numbers
 from mslt_tf.errors import UserError
 from tfrecords_tools.text import text_input
 from tfrecords_tools.text.read_report import ON_ERROR, OnError
 from tfrecords_tools.text.text_input import TextInput
 
 MIN_VOCAB_SIZE = 200  # room for the special tokens and an alphabet, begun and continued
+
+_VocabSize = Annotated[
+    int,
+    Bounds(
+        at_least=MIN_VOCAB_SIZE,
+        hint="A vocabulary holds the special tokens and all letters; BERT's has 30522 tokens.",
+    ),
+]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,7 +46,7 @@ class VocabularySettings:
     tfds: str = TextInput.tfds
     tfds_data_dir: str = TextInput.tfds_data_dir
     on_error: OnError = "fail"
-    vocab_size: int = 8192  # most tokens
+    vocab_size: _VocabSize = 8192  # most tokens
     do_lower_case: bool = True
 
     @property
@@ -49,11 +59,7 @@ class VocabularySettings:
         _ = self.text  # is checked
         if not self.vocab_file:
             raise UserError("--vocab_file is not set, and has no default. See --help.")
-        if self.vocab_size < MIN_VOCAB_SIZE:
-            raise UserError(
-                f"--vocab_size is {self.vocab_size}; it must be at least {MIN_VOCAB_SIZE}, to hold "
-                "the special tokens and all letters. BERT's is 30522."
-            )
+        check_numbers(self, prefix="--")
 
 
 def define_flags(flag_values: flags.FlagValues) -> None:
@@ -66,7 +72,7 @@ def define_flags(flag_values: flags.FlagValues) -> None:
         "At a mistake in the text: fail, or skip what cannot be read and count it.",
         flag_values=flag_values,
     )
-    flags.DEFINE_string(
+    path_flags.define_path(
         "vocab_file", "", "File to write; it must not exist yet.", flag_values=flag_values
     )
     flags.DEFINE_integer(

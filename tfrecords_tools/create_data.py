@@ -26,11 +26,12 @@ import logging
 import os
 import signal
 import sys
+from types import FrameType
 from typing import Any, get_args
 
 from absl import flags
 
-from mslt_tf import startup
+from mslt_tf import path_flags, startup
 from mslt_tf.dataset_info import Compression
 from mslt_tf.errors import UserError
 from mslt_tf.pretraining_example import FeatureNames, SentenceObjective
@@ -40,14 +41,17 @@ from tfrecords_tools.settings import DatasetSettings, Runner
 from tfrecords_tools.text import text_input
 from tfrecords_tools.text.read_report import OnError
 
+# A scheduler's, a lost terminal's, and what Slurm can be told to warn with; Python has Ctrl-C.
+END_SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
+
 
 def define_flags(flag_values: flags.FlagValues) -> None:
     """Defines the flags; only on running as a program, as other tools use the same names."""
     text_input.define_flags(flag_values)
-    flags.DEFINE_string(
+    path_flags.define_path(
         "output_dir", "", "Folder for the records; may be gs://...", flag_values=flag_values
     )
-    flags.DEFINE_string(
+    path_flags.define_path(
         "vocab_file", "", "WordPiece vocabulary, one token a line.", flag_values=flag_values
     )
     flags.DEFINE_boolean(
@@ -98,10 +102,11 @@ def _define_work_flags(flag_values: flags.FlagValues) -> None:
         "Processes that share the work; 0: as many as there are processors.",
         flag_values=flag_values,
     )
-    flags.DEFINE_string(
+    path_flags.define_path(
         "work_dir",
         DatasetSettings.work_dir,
-        "Local folder for unfinished work, removed at the end. Empty: _work in output_dir.",
+        "Local folder for unfinished work, new or empty; its files are removed at the end. Not "
+        "given: _work in output_dir.",
         flag_values=flag_values,
     )
     flags.DEFINE_enum(
@@ -243,8 +248,9 @@ def _create_with_beam(settings: DatasetSettings) -> None:
     beam_pipeline.create(settings)
 
 
-def _end(*_: object) -> None:
-    sys.exit(startup.TERMINATED_STATUS)
+def _end(number: int, frame: FrameType | None) -> None:
+    signal.signal(number, signal.SIG_IGN)  # a shell and the kernel both tell of a lost terminal
+    sys.exit(128 + number)
 
 
 def main() -> None:
@@ -252,7 +258,9 @@ def main() -> None:
     settings = settings_from_flags(flags.FLAGS)
     # Text work needs no GPU, and TensorFlow would take all memory of one from a training run.
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
-    signal.signal(signal.SIGTERM, _end)  # an orderly end, which takes the workers along
+    for number in END_SIGNALS:
+        if signal.getsignal(number) != signal.SIG_IGN:  # as nohup has it for a lost terminal
+            signal.signal(number, _end)  # an orderly end, which takes the workers along
     # Imports TensorFlow, which must come after `startup.run` has silenced it; and wrong flags are
     # reported without waiting for it.
     if settings.runner == "beam":

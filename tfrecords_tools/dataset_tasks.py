@@ -22,7 +22,7 @@ from tfrecords_tools import (
     token_store,
     tokenization,
     whole_words,
-    work_folder,
+    work_files,
 )
 from tfrecords_tools.recipe import Recipe, pairs_of_document
 from tfrecords_tools.record_statistics import RecordCounter, RecordCounts
@@ -35,6 +35,7 @@ from tfrecords_tools.text.text_pieces import Piece
 from tfrecords_tools.token_store import StoreFacts, TokenStore
 
 _CHUNK_RECORDS = 16_384  # read from the shuffled pairs at once
+_CUT = "its files are not all there, or cut off"
 
 Advance = Callable[[int], None]
 Result = TypeVar("Result")
@@ -47,6 +48,16 @@ class PieceTask:
     settings: DatasetSettings
     piece: Piece
     folder: str  # of the tokens; the result is beside it
+    is_joined: bool = False  # into the store: its result is all that is left of it
+
+
+@dataclasses.dataclass(frozen=True)
+class PieceResult:
+    """What is to be known of the tokens of a piece."""
+
+    facts: StoreFacts
+    report: ReadReport
+    bytes: int  # that were read
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,55 +85,50 @@ class ShardTask:
     result: str
 
 
-def tokenize_piece(task: PieceTask, advance: Advance) -> tuple[StoreFacts, ReadReport]:
+@dataclasses.dataclass(frozen=True)
+class ShardResult:
+    """What is to be known of a shard."""
+
+    shard: Shard
+    counts: RecordCounts
+
+
+def tokenize_piece(task: PieceTask, advance: Advance) -> PieceResult:
     """Writes a piece of the token store."""
     result_path = f"{task.folder}.json"
-    if os.path.exists(result_path):
-        known = work_folder.read_json(result_path)
-        advance(known["bytes"])
-    else:
-        known = _tokenize(task, advance)
-        work_folder.write_json(result_path, known)
-    return StoreFacts(**known["facts"]), ReadReport(**known["report"])
+    known = work_files.read_result(result_path, PieceResult)
+    if known and (task.is_joined or token_store.is_whole(task.folder, known.facts)):
+        advance(known.bytes)
+        return known
+    if known and os.path.isdir(task.folder):  # else it went into a store that was damaged
+        work_files.say_damaged(task.folder, _CUT)
+    result = _tokenize(task, advance)
+    work_files.write_json(result_path, dataclasses.asdict(result))
+    return result
 
 
 def make_portion(task: PairTask, advance: Advance) -> int:
     """Writes a portion of a split's pairs; returns how many single tokens made none."""
     result_path = f"{task.path}.json"
     split = _split(task.settings, task.split)
-    if not os.path.exists(result_path):
-        store = _store(task.settings)
-        made, num_left_out = [], 0
-        for pass_index in range(split.num_passes):
-            for rank in range(task.begin, task.end):
-                of_document = pairs_of_document(
-                    store.corpus,
-                    split.documents,
-                    rank,
-                    recipe=task.recipe,
-                    pass_index=pass_index,
-                )
-                made.append(of_document.pairs)
-                num_left_out += of_document.num_left_out
-                advance(1)
-        store.release()
-        shuffled_pairs.write_portion(task.path, np.concatenate(made))
-        work_folder.write_json(result_path, num_left_out)
-        return num_left_out
-    advance((task.end - task.begin) * split.num_passes)
-    left_out: int = work_folder.read_json(result_path)
-    return left_out
+    known = work_files.read_result(result_path, int)
+    if known is not None and shuffled_pairs.is_complete(task.path):
+        advance((task.end - task.begin) * split.num_passes)
+        return known
+    if known is not None:
+        work_files.say_damaged(task.path, _CUT)
+    num_left_out = _make_portion(task, split, advance)
+    work_files.write_json(result_path, num_left_out)
+    return num_left_out
 
 
-def write_shard(task: ShardTask, advance: Advance) -> tuple[Shard, RecordCounts]:
+def write_shard(task: ShardTask, advance: Advance) -> ShardResult:
     """Writes a shard under its temporary name."""
     folder = task.settings.folder_of(task.recipe)
-    if os.path.exists(task.result):
-        known = work_folder.read_json(task.result)
-        shard = Shard(**known["shard"])
-        if records.partial_size(folder, task.name) == shard.num_bytes:
-            advance(shard.num_records)
-            return shard, RecordCounts(**known["counts"])
+    known = work_files.read_result(task.result, ShardResult)
+    if known and records.partial_size(folder, task.name) == known.shard.num_bytes:
+        advance(known.shard.num_records)
+        return known
     counter = RecordCounter(mask_id=_special_tokens(task.settings).mask_id)
     shard = records.write_partial_shard(
         folder,
@@ -131,9 +137,9 @@ def write_shard(task: ShardTask, advance: Advance) -> tuple[Shard, RecordCounts]
         feature_names=task.settings.feature_names,
         compression=task.settings.compression,
     )
-    result = {"shard": dataclasses.asdict(shard), "counts": dataclasses.asdict(counter.counts)}
-    work_folder.write_json(task.result, result)
-    return shard, counter.counts
+    result = ShardResult(shard, counter.counts)
+    work_files.write_json(task.result, dataclasses.asdict(result))
+    return result
 
 
 def store_folder(settings: DatasetSettings) -> str:
@@ -141,7 +147,7 @@ def store_folder(settings: DatasetSettings) -> str:
     return os.path.join(settings.work_folder, "tokens")
 
 
-def _tokenize(task: PieceTask, advance: Advance) -> dict[str, Any]:
+def _tokenize(task: PieceTask, advance: Advance) -> PieceResult:
     vocabulary = _vocabulary(task.settings)
     report, digest, num_bytes = ReadReport(), hashlib.sha256(), 0
 
@@ -162,11 +168,27 @@ def _tokenize(task: PieceTask, advance: Advance) -> dict[str, Any]:
         unk_id=vocabulary.index("[UNK]"),
     )
     facts = dataclasses.replace(facts, sha256=digest.hexdigest())
-    return {
-        "facts": dataclasses.asdict(facts),
-        "report": report.to_json(),
-        "bytes": num_bytes,
-    }
+    return PieceResult(facts, report, num_bytes)
+
+
+def _make_portion(task: PairTask, split: Split, advance: Advance) -> int:
+    store = _store(task.settings)
+    made, num_left_out = [], 0
+    for pass_index in range(split.num_passes):
+        for rank in range(task.begin, task.end):
+            of_document = pairs_of_document(
+                store.corpus,
+                split.documents,
+                rank,
+                recipe=task.recipe,
+                pass_index=pass_index,
+            )
+            made.append(of_document.pairs)
+            num_left_out += of_document.num_left_out
+            advance(1)
+    store.release()
+    shuffled_pairs.write_portion(task.path, np.concatenate(made))
+    return num_left_out
 
 
 def _batches(task: ShardTask) -> Iterator[masking.Features]:

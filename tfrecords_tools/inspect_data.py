@@ -10,10 +10,12 @@ where it was kept and [the->cow] where a random word stands in its place.
 
 import dataclasses
 import os
+from typing import Annotated
 
 from absl import flags
 
-from mslt_tf import startup
+from mslt_tf import path_flags, startup
+from mslt_tf.bounds import Bounds, NonNegativeInt, check_numbers
 from mslt_tf.errors import UserError
 
 
@@ -24,22 +26,22 @@ class InspectionSettings:
     input_dir: str
     vocab_file: str
     split: str = "train"
-    num_shown: int = 3  # records to print
-    num_counted: int = 10_000  # records to count; 0 for all
+    num_shown: NonNegativeInt = 3  # records to print
+    num_counted: Annotated[int, Bounds(at_least=0, hint="0: all records.")] = 10_000  # to count
 
     def __post_init__(self) -> None:
         for name in ("input_dir", "vocab_file"):
             if not getattr(self, name):
                 raise UserError(f"--{name} is not set, and has no default. See --help.")
-        for name in ("num_shown", "num_counted"):
-            if getattr(self, name) < 0:
-                raise UserError(f"--{name} is {getattr(self, name)}; it must be 0 or more.")
+        check_numbers(self, prefix="--")
 
 
 def define_flags(flag_values: flags.FlagValues) -> None:
     """Defines the flags; only on running as a program, as other tools use the same names."""
-    flags.DEFINE_string("input_dir", "", "Folder that create_data made.", flag_values=flag_values)
-    flags.DEFINE_string(
+    path_flags.define_path(
+        "input_dir", "", "Folder that create_data made.", flag_values=flag_values
+    )
+    path_flags.define_path(
         "vocab_file", "", "The vocabulary it was made with.", flag_values=flag_values
     )
     flags.DEFINE_string(

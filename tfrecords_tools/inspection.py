@@ -1,5 +1,6 @@
 """Reads records back, shows them as text and counts them."""
 
+import contextlib
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -9,6 +10,7 @@ import tensorflow as tf
 from mslt_tf import dataset_info, pretraining_example
 from mslt_tf.dataset_info import StoredObjective
 from mslt_tf.errors import UserError
+from mslt_tf.files import file_errors
 from tfrecords_tools import tokenization
 from tfrecords_tools.console import say
 from tfrecords_tools.inspect_data import InspectionSettings
@@ -17,6 +19,8 @@ from tfrecords_tools.record_statistics import RecordCounts, count_records, descr
 from tfrecords_tools.sentence_labels import LABEL_NAMES
 
 _BATCH_RECORDS = 1_024
+_DAMAGE = (tf.errors.DataLossError, tf.errors.InvalidArgumentError)
+_ANEW = "Copy it again, or create the records anew."
 
 
 def inspect(settings: InspectionSettings) -> RecordCounts:
@@ -93,13 +97,12 @@ def read_info(input_dir: str) -> dataset_info.DatasetInfo:
         UserError: it says nothing, or what no reader understands.
     """
     path = f"{input_dir}/{dataset_info.FILE_NAME}"
-    if not tf.io.gfile.exists(path):
-        raise UserError(
-            f"--input_dir {input_dir} holds no {dataset_info.FILE_NAME}. Give a folder that "
-            "create_data has finished."
-        )
-    with tf.io.gfile.GFile(path) as file:
-        return dataset_info.DatasetInfo.from_json(file.read(), path=path)
+    advice = "Give a folder that create_data has finished."
+    with file_errors.naming(f"--input_dir {input_dir} cannot be read", advice):
+        if not tf.io.gfile.exists(path):
+            raise UserError(f"--input_dir {input_dir} holds no {dataset_info.FILE_NAME}. {advice}")
+        with tf.io.gfile.GFile(path, "rb") as file:
+            return dataset_info.DatasetInfo.from_json(file.read(), path=path)
 
 
 def shard_paths(info: dataset_info.DatasetInfo, split: str, *, input_dir: str) -> list[str]:
@@ -115,7 +118,8 @@ def shard_paths(info: dataset_info.DatasetInfo, split: str, *, input_dir: str) -
     paths = []
     for shard in info.splits[split]:
         path = f"{input_dir}/{shard.name}"
-        size = tf.io.gfile.stat(path).length if tf.io.gfile.exists(path) else 0
+        with _reading(path):
+            size = tf.io.gfile.stat(path).length if tf.io.gfile.exists(path) else 0
         if size != shard.num_bytes:
             raise UserError(
                 f"{path} has {size:,} bytes; {dataset_info.FILE_NAME} says {shard.num_bytes:,}. "
@@ -137,19 +141,31 @@ def read_batches(
         records = tf.data.TFRecordDataset(path, compression_type=info.compression)
         num_read = 0  # of this file
         try:
-            for batch in records.take(num_records).batch(_BATCH_RECORDS):
-                features = _parse(batch, info)
-                yield features
-                num_read += len(features.input_ids)
-        except tf.errors.OpError as error:
+            with _reading(path):
+                for batch in records.take(num_records).batch(_BATCH_RECORDS):
+                    features = _parse(batch, info)
+                    yield features
+                    num_read += len(features.input_ids)
+        except _DAMAGE as error:
             raise UserError(
                 f"{path} is damaged, somewhere after its first {num_read:,} records, though its "
-                f"size is right: {error.message}. Copy it again, or remove the folder and create "
-                "the records anew."
+                f"size is right: {file_errors.reason(error)}. {_ANEW}"
             ) from error
         num_records -= num_read
         if num_records <= 0:
             return
+
+
+@contextlib.contextmanager
+def _reading(path: str) -> Iterator[None]:
+    """Turns errors about a file into one for the user, but for those that tell of its content."""
+    try:
+        yield
+    except _DAMAGE:
+        raise
+    except (tf.errors.OpError, OSError):
+        with file_errors.naming(f"{path} cannot be read", _ANEW):
+            raise
 
 
 def _parse(batch: tf.Tensor, info: dataset_info.DatasetInfo) -> Features:

@@ -11,17 +11,19 @@ import dataclasses
 import functools
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from mslt_tf import dataset_info
 from mslt_tf.dataset_info import DatasetInfo
 from mslt_tf.errors import UserError
+from mslt_tf.files import folder_lock
 from tfrecords_tools import (
     dataset_summary,
     dataset_tasks,
     estimation,
     output_folder,
+    places,
     records,
     splits,
     token_store,
@@ -40,6 +42,7 @@ from tfrecords_tools.splits import Split
 from tfrecords_tools.text import text_pieces
 from tfrecords_tools.text.read_report import ReadReport
 from tfrecords_tools.token_store import StoreFacts, TokenStore
+from tfrecords_tools.work_folder import Work
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,113 +54,121 @@ class Text:
     report: ReadReport
 
 
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """What the steps of one run share; its folders are this process's alone.
+
+    Attributes:
+        recorded: the settings of each recipe's records, by name.
+        check_locks: raises a UserError if another process took a folder over.
+    """
+
+    settings: DatasetSettings
+    recorded: dict[Recipe, dict[str, Any]]
+    vocabulary: list[str]
+    vocab_sha256: str
+    work: Work
+    check_locks: Callable[[], None]
+
+    @contextlib.contextmanager
+    def refusing(self) -> Iterator[None]:
+        """Clears the work when text or settings are refused: mended, they are other ones."""
+        try:
+            yield
+        except WorkerKilledError:
+            raise
+        except UserError:
+            self.work.clear()
+            raise
+
+
 def create(settings: DatasetSettings) -> list[DatasetInfo]:
     """Creates the data set of each recipe unless it is there already, and returns what they hold.
 
     Raises:
-        UserError: input, vocabulary or settings do not do, a folder holds other records, or the
-            disk is full.
+        UserError: input, vocabulary or settings do not do, a folder holds other records or
+            something else, another run works there, or the disk is full.
     """
     begin = time.monotonic()
     vocabulary = tokenization.read_vocabulary(settings.vocab_file)
     vocab_sha256 = dataset_info.hash_vocabulary(vocabulary)
     described = text_pieces.describe_input(settings.text)
+    places.check_apart(settings)
     recorded = {recipe: settings.to_record(recipe) | described for recipe in settings.recipes}
     finished = [
         output_folder.find_finished(settings.folder_of(recipe), known, vocab_sha256=vocab_sha256)
         for recipe, known in recorded.items()
     ]
-    if all(finished) and not os.path.exists(settings.work_folder):
+    if all(finished) and not work_folder.is_begun(settings.work_folder):
+        folder_lock.remove_dead(settings.work_folder)  # of one that was killed at its very end
         for recipe in recorded:
             say(f"{settings.folder_of(recipe)} holds these records already; nothing to do.")
         return [info for info in finished if info]
-    for recipe in recorded:
-        output_folder.make(settings.folder_of(recipe))
+    work_folder.check(settings.work_folder)  # before anything is written
+    folders = map(settings.folder_of, settings.recipes)
+    missing = [folder for folder, info in zip(folders, finished, strict=True) if not info]
     dataset_tasks.forget()
-    work = work_folder.opened(settings.work_folder, _work_settings(recorded, vocab_sha256))
-    with work_folder.writing(settings.work_folder), work as is_new:
-        infos = _go_on(settings, recorded, vocabulary, vocab_sha256, is_new=is_new)
+    with (
+        output_folder.locked(missing) as check_locks,
+        work_folder.opened(settings.work_folder, _work_settings(recorded, vocab_sha256)) as work,
+    ):
+        infos = _go_on(Run(settings, recorded, vocabulary, vocab_sha256, work, check_locks))
         dataset_tasks.forget()  # its maps would keep removed files on the disk
-        work_folder.remove(settings.work_folder)
+        work.clear()
     say(f"done in {time.monotonic() - begin:,.1f} s")
     return infos
 
 
-def _go_on(
-    settings: DatasetSettings,
-    recorded: dict[Recipe, dict[str, Any]],
-    vocabulary: list[str],
-    vocab_sha256: str,
-    *,
-    is_new: bool,
-) -> list[DatasetInfo]:
-    """Creates what is not there yet; the work folder is this process's alone."""
-    with _refusing(settings) if is_new else contextlib.nullcontext():
+def _go_on(run: Run) -> list[DatasetInfo]:
+    """Creates what is not there yet."""
+    settings = run.settings
+    with run.refusing() if run.work.is_new else contextlib.nullcontext():
         infos = {
             recipe: output_folder.find_or_prepare(
                 settings.folder_of(recipe),
                 known,
-                vocab_sha256=vocab_sha256,
-                keeps_partial=not is_new,
+                vocab_sha256=run.vocab_sha256,
+                keeps_partial=not run.work.is_new,
             )
-            for recipe, known in recorded.items()
+            for recipe, known in run.recorded.items()
         }
     if all(infos.values()):
         return [info for info in infos.values() if info]
     for recipe in settings.recipes:
         dataset_summary.note_few_predictions(recipe)
-    if is_new:
-        estimation.say_estimate(settings, vocabulary)
+    if run.work.is_new:
+        estimation.say_estimate(settings, run.vocabulary)
     else:
         say(f"going on with the unfinished work in {settings.work_folder}")
     with Workers(settings.num_processes) as workers:
-        text = _tokenize(settings, workers, vocab_size=len(vocabulary))
-        with _refusing(settings):
+        text = _tokenize(run, workers)
+        with run.refusing():
             made = splits.make_splits(text.store.corpus, settings)
         return [
-            infos[recipe]
-            or _create_one(
-                settings,
-                recipe,
-                text,
-                made,
-                workers,
-                vocab_size=len(vocabulary),
-                vocab_sha256=vocab_sha256,
-                recorded=known,
-            )
-            for recipe, known in recorded.items()
+            infos[recipe] or _create_one(run, recipe, text, made, workers)
+            for recipe in settings.recipes
         ]
 
 
 def _create_one(
-    settings: DatasetSettings,
-    recipe: Recipe,
-    text: Text,
-    made: list[Split],
-    workers: Workers,
-    *,
-    vocab_size: int,
-    vocab_sha256: str,
-    recorded: dict[str, Any],
+    run: Run, recipe: Recipe, text: Text, made: list[Split], workers: Workers
 ) -> DatasetInfo:
     """Creates the records of one recipe."""
-    folder = settings.folder_of(recipe)
+    folder = run.settings.folder_of(recipe)
     info = dataset_summary.make_info(
-        settings,
+        run.settings,
         recipe,
-        vocab_size=vocab_size,
-        vocab_sha256=vocab_sha256,
-        recorded=recorded,
+        vocab_size=len(run.vocabulary),
+        vocab_sha256=run.vocab_sha256,
+        recorded=run.recorded[recipe],
         facts=text.facts,
         report=text.report,
-        written={
-            split.name: _write_split(settings, recipe, split, text, workers) for split in made
-        },
+        written={split.name: _write_split(run, recipe, split, text, workers) for split in made},
     )
+    run.check_locks()
     output_folder.publish(folder, info)
     dataset_summary.say_summary(folder, info)
-    dataset_summary.note_odd_splits(info, made, text.store.corpus, settings=settings)
+    dataset_summary.note_odd_splits(info, made, text.store.corpus, settings=run.settings)
     return info
 
 
@@ -172,54 +183,44 @@ def _work_settings(recorded: dict[Recipe, dict[str, Any]], vocab_sha256: str) ->
     return settings
 
 
-@contextlib.contextmanager
-def _refusing(settings: DatasetSettings) -> Iterator[None]:
-    """Clears the work when text or settings are refused: who mends them has other ones then."""
-    try:
-        yield
-    except WorkerKilledError:
-        raise
-    except UserError:
-        work_folder.clear(settings.work_folder)
-        raise
-
-
-def _tokenize(settings: DatasetSettings, workers: Workers, *, vocab_size: int) -> Text:
+def _tokenize(run: Run, workers: Workers) -> Text:
     """Tokenises all pieces of the text, and joins them."""
-    report = ReadReport()
+    settings, report = run.settings, ReadReport()
     pieces = text_pieces.list_pieces(settings.text, report=report)
     formats = text_pieces.count_formats(pieces)
     say(f"input: {', '.join(f'{count:,} {name}' for name, count in sorted(formats.items()))}")
     total = sum(piece.num_bytes for piece in pieces)
+    folder = dataset_tasks.store_folder(settings)
+    joined = token_store.find_joined(folder)
+    path = functools.partial(os.path.join, settings.work_folder)
     tasks = [
-        PieceTask(settings, piece, os.path.join(settings.work_folder, f"piece-{index:06d}"))
+        PieceTask(settings, piece, path(f"piece-{index:06d}"), is_joined=joined is not None)
         for index, piece in enumerate(pieces)
     ]
-    with _refusing(settings):
+    with run.refusing():
         results = workers.run(
             dataset_tasks.tokenize_piece,
             tasks,
             progress=Progress("tokenise", unit="bytes", total=total),
         )
-        for _, of_piece in results:
-            report.add(of_piece)
-        if not any(facts.num_documents for facts, _ in results):
-            num_empty = sum(facts.num_empty_documents for facts, _ in results)
+        for result in results:
+            report.add(result.report)
+        of_pieces = [result.facts for result in results]
+        if not any(facts.num_documents for facts in of_pieces):
+            num_empty = sum(facts.num_empty_documents for facts in of_pieces)
             raise UserError(
                 f"the input holds no text: {num_empty} document(s), none with a word in it. Give "
                 f"text files with some text in them. {' '.join(report.describe())}".rstrip()
             )
-    folder = dataset_tasks.store_folder(settings)
-    facts = token_store.join(
-        [task.folder for task in tasks], [facts for facts, _ in results], folder
-    )
-    return Text(TokenStore(folder, vocab_size=vocab_size), facts, report)
+    facts = token_store.join([task.folder for task in tasks], of_pieces, folder, joined=joined)
+    return Text(TokenStore(folder, vocab_size=len(run.vocabulary)), facts, report)
 
 
 def _write_split(
-    settings: DatasetSettings, recipe: Recipe, split: Split, text: Text, workers: Workers
+    run: Run, recipe: Recipe, split: Split, text: Text, workers: Workers
 ) -> WrittenSplit:
     """Pairs, shuffles and masks a split, and writes its shards under their temporary names."""
+    settings = run.settings
     label = f"{split.name} at {recipe.max_seq_length}"
     path = functools.partial(
         os.path.join, settings.work_folder, f"{split.name}-{recipe.max_seq_length}"
@@ -238,7 +239,7 @@ def _write_split(
     )
     portions = tuple(task.path for task in pair_tasks)
     num_records = len(ShuffledPairs(portions))
-    with _refusing(settings):
+    with run.refusing():
         num_shards = splits.num_shards(settings, split, num_records)
     edges = [num_records * index // num_shards for index in range(num_shards + 1)]
     shard_tasks = []
@@ -255,8 +256,8 @@ def _write_split(
         progress=Progress(f"write {label}", unit="records", total=num_records),
     )
     return WrittenSplit(
-        shards=tuple(shard for shard, _ in results),
-        counts=sum((counts for _, counts in results), RecordCounts()),
+        shards=tuple(result.shard for result in results),
+        counts=sum((result.counts for result in results), RecordCounts()),
         num_documents=len(split.documents),
         num_left_out=sum(left_out),
     )

@@ -24,6 +24,8 @@ Result = TypeVar("Result")
 # Takes a task and a function that counts finished units of work; both must be picklable.
 Work = Callable[[Task, Callable[[int], None]], Result]
 
+# They reach all processes of a terminal or a job; what becomes of them the parent decides.
+PARENTS_SIGNALS = (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1)
 _PRELOADED = ["tfrecords_tools.worker_imports"]
 _SECONDS_BETWEEN_LOOKS = 0.2
 _SLOTS = 1 << 16
@@ -53,7 +55,7 @@ class Workers:
         if self._num_processes > 1:
             context = multiprocessing.get_context("forkserver")
             context.set_forkserver_preload(_PRELOADED)
-            with _ignoring_interrupts():  # the server inherits it; Ctrl-C is the parent's affair
+            with _ignoring(PARENTS_SIGNALS):  # the server and its workers inherit that
                 forkserver.ensure_running()
             self._finished = context.RawArray("q", _SLOTS)
             self._pool = ProcessPoolExecutor(
@@ -121,21 +123,23 @@ def default_num_processes() -> int:
 
 
 @contextlib.contextmanager
-def _ignoring_interrupts() -> Iterator[None]:
+def _ignoring(signals: Iterable[signal.Signals]) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield  # Python lets only the main thread set signals
         return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in signals}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _begin_worker(finished: Any) -> None:
     global _finished
     _finished = finished
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent decides
+    for number in PARENTS_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

@@ -13,11 +13,12 @@ import bisect
 import dataclasses
 import random
 from collections.abc import Iterator
-from typing import Any, NamedTuple, get_args
+from typing import Annotated, Any, NamedTuple, get_args
 
 import numpy as np
 import numpy.typing as npt
 
+from mslt_tf.bounds import Bounds, NonNegativeInt, PositiveInt, check_numbers
 from mslt_tf.errors import UserError
 from mslt_tf.pretraining_example import IS_NEXT, IS_RANDOM_NEXT, SentenceObjective
 from tfrecords_tools.sentence_order import ordered_pairs
@@ -25,6 +26,12 @@ from tfrecords_tools.spans import Span, end_of_chunk, truncate_pair
 
 NUM_PAIR_SPECIALS = 3  # [CLS] first [SEP] second [SEP]
 MIN_SEQ_LENGTH = NUM_PAIR_SPECIALS + 2  # one token for each segment
+
+_MaxSeqLength = Annotated[
+    int, Bounds(at_least=MIN_SEQ_LENGTH, hint="A record has three special tokens and two segments.")
+]
+_ShortSeqProb = Annotated[float, Bounds(at_least=0, at_most=1, hint="BERT's value is 0.1.")]
+_MaskedLmProb = Annotated[float, Bounds(at_least=0, at_most=1, hint="BERT's value is 0.15.")]
 
 # One record before masking. Starts count tokens from the begin of `Corpus.tokens`.
 PAIR_DTYPE = np.dtype(
@@ -43,33 +50,17 @@ PAIR_DTYPE = np.dtype(
 class Recipe:
     """The settings that records depend on, by BERT's names."""
 
-    max_seq_length: int = 128  # tokens, the three special ones included
-    max_predictions_per_seq: int = 20
-    dupe_factor: int = 10  # passes over each document, with other pairs and masks
-    short_seq_prob: float = 0.1  # of a (pass, document) to aim at shorter records
-    masked_lm_prob: float = 0.15  # of a token to be predicted
-    random_seed: int = 12345
+    max_seq_length: _MaxSeqLength = 128  # tokens, the three special ones included
+    max_predictions_per_seq: PositiveInt = 20
+    dupe_factor: PositiveInt = 10  # passes over each document, with other pairs and masks
+    short_seq_prob: _ShortSeqProb = 0.1  # of a (pass, document) to aim at shorter records
+    masked_lm_prob: _MaskedLmProb = 0.15  # of a token to be predicted
+    random_seed: NonNegativeInt = 12345
     sentence_objective: SentenceObjective = "nsp"  # BERT's next sentence; "sop": ALBERT's order
     whole_word_masking: bool = False  # all pieces of a word together, or each token for itself
 
     def __post_init__(self) -> None:
-        for name, least in (
-            ("max_seq_length", MIN_SEQ_LENGTH),
-            ("max_predictions_per_seq", 1),
-            ("dupe_factor", 1),
-            ("random_seed", 0),
-        ):
-            if getattr(self, name) < least:
-                raise UserError(
-                    f"--{name} is {getattr(self, name)}; it must be at least {least}. "
-                    f"Set --{name}={least} or more."
-                )
-        for name in ("short_seq_prob", "masked_lm_prob"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise UserError(
-                    f"--{name} is {getattr(self, name)}; it must lie between 0 and 1. "
-                    f"BERT's value is {Recipe.__dataclass_fields__[name].default}."
-                )
+        check_numbers(self, prefix="--")
         objectives = get_args(SentenceObjective)
         if self.sentence_objective not in objectives:
             raise UserError(

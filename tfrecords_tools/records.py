@@ -2,22 +2,36 @@
 
 import contextlib
 import os
+import re
 from collections.abc import Iterator
 
 import tensorflow as tf
 
 from mslt_tf import dataset_info
 from mslt_tf.dataset_info import Compression
-from mslt_tf.errors import UserError
+from mslt_tf.files import file_errors
 from mslt_tf.pretraining_example import FeatureNames
 from tfrecords_tools import example_bytes, masking
 
 PARTIAL_SUFFIX = ".partial"
+_SHARD = re.compile(r"(train|heldout)-\d{5}-of-\d{5}\.tfrecord")
+# With the digits, of Beam: each worker writes a file of its own.
+_PARTIAL_SHARD = re.compile(rf"{_SHARD.pattern}(\.[0-9a-f]{{32}})?{re.escape(PARTIAL_SUFFIX)}")
 
 
 def shard_name(split: str, index: int, num_shards: int) -> str:
     """Returns a shard's file name, e.g. "train-00000-of-00008.tfrecord"."""
     return f"{split}-{index:05d}-of-{num_shards:05d}.tfrecord"
+
+
+def is_shard_name(name: str) -> bool:
+    """Returns whether it is a name that `shard_name` gives."""
+    return bool(_SHARD.fullmatch(name))
+
+
+def is_partial_shard_name(name: str) -> bool:
+    """Returns whether only this program gives a file that name, until its shard is complete."""
+    return bool(_PARTIAL_SHARD.fullmatch(name))
 
 
 def write_partial_shard(
@@ -43,7 +57,7 @@ def write_partial_shard(
         UserError: the file cannot be written, e.g. as the disk is full.
     """
     path = os.path.join(folder, name + PARTIAL_SUFFIX)
-    num_records = 0
+    num_records, checksum = 0, ""
     with writing(path):
         with tf.io.TFRecordWriter(path, tf.io.TFRecordOptions(compression)) as writer:
             for batch in batches:
@@ -51,8 +65,9 @@ def write_partial_shard(
                 for record in encoded:
                     writer.write(record)
                 num_records += len(encoded)
+                checksum = dataset_info.extend_checksum(checksum, encoded)
         num_bytes = tf.io.gfile.stat(path).length
-    return dataset_info.Shard(name, num_records, num_bytes=num_bytes)
+    return dataset_info.Shard(name, num_records, num_bytes=num_bytes, checksum=checksum)
 
 
 def partial_size(folder: str, name: str) -> int | None:
@@ -69,25 +84,13 @@ def publish(path: str) -> None:
     tf.io.gfile.rename(path + PARTIAL_SUFFIX, path, overwrite=True)
 
 
-def write_text(path: str, text: str) -> None:
-    """Writes a text file that appears whole or not at all."""
-    write_partial_text(path, text)
-    publish(path)
-
-
 def write_partial_text(path: str, text: str) -> None:
     """Writes a text file to `path` + PARTIAL_SUFFIX."""
     with tf.io.gfile.GFile(path + PARTIAL_SUFFIX, "w") as file:
         file.write(text)
 
 
-@contextlib.contextmanager
-def writing(path: str) -> Iterator[None]:
-    """Turns TensorFlow's errors about the file at `path` into a UserError."""
-    try:
-        yield
-    except tf.errors.OpError as error:
-        raise UserError(
-            f"{path} cannot be written: {error.message}. It must fit into a folder that takes "
-            "files: make room, or give another place, and run again."
-        ) from error
+def writing(path: str) -> contextlib.AbstractContextManager[None]:
+    """Turns errors about the file at `path` into a UserError."""
+    advice = "It must fit into a folder that takes files: mend it or give another, and run again."
+    return file_errors.naming(f"{path} cannot be written", advice)

@@ -1,8 +1,9 @@
 """What `create_data` is told: where the documents are, how records are made, where they go."""
 
 import dataclasses
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
+from mslt_tf.bounds import Bounds, PositiveInt, check_numbers
 from mslt_tf.dataset_info import Compression
 from mslt_tf.errors import UserError
 from mslt_tf.pretraining_example import FeatureNames
@@ -12,8 +13,14 @@ from tfrecords_tools.text.text_input import TextInput
 
 Runner = Literal["local", "beam"]
 
-MAX_HELDOUT_FRACTION = 0.5
 MAX_SHARDS = 99_999  # five digits in a file name
+
+_HeldoutFraction = Annotated[
+    float, Bounds(at_least=0, at_most=0.5, hint="It is a share of all documents; 0.02 is usual.")
+]
+_NumShards = Annotated[
+    int, Bounds(at_least=0, at_most=MAX_SHARDS, hint="0: set by the number of records.")
+]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,15 +34,15 @@ class DatasetSettings:
     output_dir: str
     vocab_file: str
     do_lower_case: bool = True
-    heldout_fraction: float = 0.02  # of the documents
-    num_shards: int = 0  # of the train split; 0: by the number of records
+    heldout_fraction: _HeldoutFraction = 0.02  # of the documents
+    num_shards: _NumShards = 0  # of the train split; 0: by the number of records
     recipes: tuple[Recipe, ...] = (Recipe(),)
     feature_names: FeatureNames = "v1"
     compression: Compression = ""
     runner: Runner = "local"  # processes of this machine, or Apache Beam
     # These do not change what is written.
     on_error: OnError = "fail"
-    num_processes: int = 1
+    num_processes: PositiveInt = 1
     work_dir: str = ""  # "": in output_dir
     beam_options: tuple[str, ...] = ()  # for Beam, unread
 
@@ -43,18 +50,7 @@ class DatasetSettings:
         for name in ("output_dir", "vocab_file"):
             if not getattr(self, name):
                 raise UserError(f"--{name} is not set, and has no default. See --help.")
-        if not 0 <= self.heldout_fraction <= MAX_HELDOUT_FRACTION:
-            raise UserError(
-                f"--heldout_fraction is {self.heldout_fraction}; it must lie between 0 and "
-                f"{MAX_HELDOUT_FRACTION}. It is a share of all documents; 0.02 is usual."
-            )
-        if not 0 <= self.num_shards <= MAX_SHARDS:
-            raise UserError(
-                f"--num_shards is {self.num_shards}; it must lie between 1 and {MAX_SHARDS:,}, or "
-                "be 0 to have it set by the number of records."
-            )
-        if self.num_processes < 1:
-            raise UserError(f"--num_processes is {self.num_processes}; it must be at least 1.")
+        check_numbers(self, prefix="--")
         self._check_recipes()
         if self.beam_options and self.runner != "beam":
             raise UserError("--beam_options are for Beam only. Give --runner=beam too.")
@@ -71,7 +67,7 @@ class DatasetSettings:
 
     @property
     def work_folder(self) -> str:
-        """The local folder of unfinished work; it is removed at the end."""
+        """The local folder of unfinished work; new or empty at the begin, cleared at the end."""
         return self.work_dir or f"{self.output_dir.rstrip('/')}/_work"
 
     def folder_of(self, recipe: Recipe) -> str:

@@ -44,8 +44,15 @@ def write_portion(path: str, pairs: npt.NDArray[Any]) -> None:
 
 
 def is_complete(path: str) -> bool:
-    """Returns whether a portion was written to `path` whole."""
-    return os.path.exists(f"{path}.pairs.npy")
+    """Returns whether a portion was written to `path` whole, and was not cut off since."""
+    try:
+        keys, pairs = (
+            np.load(f"{path}.{name}.npy", mmap_mode="r", allow_pickle=False)
+            for name in ("keys", "pairs")
+        )
+    except (FileNotFoundError, ValueError, EOFError):  # EOFError: an empty file
+        return False
+    return len(keys) == len(pairs) and pairs.dtype == PAIR_DTYPE
 
 
 class ShuffledPairs:

@@ -14,13 +14,15 @@ from typing import IO
 
 import numpy as np
 
+from mslt_tf.files import removal
 from tfrecords_tools.recipe import Corpus
 from tfrecords_tools.tokenization import TokenBatch
-from tfrecords_tools.work_folder import read_json, write_json
+from tfrecords_tools.work_files import read_result, say_damaged, write_json
 
 FACTS_FILE = "facts.json"
 _TOKENS, _SENTENCES, _DOCUMENTS = "tokens", "sentences", "documents"
 _STARTS_DTYPE = np.dtype(np.int64)
+_TOKEN_BYTES = (2, 4)  # of the types of `token_dtype`
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,16 +93,49 @@ def write_piece(
     return facts
 
 
-def join(pieces: Sequence[str], facts: Sequence[StoreFacts], folder: str) -> StoreFacts:
+def is_whole(folder: str, facts: StoreFacts, *, num_ends: int = 0) -> bool:
+    """Returns whether the files of a piece are as long as its facts say; they may be cut off.
+
+    Args:
+        folder: of a piece, or of a joined store.
+        facts: of it.
+        num_ends: 1 for a joined store, which has one start more than sentences and documents.
+    """
+    sizes = {name: _size(os.path.join(folder, name)) for name in (_TOKENS, _SENTENCES, _DOCUMENTS)}
+    return (
+        sizes[_TOKENS] in [facts.num_tokens * size for size in _TOKEN_BYTES]
+        and sizes[_SENTENCES] == (facts.num_sentences + num_ends) * _STARTS_DTYPE.itemsize
+        and sizes[_DOCUMENTS] == (facts.num_documents + num_ends) * _STARTS_DTYPE.itemsize
+    )
+
+
+def find_joined(folder: str) -> StoreFacts | None:
+    """Returns the facts of a joined store; None where there is none, or a damaged one."""
+    path = os.path.join(folder, FACTS_FILE)
+    facts = read_result(path, StoreFacts)
+    if facts is not None and not is_whole(folder, facts, num_ends=1):
+        say_damaged(folder, "a file is shorter than it was")
+        return None
+    return facts
+
+
+def join(
+    pieces: Sequence[str],
+    facts: Sequence[StoreFacts],
+    folder: str,
+    *,
+    joined: StoreFacts | None = None,
+) -> StoreFacts:
     """Joins the folders of complete pieces, in this order, into a store; then removes them.
 
-    Where the store is complete already, only leftovers are removed.
+    Args:
+        pieces: their folders.
+        facts: of each.
+        folder: of the store.
+        joined: what `find_joined` found there: then only leftovers are removed.
     """
-    facts_path = os.path.join(folder, FACTS_FILE)
-    if os.path.exists(facts_path):
-        total = StoreFacts(**read_json(facts_path))
-    else:
-        total = sum_facts(facts)
+    total = joined or sum_facts(facts)
+    if not joined:
         os.makedirs(folder, exist_ok=True)
         with _create(folder, _TOKENS) as tokens:
             for piece in pieces:
@@ -108,9 +143,9 @@ def join(pieces: Sequence[str], facts: Sequence[StoreFacts], folder: str) -> Sto
                     shutil.copyfileobj(part, tokens, 1 << 20)
         for name in (_SENTENCES, _DOCUMENTS):
             _join_starts(name, pieces, folder)
-        write_json(facts_path, dataclasses.asdict(total))
+        write_json(os.path.join(folder, FACTS_FILE), dataclasses.asdict(total))
     for piece in pieces:
-        shutil.rmtree(piece, ignore_errors=True)
+        removal.remove(piece, (_TOKENS, _SENTENCES, _DOCUMENTS).__contains__)
     return total
 
 
@@ -135,6 +170,10 @@ def sum_facts(parts: Sequence[StoreFacts]) -> StoreFacts:
 
 def _create(folder: str, name: str) -> IO[bytes]:
     return open(os.path.join(folder, name), "wb")
+
+
+def _size(path: str) -> int:
+    return os.path.getsize(path) if os.path.exists(path) else -1
 
 
 def _map(path: str) -> mmap.mmap:

@@ -13,8 +13,8 @@ import tensorflow_text as tf_text
 from tensorflow_text.tools.wordpiece_vocab import wordpiece_tokenizer_learner_lib as learner
 
 from mslt_tf.errors import UserError
+from mslt_tf.files import file_errors, new_file
 from mslt_tf.vocabulary import SPECIAL_TOKENS
-from tfrecords_tools import records
 from tfrecords_tools.build_vocab import VocabularySettings
 from tfrecords_tools.console import Progress, say
 from tfrecords_tools.text import text_pieces
@@ -48,7 +48,8 @@ def build(settings: VocabularySettings) -> list[str]:
     say(f"{len(counts):,} different words, {counts.total():,} in all; choosing word pieces ...")
     vocabulary = learn(counts, vocab_size=settings.vocab_size)
     with _writing(settings.vocab_file):
-        records.write_text(settings.vocab_file, "".join(f"{token}\n" for token in vocabulary))
+        text = "".join(f"{token}\n" for token in vocabulary)
+        _check_own(settings.vocab_file, new_file.write(settings.vocab_file, text))
     say(f"{settings.vocab_file}: {len(vocabulary):,} tokens, in {time.monotonic() - begin:,.1f} s")
     for note in _notes(vocabulary, counts, vocab_size=settings.vocab_size):
         say(f"note: {note}")
@@ -77,10 +78,7 @@ def _prepare(vocab_file: str) -> None:
             folder = vocab_file.rpartition("/")[0]
             if folder:
                 tf.io.gfile.makedirs(folder)
-            probe = vocab_file + records.PARTIAL_SUFFIX
-            with tf.io.gfile.GFile(probe, "w") as file:
-                file.write("")
-            tf.io.gfile.remove(probe)
+            new_file.check_writable(vocab_file)
     if exists:
         raise UserError(
             f"--vocab_file {vocab_file} exists already. Records made with it would become "
@@ -88,16 +86,20 @@ def _prepare(vocab_file: str) -> None:
         )
 
 
-@contextlib.contextmanager
-def _writing(vocab_file: str) -> Iterator[None]:
-    """Turns TensorFlow's errors about a file into one for the user."""
-    try:
-        yield
-    except tf.errors.OpError as error:
+def _check_own(vocab_file: str, written: str) -> None:
+    """Checks that the vocabulary got its name."""
+    if written != vocab_file:
         raise UserError(
-            f"--vocab_file {vocab_file} cannot be written: {error.message}. It must be a new file "
-            "in a folder where you may write, with space left: make room, or give another name."
-        ) from error
+            f"--vocab_file {vocab_file} was made by another program while this one worked, and was "
+            f"left as it is. The vocabulary that was learned here is {written}. Remove one of the "
+            "two, or give it another name."
+        )
+
+
+def _writing(vocab_file: str) -> contextlib.AbstractContextManager[None]:
+    """Turns errors about a file into one for the user."""
+    advice = "It must be a new file in a folder where you may write, with space left."
+    return file_errors.naming(f"--vocab_file {vocab_file} cannot be written", advice)
 
 
 def _notes(

@@ -60,6 +60,28 @@ def make_settings(tmp_path: Path, vocabulary: list[str]) -> Callable[..., Datase
 
 
 @pytest.fixture
+def stop_in(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """A function that runs with settings and stops before the n-th call of a kind of task."""
+    from tfrecords_tools import dataset_tasks, pretraining_dataset  # loads TensorFlow
+
+    def run(settings: DatasetSettings, name: str, call: int = 1) -> None:
+        calls, function = [], getattr(dataset_tasks, name)
+
+        def stopping(*args: object) -> object:
+            calls.append(args)
+            if len(calls) == call:
+                raise KeyboardInterrupt
+            return function(*args)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(dataset_tasks, name, stopping)
+            with pytest.raises(KeyboardInterrupt):
+                pretraining_dataset.create(settings)
+
+    return run
+
+
+@pytest.fixture
 def real_data() -> Path:
     """The folder of real texts beside the checkout."""
     if not REAL_DATA.is_dir():

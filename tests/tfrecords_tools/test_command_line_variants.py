@@ -145,7 +145,7 @@ def test_input_that_does_not_do_is_told_in_one_line_with_status_2(
             "--max_seq_length has 2 value(s), --max_predictions_per_seq",
         ),
         (["--max_seq_length=a", "--max_predictions_per_seq=1"], "takes whole numbers"),
-        (["--num_processes=-1"], "--num_processes is -1; it must be at least 1"),
+        (["--num_processes=-1"], "--num_processes is -1. Use at least 1."),
         (["--compression=bzip"], "--compression=bzip"),
         (["--output_dir=gs://a/b"], "--work_dir"),
     ],

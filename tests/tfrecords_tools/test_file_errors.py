@@ -8,7 +8,15 @@ import tensorflow as tf
 
 from mslt_tf.errors import UserError
 from tests.tfrecords_tools.text import corpus
-from tfrecords_tools import pretraining_dataset, records, tokenization
+from tfrecords_tools import (
+    inspection,
+    pretraining_dataset,
+    records,
+    tokenization,
+    vocabulary_learning,
+)
+from tfrecords_tools.build_vocab import VocabularySettings
+from tfrecords_tools.inspect_data import InspectionSettings
 from tfrecords_tools.settings import DatasetSettings
 
 MakeSettings = Callable[..., DatasetSettings]
@@ -34,9 +42,12 @@ def test_a_folder_that_cannot_be_made_is_told_before_the_work(
 ):
     monkeypatch.setattr(pretraining_dataset, "_tokenize", refuse_work)
     (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match=r"file/below cannot be used as a folder: .* Give one that"):
+    with pytest.raises(
+        UserError, match=r"file/below cannot be used as a folder \(.* Give one that"
+    ):
         pretraining_dataset.create(make_settings(output_dir=str(tmp_path / "file" / "below")))
-    with pytest.raises(UserError, match=r"s3://bucket/x cannot be used as a folder: .*scheme 's3'"):
+    message = r"s3://bucket/x cannot be used as a folder \(.* cannot read or write s3:// paths\)"
+    with pytest.raises(UserError, match=message):
         pretraining_dataset.create(
             make_settings(output_dir="s3://bucket/x", work_dir=f"{tmp_path}/work")
         )
@@ -47,7 +58,7 @@ def test_a_folder_that_takes_no_files_is_told_before_the_work(
 ):
     monkeypatch.setattr(pretraining_dataset, "_tokenize", refuse_work)
     monkeypatch.setattr(tf.io.gfile, "GFile", fail_on(".partial", tf.io.gfile.GFile))
-    with pytest.raises(UserError, match=r"cannot be used as a folder: .*No space left on device"):
+    with pytest.raises(UserError, match=r"cannot be used as a folder \(.*No space left on device"):
         pretraining_dataset.create(make_settings())
 
 
@@ -62,7 +73,7 @@ def test_a_disk_that_fills_up_while_shards_are_written_is_told(
     make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(tf.io, "TFRecordWriter", FullDisk)
-    message = r"train-00000-of-00003\.tfrecord\.partial cannot be written: .*No space.*make room"
+    message = r"train-00000-of-00003\.tfrecord\.partial cannot be written \(.*No space.*Make room"
     with pytest.raises(UserError, match=message):
         pretraining_dataset.create(make_settings())
 
@@ -76,7 +87,7 @@ def test_a_disk_that_fills_up_at_the_info_is_told(
         (fail_on("", write) if text else write)(path, text)
 
     monkeypatch.setattr(records, "write_partial_text", write_if_empty)
-    with pytest.raises(UserError, match=r"dataset_info\.json cannot be written: .*make room"):
+    with pytest.raises(UserError, match=r"dataset_info\.json cannot be written \(.*Make room"):
         pretraining_dataset.create(make_settings())
 
 
@@ -85,21 +96,22 @@ def test_a_file_that_cannot_get_its_name_is_told(
     make_settings: MakeSettings, name: str, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(records, "publish", fail_on(name, records.publish))
-    with pytest.raises(UserError, match=f"{name} cannot be written: .*run again"):
+    with pytest.raises(UserError, match=rf"{name} cannot be written \(.*run again"):
         pretraining_dataset.create(make_settings())
 
 
 def test_a_link_to_nowhere_among_the_inputs_is_named(tmp_path: Path):
     (tmp_path / "a.txt").write_text("a")
     (tmp_path / "link.txt").symlink_to(tmp_path / "absent")
-    with pytest.raises(UserError, match=r"link\.txt cannot be read: .* mend or remove it"):
+    with pytest.raises(UserError, match=r"link\.txt cannot be read \(.* mend or remove it"):
         corpus.describe_input(f"{tmp_path}/*.txt")
 
 
 def test_inputs_that_cannot_be_listed_or_read_are_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    with pytest.raises(UserError, match=r"s3://bucket/x cannot be read: .*scheme 's3'"):
+    message = r"s3://bucket/x cannot be read \(this TensorFlow cannot read or write s3:// paths\)"
+    with pytest.raises(UserError, match=message):
         corpus.list_input_files("s3://bucket/x")
     for name in ("text.txt", "vocab.txt"):
         (tmp_path / name).write_text("a")
@@ -131,3 +143,36 @@ def test_a_slash_at_the_end_of_the_folder_is_not_doubled(
         pretraining_dataset.create(make_settings(output_dir=settings.output_dir + "/"))
     assert any(path.endswith("/records/dataset_info.json") for path in paths)
     assert not [path for path in paths if "//" in path]
+
+
+S3 = r"\(this TensorFlow cannot read or write s3:// paths\)\. Give a local path"
+
+
+def test_each_program_says_what_it_cannot_reach(make_settings: MakeSettings, tmp_path: Path):
+    vocab_file = make_settings().vocab_file
+    inspected = InspectionSettings(input_dir="s3://bucket/x", vocab_file=vocab_file)
+    with pytest.raises(UserError, match=f"^--input_dir s3://bucket/x cannot be read {S3}"):
+        inspection.inspect(inspected)
+    learned = VocabularySettings(vocab_file="s3://bucket/x", input=str(tmp_path / "text.txt"))
+    with pytest.raises(UserError, match=f"^--vocab_file s3://bucket/x cannot be written {S3}"):
+        vocabulary_learning.build(learned)
+    with pytest.raises(UserError, match=f"^--vocab_file s3://bucket/x cannot be read {S3}"):
+        pretraining_dataset.create(make_settings(vocab_file="s3://bucket/x"))
+    with pytest.raises(UserError, match=f"^s3://bucket/x cannot be read {S3}"):
+        pretraining_dataset.create(make_settings(input="s3://bucket/x"))
+
+
+def test_records_that_cannot_be_read_are_not_called_damaged(
+    make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch
+):
+    settings = make_settings()
+    (info,) = pretraining_dataset.create(settings)
+    path = f"{settings.output_dir}/{info.splits['train'][0].name}"
+
+    def refuse(*_: object, **__: object) -> None:
+        raise tf.errors.PermissionDeniedError(None, None, f"{path}; Permission denied")
+
+    monkeypatch.setattr(inspection, "_parse", refuse)
+    message = rf"{path} cannot be read \(.*Permission denied\)\. Get the rights to it"
+    with pytest.raises(UserError, match=message):
+        list(inspection.read_batches([path], info, num_records=1))

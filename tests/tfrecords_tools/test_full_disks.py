@@ -1,5 +1,6 @@
 """Disks that fill up while records are made, and folders that take no files."""
 
+import dataclasses
 import errno
 import os
 import subprocess
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from mslt_tf.errors import UserError
+from tests.tfrecords_tools.conftest import RECIPE
 from tests.tfrecords_tools.record_reading import contents
 from tfrecords_tools import (
     dataset_tasks,
@@ -39,7 +41,7 @@ def test_a_full_disk_is_told_and_leaves_finished_work(
 
     with monkeypatch.context() as patch:
         patch.setattr(dataset_tasks.shuffled_pairs, "write_portion", fail)
-        with pytest.raises(UserError, match=r"^pairs.npy cannot be written: .* make room, and run"):
+        with pytest.raises(UserError, match=r"written \(pairs.npy; .*Make room\. .* kept\."):
             pretraining_dataset.create(settings)
     monkeypatch.setattr(dataset_tasks, "_tokenize", refuse_work)
     pretraining_dataset.create(settings)
@@ -57,7 +59,7 @@ def test_a_full_disk_at_a_shard_is_told_and_leaves_the_others(
             pretraining_dataset.create(settings)
     full = Path(settings.output_dir) / "train-00001-of-00003.tfrecord.partial"
     full.symlink_to("/dev/full")
-    message = r"train-00001-of-00003\.tfrecord\.partial cannot be written: .*make room"
+    message = r"train-00001-of-00003\.tfrecord\.partial cannot be written \(.*Make room"
     with pytest.raises(UserError, match=message):
         pretraining_dataset.create(settings)
     first = full.parent / "train-00000-of-00003.tfrecord.partial"
@@ -113,7 +115,7 @@ def test_a_disk_that_is_full_anywhere_is_told_in_one_line_and_more_room_is_enoug
     assert len(messages) > 10
     for message in messages:
         assert "No space left on device" in message
-        assert "make room" in message
+        assert "Make room." in message
         assert "\n" not in message
 
 
@@ -133,7 +135,23 @@ def test_a_portion_that_does_not_fit_is_told_like_any_file(small_disk: Path, num
     resize(small_disk, "size=16k")
     pairs = np.zeros(num_records, PAIR_DTYPE)
     with (
-        pytest.raises(UserError, match=r"cannot be written: No space left .* make room, and run"),
+        pytest.raises(UserError, match=r"cannot be written \(No space left .* Make room\. .* run"),
         work_folder.writing(str(small_disk)),
     ):
         shuffled_pairs.write_portion(str(small_disk / "portion"), pairs)
+
+
+def test_a_finished_folder_needs_no_rights_to_write(
+    make_settings: MakeSettings, small_disk: Path, capsys: pytest.CaptureFixture[str]
+):
+    """No lock is taken where nothing is to be done."""
+    resize(small_disk, "size=10m")
+    settings = make_settings(output_dir=str(small_disk / "records"))
+    pretraining_dataset.create(settings)
+    resize(small_disk, "ro")
+    capsys.readouterr()
+    assert pretraining_dataset.create(settings)
+    assert capsys.readouterr().out.endswith("holds these records already; nothing to do.\n")
+    longer = dataclasses.replace(RECIPE, max_seq_length=64)
+    with pytest.raises(UserError, match="Read-only file system"):
+        pretraining_dataset.create(make_settings(recipe=longer, output_dir=str(small_disk / "new")))

@@ -93,6 +93,26 @@ def test_a_damaged_shard_makes_the_next_run_start_anew(
     assert contents(settings.output_dir) == undisturbed
 
 
+@pytest.mark.parametrize("name", ["train-00002-of-00003.tfrecord", "train-00000-of-00009.tfrecord"])
+def test_a_file_that_came_there_since_is_not_replaced(
+    make_settings: MakeSettings,
+    stop_at: Callable[..., None],
+    undisturbed: dict[str, bytes],
+    name: str,
+):
+    settings = make_settings()
+    stop_at(settings, 3)
+    path = Path(settings.output_dir) / name
+    path.write_text("precious")
+    before = contents(settings.output_dir)
+    with pytest.raises(UserError, match=f"{name} (came there while|and 0 more)"):
+        pretraining_dataset.create(settings)
+    assert contents(settings.output_dir) == before
+    path.unlink()
+    pretraining_dataset.create(settings)
+    assert contents(settings.output_dir) == undisturbed
+
+
 def test_other_settings_are_refused_and_what_was_finished_stays(
     make_settings: MakeSettings, stop_at: Callable[..., None], undisturbed: dict[str, bytes]
 ):
@@ -130,7 +150,7 @@ def test_a_stray_shard_beside_those_of_a_stopped_run_is_refused_before_any_is_re
     before = contents(settings.output_dir)
     with pytest.raises(UserError, match=r"holds other\.tfrecord and 0 more"):
         pretraining_dataset.create(make_settings(num_shards=2))
-    assert contents(settings.output_dir) == before | {"_work/lock": b""}
+    assert contents(settings.output_dir) == before
 
 
 @pytest.mark.parametrize("torn", ["", '{"format_version": 1, "spl'])

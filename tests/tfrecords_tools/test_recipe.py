@@ -207,5 +207,5 @@ def test_too_few_documents_are_refused(num_documents: int, heldout_fraction: flo
 )
 def test_a_setting_out_of_range_is_refused_by_name(wrong: dict[str, float]):
     ((name, value),) = wrong.items()
-    with pytest.raises(UserError, match=f"--{name} is {value}; it must"):
+    with pytest.raises(UserError, match=f"--{name} is {value}. Use "):
         Recipe(**wrong)  # type: ignore[arg-type]

@@ -127,6 +127,18 @@ def test_the_order_has_nothing_of_the_one_before(tmp_path: Path):
     assert abs(np.corrcoef(order[1:], order[:-1])[0, 1]) < 5 / np.sqrt(5_000)
 
 
+@pytest.mark.parametrize("damage", [b"", b"\0" * 300, None])
+@pytest.mark.parametrize("name", ["keys", "pairs"])
+def test_a_portion_that_is_cut_off_or_filled_with_zeros_is_not_complete(
+    tmp_path: Path, name: str, damage: bytes | None
+):
+    path = str(tmp_path / "portion")
+    shuffled_pairs.write_portion(path, make_pairs(300, seed=11))
+    file = tmp_path / f"portion.{name}.npy"
+    file.write_bytes(file.read_bytes()[:-1] if damage is None else damage)
+    assert not shuffled_pairs.is_complete(path)
+
+
 def test_a_portion_is_complete_when_its_last_file_is_there(tmp_path: Path):
     path = str(tmp_path / "portion")
     assert not shuffled_pairs.is_complete(path)

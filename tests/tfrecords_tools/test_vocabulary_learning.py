@@ -155,6 +155,36 @@ def test_an_existing_vocabulary_is_never_overwritten(tmp_path: Path):
     assert Path(settings.vocab_file).read_text() == "precious"
 
 
+def test_files_beside_the_vocabulary_are_left_alone(tmp_path: Path):
+    settings = settings_for(tmp_path, "the cat sat")
+    (tmp_path / "new").mkdir()
+    others = [tmp_path / "new" / f"vocab.txt{end}" for end in (".partial", ".tmp", ".0.partial")]
+    for path in others:
+        path.write_text("precious")
+    vocabulary_learning.build(settings)
+    assert [path.read_text() for path in others] == ["precious"] * 3
+    assert len(list((tmp_path / "new").iterdir())) == 4
+
+
+def test_a_vocabulary_that_came_there_meanwhile_is_not_overwritten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    settings = settings_for(tmp_path, "the cat sat")
+    learn = vocabulary_learning.learn
+
+    def learn_slowly(*args: object, **kwargs: object) -> list[str]:
+        Path(settings.vocab_file).write_text("precious")
+        return learn(*args, **kwargs)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(vocabulary_learning, "learn", learn_slowly)
+    with pytest.raises(UserError, match=r"vocab.txt was made by another program while") as raised:
+        vocabulary_learning.build(settings)
+    assert Path(settings.vocab_file).read_text() == "precious"
+    (other,) = [path for path in (tmp_path / "new").iterdir() if path.name != "vocab.txt"]
+    assert f"learned here is {other}. Remove one" in str(raised.value)
+    assert tokenization.read_vocabulary(str(other))[:5] == SPECIAL_TOKENS
+
+
 def test_a_file_that_cannot_be_written_is_told_before_the_text_is_read(tmp_path: Path):
     (tmp_path / "file").touch()
     settings = dataclasses.replace(
@@ -167,12 +197,13 @@ def test_a_file_that_cannot_be_written_is_told_before_the_text_is_read(tmp_path:
 
 
 def test_a_disk_that_fills_up_meanwhile_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    def write_text(path: str, text: str) -> None:
+    def write(path: str, text: str) -> None:
         raise tf.errors.ResourceExhaustedError(None, None, "No space left on device")
 
     settings = settings_for(tmp_path, "the cat sat")
-    monkeypatch.setattr(vocabulary_learning.records, "write_text", write_text)
-    with pytest.raises(UserError, match="cannot be written: No space left on device"):
+    monkeypatch.setattr(vocabulary_learning.new_file, "write", write)
+    message = r"cannot be written \(No space left on device\)\. Make room\."
+    with pytest.raises(UserError, match=message):
         vocabulary_learning.build(settings)
 
 

@@ -19,27 +19,6 @@ def refuse_work(*_: object, **__: object) -> None:
     raise AssertionError("finished work is done again")
 
 
-@pytest.fixture
-def stop_in(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """A function that runs with settings and stops before the n-th call of a kind of task."""
-
-    def run(settings: DatasetSettings, name: str, call: int = 1) -> None:
-        calls, function = [], getattr(dataset_tasks, name)
-
-        def stopping(*args: object) -> object:
-            calls.append(args)
-            if len(calls) == call:
-                raise KeyboardInterrupt
-            return function(*args)
-
-        with monkeypatch.context() as patch:
-            patch.setattr(dataset_tasks, name, stopping)
-            with pytest.raises(KeyboardInterrupt):
-                pretraining_dataset.create(settings)
-
-    return run
-
-
 def test_it_is_gone_when_all_is_done(make_settings: MakeSettings, tmp_path: Path):
     for work_dir in ("", str(tmp_path / "work")):
         settings = make_settings(
@@ -222,20 +201,23 @@ def test_a_run_after_another_in_one_process_reads_the_text_anew(
     assert [name for name in here if "tfrecord" in name and here[name] != before[name]]
 
 
+SETTINGS = {"vocab_sha256": "5d", "on_error": "fail", "numbers": (1, 2), "nothing": None}
+
+
 def test_two_at_once_are_one_too_many(tmp_path: Path):
     folder = str(tmp_path / "work")
     with (
-        work_folder.opened(folder, {"a": 1}),
-        pytest.raises(UserError, match=f"^another run is at work in {folder}. Wait"),
-        work_folder.opened(folder, {"a": 1}),
+        work_folder.opened(folder, SETTINGS),
+        pytest.raises(UserError, match=rf"^{folder} is in use by process \d+ on .*: wait for its"),
+        work_folder.opened(folder, SETTINGS),
     ):
         pass
-    with work_folder.opened(folder, {"a": 1}):
-        pass
+    with work_folder.opened(folder, SETTINGS) as work:
+        assert not work.is_new
 
 
 def test_settings_compare_as_they_are_read_back(tmp_path: Path):
     """The second opening raises if a tuple were not equal to its list."""
-    for _ in range(2):
-        with work_folder.opened(str(tmp_path), {"numbers": (1, 2), "nothing": None}):
-            pass
+    for is_new in (True, False):
+        with work_folder.opened(str(tmp_path), SETTINGS) as work:
+            assert work.is_new == is_new

@@ -13,21 +13,18 @@ Needs the extra [beam]; nothing else of the project imports it.
 import dataclasses
 import functools
 import json
-import os
-import re
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import apache_beam as beam
-import tensorflow as tf
 from apache_beam.pvalue import AsList, AsSingleton, TaggedOutput
 from apache_beam.typehints import with_output_types
 
 from mslt_tf import dataset_info
 from mslt_tf.dataset_info import DatasetInfo
 from mslt_tf.errors import UserError
-from tfrecords_tools import dataset_summary, output_folder, tokenization
+from tfrecords_tools import dataset_summary, output_folder, places, tokenization
 from tfrecords_tools.beam import beam_plan, beam_runner, beam_steps
 from tfrecords_tools.beam.beam_plan import Job, PieceFacts, Plan
 from tfrecords_tools.beam.beam_steps import Document, GroupKey, LeftOut, ShardKey, WrittenShard
@@ -37,7 +34,6 @@ from tfrecords_tools.text import text_pieces
 from tfrecords_tools.text.text_pieces import Piece
 
 _FACTS, _LEFT_OUT = "facts", "left_out"
-_TEMPORARY = re.compile(r"\.tfrecord\.[0-9a-f]+\.partial$")
 
 
 def create(
@@ -50,33 +46,40 @@ def create(
         tokens_per_group: how much text shares its random next sentences, in memory.
 
     Raises:
-        UserError: input, vocabulary, settings or Beam's options do not do, or a folder holds other
-            records.
+        UserError: input, vocabulary, settings or Beam's options do not do, a folder holds other
+            records, or another run works there.
     """
     begin = time.monotonic()
     vocabulary = tokenization.read_vocabulary(settings.vocab_file)
     vocab_sha256 = dataset_info.hash_vocabulary(vocabulary)
     described = text_pieces.describe_input(settings.text)
+    places.check_apart(settings)
     recorded = [settings.to_record(recipe) | described for recipe in settings.recipes]
-    finished = [
-        output_folder.find_or_prepare(settings.folder_of(recipe), known, vocab_sha256=vocab_sha256)
-        for recipe, known in zip(settings.recipes, recorded, strict=True)
-    ]
-    missing = [index for index, info in enumerate(finished) if info is None]
-    if missing:
-        job = Job(
-            settings=settings,
-            recipes=tuple(settings.recipes[index] for index in missing),
-            recorded=tuple(recorded[index] for index in missing),
-            vocabulary=tuple(vocabulary),
-            vocab_sha256=vocab_sha256,
-            hidden_files=text_pieces.report_of_input(settings.text).hidden_files,
-            tokens_per_group=tokens_per_group,
-        )
-        _run(job)
-        for index, info in zip(missing, _publish(job), strict=True):
-            finished[index] = info
-        say(f"done in {time.monotonic() - begin:,.1f} s")
+    folders = [settings.folder_of(recipe) for recipe in settings.recipes]
+
+    def find(look: Callable[..., DatasetInfo | None]) -> list[DatasetInfo | None]:
+        both = zip(folders, recorded, strict=True)
+        return [look(folder, known, vocab_sha256=vocab_sha256) for folder, known in both]
+
+    found = zip(folders, find(output_folder.find_finished), strict=True)
+    with output_folder.locked(folder for folder, info in found if not info) as check_locks:
+        finished = find(output_folder.find_or_prepare)
+        missing = [index for index, info in enumerate(finished) if info is None]
+        if missing:
+            job = Job(
+                settings=settings,
+                recipes=tuple(settings.recipes[index] for index in missing),
+                recorded=tuple(recorded[index] for index in missing),
+                vocabulary=tuple(vocabulary),
+                vocab_sha256=vocab_sha256,
+                hidden_files=text_pieces.report_of_input(settings.text).hidden_files,
+                tokens_per_group=tokens_per_group,
+            )
+            _run(job)
+            check_locks()
+            for index, info in zip(missing, _publish(job), strict=True):
+                finished[index] = info
+            say(f"done in {time.monotonic() - begin:,.1f} s")
     return [info for info in finished if info is not None]
 
 
@@ -209,8 +212,6 @@ def _publish(job: Job) -> Iterator[DatasetInfo]:
                 f"--output_dir {folder} does not have the files that Beam's workers wrote there. "
                 "It must be one folder for all machines, e.g. gs://..., or on a shared disk."
             )
-        for name in tf.io.gfile.listdir(folder):
-            if _TEMPORARY.search(name):  # of a worker that was stopped, or that did work twice
-                tf.io.gfile.remove(os.path.join(folder, name))
+        output_folder.remove_partial_shards(folder)  # of workers that were stopped, or came second
         dataset_summary.say_summary(folder, info)
         yield info

@@ -5,6 +5,7 @@ import contextlib
 import lzma
 import os
 import re
+import shlex
 import zlib
 from collections.abc import Callable, Generator, Iterator
 from typing import Protocol
@@ -12,6 +13,8 @@ from typing import Protocol
 import tensorflow as tf
 
 from mslt_tf.errors import UserError
+from mslt_tf.files import file_errors
+from mslt_tf.path_flags import join_paths, split_paths
 from tfrecords_tools.text.read_report import Leniency
 from tfrecords_tools.text.text_input import EMBEDDED
 
@@ -25,6 +28,7 @@ _MAGIC = {
 }
 _MAGIC_BYTES = 16
 _XZ_MEMORY = 1 << 27  # bytes; xz -9 needs half of it, and a hostile file may ask for 4 GB
+_MOST_COMMAS = 3  # in a name for which we ask whether it lacks quotes
 _DAMAGE = (zlib.error, lzma.LZMAError, EOFError, OSError)
 
 
@@ -47,47 +51,93 @@ class Decompressor(Protocol):
         """Returns at most `max_length` bytes of the text; keeps what else it can."""
 
 
-@contextlib.contextmanager
-def reading(path: str) -> Iterator[None]:
-    """Turns TensorFlow's errors about the file at `path` into a UserError."""
-    try:
-        yield
-    except tf.errors.OpError as error:
-        raise UserError(
-            f"{path} cannot be read: {error.message}. It must be a file that is there and that "
-            "you may read: mend or remove it, or give another."
-        ) from error
+def reading(path: str) -> contextlib.AbstractContextManager[None]:
+    """Turns errors about the file at `path` into a UserError."""
+    advice = "It must be there and yours to read: mend or remove it, or give another."
+    return file_errors.naming(f"{path} cannot be read", advice)
 
 
 def find_files(patterns: str) -> tuple[list[str], int]:
-    """Finds the files of comma-separated glob patterns and folders.
+    """Finds the files of glob patterns and folders, given as `path_flags.split_paths` reads them.
 
     Returns:
         The files, sorted, none twice; and how many files and folders below the folders were left
         out, as their names begin with "." or "_". What is below such a folder is not counted.
 
     Raises:
-        UserError: a pattern matches no file, or its folder cannot be read.
+        UserError: a pattern matches no file, its folder cannot be read, or a quote has no end.
     """
     files: set[str] = set()
     hidden: set[str] = set()
-    for pattern in filter(None, (part.strip() for part in patterns.split(","))):
-        with reading(pattern):
-            if tf.io.gfile.isdir(pattern):
-                found = list(_files_below(pattern.rstrip("/") or "/", hidden))
-            else:
-                matches = tf.io.gfile.glob(pattern)
-                found = [path for path in matches if not tf.io.gfile.isdir(path)]
+    for pattern in _split(patterns):
+        found = _files_of(pattern, hidden)
         if not found:
             raise UserError(
-                f"--input names {pattern!r}, which matches no file. Give folders, files or glob "
-                "patterns of files, separated by commas (quote them: the shell expands * too), or "
-                f"{EMBEDDED!r}."
+                f"--input names {pattern!r}, which matches no file. {_advice(pattern, patterns)}"
             )
         files.update(found)
     if not files:
         raise UserError(f"--input {patterns!r} names no file. Give files, or {EMBEDDED!r}.")
     return sorted(files), len(hidden - files)
+
+
+def find_places(patterns: str) -> tuple[list[str], list[str]]:
+    """Returns the files and the folders that `patterns` name; nothing from below the folders.
+
+    Raises:
+        UserError: a folder cannot be read.
+    """
+    files, folders = list[str](), list[str]()
+    for pattern in _split(patterns):
+        with reading(pattern):
+            is_folder = tf.io.gfile.isdir(pattern)
+        folders += [pattern] if is_folder else []
+        files += [] if is_folder else _files_of(pattern, set())
+    return files, folders
+
+
+def _split(patterns: str) -> list[str]:
+    try:
+        return [pattern for pattern in split_paths(patterns) if pattern]
+    except ValueError as error:
+        raise UserError(
+            f"--input: {error}. Double quotes belong around a whole name, one with a comma or a "
+            "quote at its begin; quotes of its own are then written twice."
+        ) from error
+
+
+def _files_of(pattern: str, hidden: set[str]) -> list[str]:
+    """Returns the files of one pattern, and adds what is left out below a folder to `hidden`."""
+    with reading(pattern):
+        if tf.io.gfile.isdir(pattern):
+            return list(_files_below(pattern.rstrip("/") or "/", hidden))
+        if tf.io.gfile.exists(pattern):  # before it is a pattern: a name may have brackets
+            return [pattern]
+        return [path for path in tf.io.gfile.glob(pattern) if not tf.io.gfile.isdir(path)]
+
+
+def _advice(pattern: str, patterns: str) -> str:
+    """Returns what to do about a pattern that matches no file."""
+    name = _name_without_quotes(pattern, patterns)
+    if name:
+        quoted = shlex.quote(join_paths([name]))  # the shell takes a pair of quotes for itself
+        return f"But {name!r} does: write a name with a comma in double quotes, --input={quoted}."
+    return (
+        "Give folders, files or glob patterns of files, separated by commas (quote them: the shell "
+        f"expands * too), or {EMBEDDED!r}."
+    )
+
+
+def _name_without_quotes(pattern: str, patterns: str) -> str:
+    """Returns the name with commas that `pattern` is a part of, if it matches files, or ""."""
+    parts = patterns.split(",")
+    for length in range(2, _MOST_COMMAS + 2):
+        for begin in range(len(parts) - length + 1):
+            run = parts[begin : begin + length]
+            name = ",".join(run).strip()
+            if pattern in map(str.strip, run) and _files_of(name, set()):
+                return name
+    return ""
 
 
 def _files_below(folder: str, hidden: set[str]) -> Iterator[str]:

@@ -5,6 +5,7 @@ import re
 
 from absl import flags
 
+from mslt_tf import path_flags
 from mslt_tf.errors import UserError
 from mslt_tf.startup import values_of
 
@@ -24,7 +25,7 @@ class TextInput:
         UserError: a value is none of its kind, or there is neither `input` nor `tfds`.
     """
 
-    input: str = ""  # glob patterns and folders, separated by commas, or "embedded"
+    input: str = ""  # glob patterns and folders, for `path_flags.split_paths`; or "embedded"
     text_format: str = AUTO  # of all files, or "auto": look at each one
     text_field: str = "text"  # of JSON lines and of the examples of `tfds`
     tfds: str = ""  # e.g. "wikipedia/20230601.en:1.0.0"; its split "train" is read
@@ -51,7 +52,7 @@ class TextInput:
 
 def define_flags(flag_values: flags.FlagValues) -> None:
     """Defines the five flags of a `TextInput`."""
-    flags.DEFINE_string(
+    path_flags.define_joined_paths(
         "input",
         TextInput.input,
         "Text files: glob patterns and folders (with all files below them), separated by commas; "
@@ -80,7 +81,7 @@ def define_flags(flag_values: flags.FlagValues) -> None:
         "read. It must be prepared already: nothing is downloaded.",
         flag_values=flag_values,
     )
-    flags.DEFINE_string(
+    path_flags.define_path(
         "tfds_data_dir",
         TextInput.tfds_data_dir,
         "Folder of prepared data sets; empty for the one that tensorflow-datasets takes itself.",

@@ -7,9 +7,8 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import tensorflow as tf
-
 from mslt_tf.errors import UserError
+from mslt_tf.files import file_errors
 from tfrecords_tools.text.read_report import Leniency
 from tfrecords_tools.text.text_formats import Document, split_text
 
@@ -95,14 +94,26 @@ def read_examples(
             yield from split_text(text, leniency=leniency)
 
 
+def find_folder(name: str, *, data_dir: str) -> str:
+    """Returns the folder of a data set's files.
+
+    Raises:
+        UserError: the data set is unknown or not prepared.
+    """
+    return str(_find_builder(name, data_dir).data_path)
+
+
 def _find_builder(name: str, data_dir: str) -> Any:
     """Returns the builder of a prepared data set; never downloads."""
     import tensorflow_datasets as tfds
 
     where = f" in {data_dir}" if data_dir else ""
     try:
-        builder = tfds.builder(name, data_dir=data_dir or None, try_gcs=False)
-    except (ValueError, AssertionError, ImportError, OSError, tf.errors.OpError) as error:
+        with _reading(name):
+            builder = tfds.builder(name, data_dir=data_dir or None, try_gcs=False)
+    except UserError:
+        raise
+    except (ValueError, AssertionError, ImportError) as error:
         reason = str(error).strip().split("\n")[0]
         raise UserError(
             f"--tfds {name} is no data set that tensorflow-datasets knows{where}: {reason} "
@@ -137,14 +148,7 @@ def _check_field(info: Any, name: str, text_field: str) -> None:
         )
 
 
-@contextlib.contextmanager
-def _reading(name: str) -> Iterator[None]:
+def _reading(name: str) -> contextlib.AbstractContextManager[None]:
     """Turns errors about the data set's files into a UserError."""
-    try:
-        yield
-    except (tf.errors.OpError, OSError) as error:
-        reason = getattr(error, "message", None) or str(error)
-        raise UserError(
-            f"--tfds {name} cannot be read: {reason}. Its files must be there, whole, and yours to "
-            "read: prepare it anew."
-        ) from error
+    advice = "Its files must be there, whole, and yours to read: prepare it anew."
+    return file_errors.naming(f"--tfds {name} cannot be read", advice)

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from mslt_tf.dataset_info import DatasetInfo
 from mslt_tf.errors import UserError
+from mslt_tf.files import folder_lock
 from mslt_tf.pretraining import record_files
 from tests.tfrecords_tools.beam_text import (
     HELDOUT_FRACTION,
@@ -162,11 +163,28 @@ def test_documents_are_scattered_over_the_shards(
 
 
 def test_files_of_a_worker_that_was_stopped_are_removed(source: Path, tmp_path: Path):
-    leftover = tmp_path / "train-00000-of-00003.tfrecord.0a1b.partial"
+    leftover = tmp_path / f"train-00000-of-00003.tfrecord.{'0a' * 16}.partial"
     leftover.write_bytes(b"half a shard")
+    foreign = tmp_path / "train-00000-of-00003.tfrecord.0a1b.partial"
+    foreign.write_bytes(b"precious")
     create(settings_for(source, tmp_path))
     assert not leftover.exists()
-    assert len(contents(str(tmp_path))) == 5
+    assert foreign.read_bytes() == b"precious"
+    assert len(contents(str(tmp_path))) == 5 + 1
+
+
+def test_a_folder_in_which_another_run_works_is_refused(source: Path, tmp_path: Path):
+    with (
+        folder_lock.held(str(tmp_path), report=pytest.fail),
+        pytest.raises(UserError, match=f"{tmp_path} is in use by process"),
+    ):
+        create(settings_for(source, tmp_path))
+    create(settings_for(source, tmp_path))
+
+
+def test_an_output_folder_in_the_input_is_refused(source: Path):
+    with pytest.raises(UserError, match="lies in --output_dir"):
+        create(settings_for(source, source))
 
 
 def test_training_takes_the_folder(made: tuple[DatasetInfo, str], tmp_path: Path):

@@ -4,6 +4,7 @@ import bz2
 import gzip
 import lzma
 import os
+import shlex
 import tracemalloc
 import zlib
 from collections.abc import Callable
@@ -63,6 +64,48 @@ def test_a_pattern_without_files_is_refused(tmp_path: Path, pattern: str):
 def test_an_input_without_any_pattern_is_refused():
     with pytest.raises(UserError, match="names no file"):
         text_files.find_files(" , ")
+
+
+def test_a_name_with_a_comma_stands_in_double_quotes(tmp_path: Path):
+    make_files(tmp_path, "a,b.txt", "c.txt", "d,e/f")
+    given = f'"{tmp_path}/a,b.txt",{tmp_path}/c.txt,"{tmp_path}/d,e"'
+    expected = [f"{tmp_path}/{name}" for name in ("a,b.txt", "c.txt", "d,e/f")]
+    assert text_files.find_files(given) == (expected, 0)
+
+
+@pytest.mark.parametrize("name", ["a,b.txt", "a,b*", "folder,of,texts", "it's, here"])
+def test_a_name_with_a_comma_that_lacks_its_quotes_is_told_how_to_be_written(
+    tmp_path: Path, name: str
+):
+    make_files(tmp_path, "a,b.txt", "folder,of,texts/a", "it's, here", "other")
+    path = f"{tmp_path}/{name}"
+    with pytest.raises(UserError) as raised:
+        text_files.find_files(f"{tmp_path}/other,{path}")
+    begin, _, flag = str(raised.value).removesuffix(".").partition("--input=")
+    assert begin.endswith(f"But {path!r} does: write a name with a comma in double quotes, ")
+    (value,) = shlex.split(flag)  # what the shell passes on
+    assert value == f'"{path}"'
+    (found,) = text_files.find_files(value)[0]
+    assert "," in found
+
+
+def test_a_quote_without_an_end_is_refused():
+    with pytest.raises(UserError, match=r"^--input: .*end of data\. Double quotes belong"):
+        text_files.find_files('"a,b.txt')
+
+
+@pytest.mark.parametrize("name", ["a[1].txt", "a*.txt", "b?", "b[12]"])
+def test_a_name_that_is_there_is_not_taken_for_a_pattern(tmp_path: Path, name: str):
+    make_files(tmp_path, "a[1].txt", "a*.txt", "a1.txt", "b?/c", "b[12]/c", "b1/c", "b2/c")
+    path = tmp_path / name
+    expected = str(path / "c" if path.is_dir() else path)
+    assert text_files.find_files(str(path)) == ([expected], 0)
+
+
+def test_a_name_with_brackets_that_is_not_there_is_a_pattern(tmp_path: Path):
+    make_files(tmp_path, "a1.txt", "a2.txt", "a3.txt")
+    found, _ = text_files.find_files(f"{tmp_path}/a[12].txt")
+    assert found == [f"{tmp_path}/a1.txt", f"{tmp_path}/a2.txt"]
 
 
 @pytest.mark.parametrize(("begin", "end"), [(0, 10), (3, 7), (10, 10), (9, 10)])
