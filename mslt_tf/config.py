@@ -5,8 +5,9 @@
 
 import dataclasses
 import json
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
+from mslt_tf.bounds import Bounds, NonNegativeInt, PositiveInt, check_numbers
 from mslt_tf.errors import UserError
 from mslt_tf.methods import Method
 from mslt_tf.model_config import ModelConfig
@@ -18,23 +19,24 @@ DistributionStrategy = Literal["one_device", "mirrored", "multi_worker_mirrored"
 Xla = Literal["auto", "step", "chains", "off"]
 DynamicMasking = Literal["off", "token", "whole_word"]
 
+_PeerTimeout = Annotated[
+    float, Bounds(above=0, at_most=30 * 24 * 3_600, hint="It counts seconds, of a month at most.")
+]
+
 
 @dataclasses.dataclass(frozen=True)
 class OptimizerConfig:
     """LAMB and its learning-rate schedule; see `mslt_tf.pretraining.optimization`."""
 
-    learning_rate: float  # the peak, reached at the end of warm-up
-    num_warmup_steps: int
-    num_train_steps: int  # the decay ends here, at 0
-    stage_warmup_steps: int = 0  # after each fresh optimizer but the first
-    weight_decay_rate: float = 0.01
+    learning_rate: Annotated[float, Bounds(above=0)]  # the peak, at the end of warm-up
+    num_warmup_steps: NonNegativeInt
+    num_train_steps: PositiveInt  # the decay ends here, at 0
+    stage_warmup_steps: NonNegativeInt = 0  # after each fresh optimizer but the first
+    weight_decay_rate: Annotated[float, Bounds(at_least=0, at_most=1)] = 0.01
 
     def __post_init__(self) -> None:
-        if not self.learning_rate > 0:
-            raise UserError(f"learning_rate is {self.learning_rate}. Use a number above 0.")
-        if self.stage_warmup_steps < 0 or self.weight_decay_rate < 0:
-            raise UserError("stage_warmup_steps and weight_decay_rate must not be negative.")
-        if not 0 <= self.num_warmup_steps < self.num_train_steps:
+        check_numbers(self)
+        if self.num_warmup_steps >= self.num_train_steps:
             raise UserError(
                 f"num_warmup_steps is {self.num_warmup_steps} of {self.num_train_steps} steps. "
                 "Use 0 or more, below num_train_steps."
@@ -62,40 +64,34 @@ class PretrainingConfig:
     trunk_precision: TrunkPrecision  # of frozen blocks; "same": as the others
     distribution_strategy: DistributionStrategy
     tpu: str  # name or address; for the strategy of that name
-    peer_timeout: float  # seconds to wait for the other workers at the start
+    peer_timeout: _PeerTimeout  # seconds to wait for the other workers at the start
     xla: Xla  # what it compiles
     gradient_transport: Precision  # of gradients on their way between devices
     trunk_dropout: bool
-    micro_batch_size: tuple[int, ...]  # of all stages or each: sequences per forward pass; 0: all
-    eval_batch_size: int
-    seed: int
-    log_steps: int
-    checkpoint_steps: int
-    num_checkpoints_kept: int
-    eval_steps: int  # 0: only at the end of each stage
+    # Of all stages or each: sequences per forward pass.
+    micro_batch_size: Annotated[tuple[int, ...], Bounds(at_least=0, hint="0: all at once.")]
+    eval_batch_size: PositiveInt
+    seed: Annotated[int, Bounds(at_least=0, at_most=2**31 - 1)]
+    log_steps: PositiveInt
+    checkpoint_steps: PositiveInt
+    num_checkpoints_kept: PositiveInt
+    keep_stage_ends: bool  # beside these, the checkpoint that ends each stage
+    eval_steps: Annotated[int, Bounds(at_least=0, hint="0: only at the end of each stage.")]
     lengthen: bool
 
     def __post_init__(self) -> None:
+        check_numbers(self)
         self._check_lengths()
-        for name in ("eval_batch_size", "log_steps", "checkpoint_steps", "num_checkpoints_kept"):
-            if getattr(self, name) < 1:
-                raise UserError(f"{name} is {getattr(self, name)}. Use at least 1.")
-        if min((*self.micro_batch_size, self.eval_steps)) < 0:
-            raise UserError("micro_batch_size and eval_steps must not be negative; 0 is off.")
         if len(self.micro_batch_size) not in (1, len(self.plan.stages)):
             raise UserError(
                 f"micro_batch_size has {len(self.micro_batch_size)} numbers, the plan has "
                 f"{len(self.plan.stages)} stages. Give one number for all stages, or one for each."
             )
-        if not self.peer_timeout > 0:
-            raise UserError(f"peer_timeout is {self.peer_timeout}. Use seconds, above 0.")
         if self.dynamic_masking != "off" and not self.vocab_file:
             raise UserError(
                 f"--dynamic_masking={self.dynamic_masking} needs --vocab_file, to know special "
                 "tokens and random words. Give the vocabulary that the records were made with."
             )
-        if not 0 <= self.seed < 2**31:
-            raise UserError(f"seed is {self.seed}. Use 0 to {2**31 - 1}.")
 
     def _check_lengths(self) -> None:
         for stage in self.plan.stages:

@@ -9,6 +9,7 @@ import itertools
 from collections.abc import Sequence
 from typing import Literal
 
+from mslt_tf.bounds import Bounds, check_number
 from mslt_tf.errors import UserError
 from mslt_tf.stage_plan import Stage, StagePlan, kept
 
@@ -16,6 +17,9 @@ Method = Literal["mslt", "stacking", "original"]
 
 # As the paper runs it: a quarter of the depth, then twice doubled.
 STACKING_STEP_SHARES = (0.125, 0.175, 0.7)
+
+JOINT_FRACTION = Bounds(at_least=0, below=1, hint="0 leaves the joint stage out.")
+LONG_SEQ_FRACTION = Bounds(above=0, below=1, hint="It is a share of all steps.")
 
 
 def make_plan(
@@ -50,10 +54,9 @@ def make_plan(
     Raises:
         UserError: blocks that do not divide, shares out of range, stages without a step.
     """
+    check_number("joint_fraction", joint_fraction, JOINT_FRACTION)
     if method == "mslt":
-        shapes = _mslt_shapes(
-            num_blocks, num_stages, unit=block_unit, with_joint=joint_fraction > 0
-        )
+        shapes = _mslt_shapes(num_blocks, num_stages, unit=block_unit, joint=joint_fraction > 0)
         shares = _mslt_shares(num_stages, joint_fraction)
     elif method == "stacking":
         shapes = _stacking_shapes(num_blocks, unit=block_unit)
@@ -105,8 +108,7 @@ def end_on_long_sequences(
             the embeddings.
     """
     last = plan.stages[-1]
-    if not 0 < fraction < 1:  # nor NaN
-        raise UserError(f"long_seq_fraction is {fraction}. Use a share above 0 and below 1.")
+    check_number("long_seq_fraction", fraction, LONG_SEQ_FRACTION)
     num_steps = round(fraction * plan.num_steps)
     most = min(last.num_steps, plan.num_steps - 1)
     if seq_length <= last.seq_length:
@@ -145,7 +147,7 @@ def end_on_long_sequences(
 _Shape = tuple[str, tuple[int | None, ...], int]  # name, block sources, frozen blocks
 
 
-def _mslt_shapes(num_blocks: int, num_stages: int, *, unit: str, with_joint: bool) -> list[_Shape]:
+def _mslt_shapes(num_blocks: int, num_stages: int, *, unit: str, joint: bool) -> list[_Shape]:
     if num_stages < 1 or num_blocks % num_stages:
         raise UserError(
             f"{num_blocks} {unit} cannot be grown in num_stages {num_stages} equal parts. "
@@ -156,7 +158,7 @@ def _mslt_shapes(num_blocks: int, num_stages: int, *, unit: str, with_joint: boo
     for depth in range(grown, num_blocks, grown):
         copies = tuple(range(depth - grown, depth))  # the top of the stage before
         shapes.append((f"{unit}_{depth + grown}", kept(depth) + copies, depth))
-    if with_joint:
+    if joint:
         shapes.append(("joint", kept(num_blocks), 0))
     return shapes
 
@@ -177,8 +179,6 @@ def _stacking_shapes(num_blocks: int, *, unit: str) -> list[_Shape]:
 
 
 def _mslt_shares(num_stages: int, joint_fraction: float) -> list[float]:
-    if not 0 <= joint_fraction < 1:
-        raise UserError(f"joint_fraction is {joint_fraction}. Use 0 (no joint stage) to below 1.")
     growing = [(1 - joint_fraction) / num_stages] * num_stages
     return [*growing, joint_fraction] if joint_fraction else growing
 

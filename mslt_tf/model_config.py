@@ -1,13 +1,17 @@
 """The shape of a BERT or ALBERT model, under the names of `bert_config.json`."""
 
 import dataclasses
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
+from mslt_tf.bounds import Bounds, NonNegativeInt, PositiveInt, check_numbers
 from mslt_tf.errors import UserError
 
 # Sizes of ALBERT; 0 in BERT.
 _OPTIONAL = ("embedding_size", "num_hidden_groups")
 
+_DropoutProb = Annotated[float, Bounds(at_least=0, below=1)]
+_InitializerRange = Annotated[float, Bounds(above=0, at_most=1, hint="BERT's is 0.02.")]
+_LayerNormEps = Annotated[float, Bounds(above=0, below=1, hint="BERT's is 1e-12.")]
 
 # What the command line says of a field that bert_config.json does not explain.
 FIELD_HELP = {
@@ -28,27 +32,23 @@ class ModelConfig:
     a group of ALBERT.
     """
 
-    vocab_size: int = 30_522
-    embedding_size: int = 0  # 0: hidden_size, and no matrix between
-    hidden_size: int = 768
-    num_hidden_layers: int = 12
-    num_hidden_groups: int = 0  # 0: every layer has weights of its own
-    num_attention_heads: int = 12
-    intermediate_size: int = 3_072
+    vocab_size: PositiveInt = 30_522
+    embedding_size: NonNegativeInt = 0  # 0: hidden_size, and no matrix between
+    hidden_size: PositiveInt = 768
+    num_hidden_layers: PositiveInt = 12
+    num_hidden_groups: NonNegativeInt = 0  # 0: every layer has weights of its own
+    num_attention_heads: PositiveInt = 12
+    intermediate_size: PositiveInt = 3_072
     hidden_act: Literal["gelu", "gelu_new"] = "gelu"  # erf form; "gelu_new" is the tanh form
-    hidden_dropout_prob: float = 0.1
-    attention_probs_dropout_prob: float = 0.1
-    max_position_embeddings: int = 512
-    type_vocab_size: int = 2
-    initializer_range: float = 0.02
-    layer_norm_eps: float = 1e-12
+    hidden_dropout_prob: _DropoutProb = 0.1
+    attention_probs_dropout_prob: _DropoutProb = 0.1
+    max_position_embeddings: PositiveInt = 512
+    type_vocab_size: PositiveInt = 2
+    initializer_range: _InitializerRange = 0.02
+    layer_norm_eps: _LayerNormEps = 1e-12
 
     def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):
-            least = 0 if field.name in _OPTIONAL else 1
-            if field.type is int and getattr(self, field.name) < least:
-                value = getattr(self, field.name)
-                raise UserError(f"{field.name} is {value}. Use at least {least}.")
+        check_numbers(self)
         if self.hidden_size % self.num_attention_heads:
             raise UserError(
                 f"hidden_size {self.hidden_size} cannot be split over num_attention_heads "
@@ -60,9 +60,6 @@ class ModelConfig:
                 f"num_hidden_groups {self.num_hidden_groups}. Use a divisor of "
                 f"{self.num_hidden_layers}."
             )
-        for name in ("hidden_dropout_prob", "attention_probs_dropout_prob"):
-            if not 0 <= getattr(self, name) < 1:
-                raise UserError(f"{name} is {getattr(self, name)}. Use 0 or more, below 1.")
 
     @property
     def embedding_width(self) -> int:

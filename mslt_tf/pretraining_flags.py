@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 from absl import flags
 
-from mslt_tf import record_flags
+from mslt_tf import path_flags, record_flags
 from mslt_tf.config import (
     DistributionStrategy,
     OptimizerConfig,
@@ -155,14 +155,14 @@ def _define_run_flags(values: flags.FlagValues) -> None:
     boolean = functools.partial(flags.DEFINE_bool, flag_values=values)
     enum = functools.partial(flags.DEFINE_enum, flag_values=values)
     integer = functools.partial(flags.DEFINE_integer, flag_values=values)
-    string = functools.partial(flags.DEFINE_string, flag_values=values)
-    string(
+    path = functools.partial(path_flags.define_path, flag_values=values)
+    path(
         "output_dir",
         "",
         "The run's folder: plan, settings, metrics, TensorBoard events, checkpoints, export. A "
         "run that was interrupted goes on from its newest checkpoint.",
     )
-    string(
+    path(
         "init_checkpoint",
         "",
         "Checkpoint folder of another run (RUN/checkpoints/step-N) to take the weights from.",
@@ -246,6 +246,11 @@ def _define_interval_flags(values: flags.FlagValues) -> None:
         "Steps between checkpoints. Stages end with one, and so does SIGTERM or Ctrl-C.",
     )
     integer("num_checkpoints_kept", 3, "How many of the newest checkpoints stay.")
+    boolean(
+        "keep_stage_ends",
+        False,
+        "Keep the checkpoint that ends each stage as well, to export or compare it later.",
+    )
     integer("eval_steps", 0, "Steps between evaluations; each stage ends with one anyway.")
     boolean(
         "lengthen",

@@ -5,6 +5,7 @@ from typing import get_args
 
 from absl import flags
 
+from mslt_tf import path_flags
 from mslt_tf.config import DynamicMasking
 
 
@@ -18,20 +19,20 @@ def _define_data_flags(values: flags.FlagValues) -> None:
     boolean = functools.partial(flags.DEFINE_bool, flag_values=values)
     enum = functools.partial(flags.DEFINE_enum, flag_values=values)
     integer = functools.partial(flags.DEFINE_integer, flag_values=values)
-    strings = functools.partial(flags.DEFINE_list, flag_values=values)
-    string = functools.partial(flags.DEFINE_string, flag_values=values)
-    strings(
+    path = functools.partial(path_flags.define_path, flag_values=values)
+    paths = functools.partial(path_flags.define_paths, flag_values=values)
+    paths(
         "train_records",
         [],
         "TFRecord files to train on: paths or globs, separated by commas. Records of BERT's "
         "create_pretraining_data.py, of NVIDIA's or Model Garden's scripts do as well as ours.",
     )
-    strings(
+    paths(
         "eval_records",
         [],
         "TFRecord files to evaluate on, kept out of training. Empty: no evaluation.",
     )
-    string(
+    path(
         "vocab_file",
         "",
         "The WordPiece vocabulary that the records were made with: checked against the records "
@@ -53,7 +54,7 @@ def _define_data_flags(values: flags.FlagValues) -> None:
 def _define_long_flags(values: flags.FlagValues) -> None:
     number = functools.partial(flags.DEFINE_float, flag_values=values)
     integer = functools.partial(flags.DEFINE_integer, flag_values=values)
-    strings = functools.partial(flags.DEFINE_list, flag_values=values)
+    paths = functools.partial(path_flags.define_paths, flag_values=values)
     integer(
         "long_seq_length",
         0,
@@ -65,8 +66,8 @@ def _define_long_flags(values: flags.FlagValues) -> None:
         0.1,
         "Share of all steps that run at long_seq_length, at the end of the last stage.",
     )
-    strings("long_train_records", [], "As train_records, long.")
-    strings(
+    paths("long_train_records", [], "As train_records, long.")
+    paths(
         "long_eval_records",
         [],
         "As eval_records, long. Empty: the long steps are evaluated on eval_records.",

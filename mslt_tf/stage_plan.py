@@ -7,8 +7,9 @@ sections 3.2 and 3.3.
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Literal
+from typing import Annotated, Literal
 
+from mslt_tf.bounds import Bounds, NonNegativeInt, PositiveInt, check_numbers
 from mslt_tf.errors import UserError
 
 
@@ -23,24 +24,19 @@ class Stage:
 
     name: str
     block_sources: tuple[int | None, ...]  # entry i: the previous stage's block, None: fresh
-    num_frozen_blocks: int
-    num_steps: int
-    seq_length: int
-    max_predictions_per_seq: int
-    batch_size: int  # sequences per update, over all replicas and accumulation steps
+    num_frozen_blocks: NonNegativeInt
+    num_steps: Annotated[int, Bounds(at_least=1, hint="Give more steps or fewer stages.")]
+    seq_length: PositiveInt
+    max_predictions_per_seq: PositiveInt
+    batch_size: PositiveInt  # sequences per update, over all replicas and accumulation steps
 
     def __post_init__(self) -> None:
-        if not 0 <= self.num_frozen_blocks < self.num_blocks:
+        check_numbers(self, prefix=f"stage {self.name}: ")
+        if self.num_frozen_blocks >= self.num_blocks:
             raise UserError(
                 f"stage {self.name} freezes {self.num_frozen_blocks} of {self.num_blocks} blocks. "
                 "At least one block must exist and train."
             )
-        for name in ("num_steps", "seq_length", "max_predictions_per_seq", "batch_size"):
-            if getattr(self, name) < 1:
-                raise UserError(
-                    f"stage {self.name} has {name} {getattr(self, name)}. Every stage needs at "
-                    "least 1; use more steps or fewer stages."
-                )
 
     @property
     def num_blocks(self) -> int:
@@ -110,6 +106,11 @@ class StagePlan:
                 steps_done = min(max(global_step - self.first_step(index), 0), stage.num_steps)
                 read += steps_done * stage.batch_size
         return read
+
+    @property
+    def stage_ends(self) -> tuple[int, ...]:
+        """The global step at which each stage has ended."""
+        return tuple(self.first_step(index + 1) for index in range(len(self.stages)))
 
     def keeps_optimizer(self, index: int) -> bool:
         """Returns whether stage `index` goes on with the optimizer state of the one before.

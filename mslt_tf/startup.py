@@ -16,7 +16,6 @@ from mslt_tf.errors import UserError
 USAGE_STATUS = 2  # a flag, a file or a machine is not as it must be
 BROKEN_PIPE_STATUS = 141  # as shells count it: 128 + SIGPIPE
 INTERRUPTED_STATUS = 130  # Ctrl-C, as shells count it: 128 + SIGINT
-TERMINATED_STATUS = 143  # 128 + SIGTERM
 
 
 def run(

@@ -86,10 +86,12 @@ def test_explicit_steps_replace_the_shares():
         ("mslt", {"num_stages": 0}, "num_stages 0"),
         ("mslt", {"joint_fraction": 1.0}, "joint_fraction is 1.0"),
         ("mslt", {"joint_fraction": -0.1}, "joint_fraction is -0.1"),
+        ("mslt", {"joint_fraction": float("nan")}, "joint_fraction is nan. Use a finite number"),
+        ("stacking", {"joint_fraction": float("inf")}, "joint_fraction is inf"),
         ("mslt", {"stage_steps": (5, 5)}, "2 entries, the plan has 5 stages"),
         ("mslt", {"stage_steps": (1, 1, 1, 1, 1)}, "sum to 5, num_train_steps is 1000000"),
         ("stacking", {"num_blocks": 6}, "multiple of 4"),
-        ("mslt", {"num_train_steps": 3}, "num_steps 0"),
+        ("mslt", {"num_train_steps": 3}, "num_steps is 0. Use at least 1"),
     ],
 )
 def test_impossible_plans_are_refused(method, changes, message):

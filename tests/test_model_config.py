@@ -52,8 +52,8 @@ def test_narrow_embeddings_and_groups_go_without_each_other():
         ({"num_hidden_layers": 0}, "num_hidden_layers is 0. Use at least 1"),
         ({"vocab_size": -5}, "vocab_size is -5. Use at least 1"),
         ({"num_attention_heads": 7}, "hidden_size 768 .* num_attention_heads 7. Use a multiple"),
-        ({"hidden_dropout_prob": 1.0}, "hidden_dropout_prob is 1.0. Use 0 or more, below 1"),
-        ({"attention_probs_dropout_prob": -0.1}, "attention_probs_dropout_prob is -0.1. Use 0"),
+        ({"hidden_dropout_prob": 1.0}, "hidden_dropout_prob is 1.0. Use at least 0 and below 1"),
+        ({"attention_probs_dropout_prob": -0.1}, "attention_probs_dropout_prob is -0.1. Use at"),
     ],
 )
 def test_sizes_that_make_no_model_are_refused(changes, message):

@@ -93,8 +93,8 @@ def test_a_source_that_does_not_exist_is_refused():
     [
         ({"sources": []}, "freezes 0 of 0"),
         ({"sources": [None], "frozen": 1}, "freezes 1 of 1"),
-        ({"sources": [None], "steps": 0}, "num_steps 0"),
-        ({"sources": [None], "batch": 0}, "batch_size 0"),
+        ({"sources": [None], "steps": 0}, "s: num_steps is 0. Use at least 1. Give more steps"),
+        ({"sources": [None], "batch": 0}, "batch_size is 0"),
     ],
 )
 def test_a_stage_that_cannot_train_is_refused(change, message):

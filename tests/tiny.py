@@ -63,9 +63,12 @@ def config_from(settings: dict[str, object]) -> PretrainingConfig:
 
 def open_run(config: PretrainingConfig) -> "run_setup.Run":
     """Returns a run that is ready to train, as the program would before its first step."""
-    from mslt_tf.pretraining import run_setup, worker_setup  # most tests need no part of them
+    # Most tests need no part of them.
+    from mslt_tf.pretraining import run_folder, run_setup, worker_setup
 
-    return run_setup.open_run(config, worker_setup.start_workers(config))
+    workers = worker_setup.start_workers(config)
+    with run_folder.claimed(config, workers, writes=False):
+        return run_setup.open_run(config, workers)
 
 
 def record(

@@ -80,8 +80,11 @@ class Workers:
 
     def describe_loss(self, error: tf.errors.OpError) -> str:
         """Returns what to tell the user of an error for which `has_lost_peer`."""
-        tasks = {int(task) for task in re.findall(r"/task:(\d+)", error.message)} - {self.index}
-        lost = self.names_of(sorted(tasks)) if tasks else "another worker"
+        # Workers pass an error on in a ring, and each adds its neighbour behind what it was told:
+        # the first one named is the one that is gone.
+        tasks = [int(task) for task in re.findall(r"/task:(\d+)", error.message)]
+        others = [task for task in tasks if task != self.index]
+        lost = self.names_of(others[:1]) if others else "another worker"
         return (
             f"{lost} has ended, or cannot be reached any more; its own output says why. Nothing is "
             "lost but the steps since the newest checkpoint. Start all workers again with the same "

@@ -6,10 +6,15 @@ fine-tunes it; TF Serving finds the signature "serving_default".
 
 import json
 import os
+import re
+from collections.abc import Mapping
+from typing import Any
 
 import tensorflow as tf
 
 from mslt_tf.config import PretrainingConfig
+from mslt_tf.errors import UserError
+from mslt_tf.files import file_errors, removal
 from mslt_tf.modeling import bert
 from mslt_tf.pretraining import stage_model
 
@@ -20,6 +25,12 @@ INPUTS = {
     "input_type_ids": "segment_ids",
 }
 CONFIG_FILE = "bert_config.json"  # in the SavedModel's assets.extra
+KIND = "export"  # as the folder's mark calls it
+# All that an export's folder holds, before it is marked.
+_FILES = re.compile(
+    r"(saved_model|fingerprint|keras_metadata)\.pb(\.tmp.*)?|variables/.*|assets/[^/]*|"
+    rf"assets\.extra/({CONFIG_FILE})?"
+)
 
 
 def exists(path: str) -> bool:
@@ -27,34 +38,94 @@ def exists(path: str) -> bool:
     return bool(tf.io.gfile.exists(os.path.join(path, "saved_model.pb")))
 
 
-def remove(path: str) -> None:
-    """Removes an export, if there is one."""
-    if tf.io.gfile.exists(path):
-        tf.io.gfile.rmtree(path)
+def facts_of(path: str) -> Mapping[str, Any] | None:
+    """Returns the facts that `export` was given; None where no export of ours lies."""
+    mark = removal.read_mark(path, KIND)
+    return mark.facts if mark and exists(path) else None
 
 
-def export(config: PretrainingConfig, weights: stage_model.Weights, path: str) -> None:
-    """Writes the encoder of a fully grown model to `path`, replacing what is there.
+def is_unmarked(path: str) -> bool:
+    """Returns whether an export lies at `path` of a version that wrote no marks."""
+    has_config = tf.io.gfile.exists(os.path.join(path, "assets.extra", CONFIG_FILE))
+    if not has_config or not exists(path) or removal.read_mark(path, KIND):
+        return False
+    return not removal.foreign_files(path, _is_ours)
+
+
+def adopt(path: str, facts: Mapping[str, Any]) -> None:
+    """Marks an export that `is_unmarked`.
+
+    Raises:
+        tensorflow.errors.OpError: the mark cannot be written.
+    """
+    removal.mark(path, KIND, facts=facts)
+
+
+def check_place(path: str) -> None:
+    """Checks that an export may be written to `path`: only one of ours may be there.
+
+    Raises:
+        UserError: something else is, there or where the export is written first; it is named.
+    """
+    removal.check_replaceable(path, KIND)
+    temporary = f"{path}.tmp"
+    foreign = removal.foreign_files(temporary, _is_ours) if tf.io.gfile.isdir(temporary) else []
+    if foreign:
+        raise UserError(
+            f"{temporary} holds {foreign[0]}, not written by this program. The export is to be "
+            "written there first. Move it away, or give another --output_dir."
+        )
+
+
+def export(
+    config: PretrainingConfig,
+    weights: stage_model.Weights,
+    path: str,
+    *,
+    facts: Mapping[str, Any] | None = None,
+) -> None:
+    """Writes the encoder of a fully grown model to `path`; an export there stays until it is whole.
 
     The SavedModel takes a dict of int32 [batch, seq] (`input_word_ids`, `input_mask`,
     `input_type_ids`), optionally `training=True`, and returns float32 `sequence_output`
     [batch, seq, hidden], `pooled_output` and `default` [batch, hidden].
+
+    Args:
+        config: of the run.
+        weights: of its last stage.
+        path: a folder that is not there yet, or holds an export.
+        facts: JSON values that `facts_of` returns.
+
+    Raises:
+        UserError: something else lies at `path`, a weight is no number or far too large, or the
+            folder cannot be written to.
     """
-    temporary = f"{path}.tmp"
-    remove(temporary)
-    remove(path)
+    check_place(path)
+    advice = "Mend that and start again: the run goes on from its newest checkpoint, and exports."
+    with file_errors.naming(f"the export cannot be written to {path}", advice):
+        temporary = f"{path}.tmp"
+        removal.remove(temporary, _is_ours)  # half written
+        _save(config, weights, temporary)
+        removal.mark(temporary, KIND, facts=facts)
+        removal.replace(temporary, path, KIND)
+
+
+def _is_ours(path: str) -> bool:
+    return path == removal.MARK_FILE or _FILES.fullmatch(path) is not None
+
+
+def _save(config: PretrainingConfig, weights: stage_model.Weights, path: str) -> None:
     encoder = _encoder_object(config, weights)
     tf.saved_model.save(
         encoder,
-        temporary,
+        path,
         signatures={"serving_default": _serving_function(encoder)},
         options=tf.saved_model.SaveOptions(experimental_custom_gradients=True),
     )
-    extra = os.path.join(temporary, "assets.extra")
+    extra = os.path.join(path, "assets.extra")
     tf.io.gfile.makedirs(extra)
     with tf.io.gfile.GFile(os.path.join(extra, CONFIG_FILE), "w") as file:
         file.write(json.dumps(config.model.to_bert_config(), indent=2) + "\n")
-    tf.io.gfile.rename(temporary, path)
 
 
 def _encoder_object(config: PretrainingConfig, weights: stage_model.Weights) -> tf.train.Checkpoint:
@@ -89,6 +160,7 @@ def _encoder_model(config: PretrainingConfig, weights: stage_model.Weights) -> t
     outputs = {name: whole.output[name] for name in ("sequence_output", "pooled_output")}
     model = tf.keras.Model(inputs, outputs, name="encoder")
     stage_model.load(model, weights)
+    stage_model.check_usable(model)
     return model
 
 

@@ -6,6 +6,7 @@ row and all but one in four billion of the rest, and SHA-256 takes half as long 
 files where the CPU has no instructions for it.
 """
 
+import dataclasses
 import errno
 import json
 import os
@@ -17,11 +18,29 @@ from typing import Any
 
 import tensorflow as tf
 
+from mslt_tf import json_values
 from mslt_tf.errors import UserError
+from mslt_tf.files import file_errors
 
 STATE_FILE = "state.json"
 CHUNK_BYTES = 1024 * 1024
 _UNUSABLE = "The checkpoint cannot be used: copy it again, or take another."
+
+
+@dataclasses.dataclass(frozen=True)
+class _File:
+    """What `state.json` says of a file."""
+
+    bytes: int
+    crc32: str
+
+
+@dataclasses.dataclass(frozen=True)
+class _Sealed:
+    """The whole of `state.json`."""
+
+    content: Mapping[str, Any]
+    crc32: str
 
 
 def seal(folder: str, content: Mapping[str, Any]) -> None:
@@ -44,17 +63,14 @@ def read_sealed(folder: str) -> dict[str, Any]:
     Raises:
         UserError: names a file that is missing or not as it was written, and what is wrong.
     """
-    if not tf.io.gfile.exists(os.path.join(folder, STATE_FILE)):
-        raise UserError(f"{folder} has no {STATE_FILE}. Give a folder RUN/checkpoints/step-N.")
-    try:
-        content = _read_state(os.path.join(folder, STATE_FILE))
-        files = content.pop("files")
+    with file_errors.naming(f"{folder} cannot be read", _UNUSABLE):
+        if not tf.io.gfile.exists(os.path.join(folder, STATE_FILE)):
+            raise UserError(f"{folder} has no {STATE_FILE}. Give a folder RUN/checkpoints/step-N.")
+        content, files = _read_state(os.path.join(folder, STATE_FILE))
         for name, expected in files.items():  # all of them first: it takes no time
-            _check_size(os.path.join(folder, name), expected["bytes"])
+            _check_size(os.path.join(folder, name), expected.bytes)
         for name, expected in files.items():
-            _check_content(os.path.join(folder, name), expected["crc32"])
-    except tf.errors.OpError as error:
-        raise UserError(f"{folder} cannot be read ({error.message}). {_UNUSABLE}") from error
+            _check_content(os.path.join(folder, name), expected.crc32)
     return content
 
 
@@ -101,21 +117,22 @@ def _sealed(content: Mapping[str, Any]) -> bytes:
     return json.dumps(sealed, indent=2, sort_keys=True).encode()
 
 
-def _read_state(path: str) -> dict[str, Any]:
+def _read_state(path: str) -> tuple[dict[str, Any], Mapping[str, _File]]:
     with tf.io.gfile.GFile(path, "rb") as file:
         found = file.read()
     try:
-        content: dict[str, Any] = json.loads(found)["content"]
+        content = dict(json_values.parse(_Sealed, json_values.loads(found)).content)
         is_whole = _sealed(content) == found
-    except (ValueError, KeyError, TypeError):  # ValueError: neither JSON nor, perhaps, text
+        files = json_values.parse(dict[str, _File], content.pop("files", None))
+    except json_values.JsonValueError:
         is_whole = False
     if not is_whole:
         raise UserError(f"{path} is damaged: it is not as it was written. {_UNUSABLE}")
-    return content
+    return content, files
 
 
 def _describe(path: str) -> dict[str, Any]:
-    return {"bytes": tf.io.gfile.stat(path).length, "crc32": _crc32(path)}
+    return dataclasses.asdict(_File(tf.io.gfile.stat(path).length, _crc32(path)))
 
 
 def _check_size(path: str, expected: int) -> None:

@@ -1,40 +1,55 @@
 """Checkpoints: one folder a step, complete or absent, self-describing.
 
-A folder `checkpoints/step-00001234` holds TensorFlow's checkpoint files and `state.json`: the step,
-what run it belongs to, and each file's size and checksum. It is written under a temporary name and
-renamed when all is on disk, so a folder of this name is complete. The step decides everything else:
-a checkpoint holds the model of the stage that made its last update.
+A folder `checkpoints/step-00001234` (see `checkpoint_folder`) holds TensorFlow's checkpoint files
+and `state.json`: the step, what run it belongs to, and each file's size and checksum. It is written
+under a temporary name and renamed when all is on disk, so a folder of this name is complete. The
+step decides everything else: a checkpoint holds the model of the stage that made its last update.
 """
 
+import contextlib
 import dataclasses
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from mslt_tf import cost_model
+from mslt_tf import cost_model, json_values
 from mslt_tf.errors import UserError
+from mslt_tf.files import file_errors
 from mslt_tf.model_config import ModelConfig
-from mslt_tf.pretraining import checkpoint_files, stage_model
+from mslt_tf.pretraining import (
+    checkpoint_files,
+    checkpoint_folder,
+    record_identity,
+    stage_model,
+)
 from mslt_tf.stage_plan import Stage
 
-_STEP, _TEMPORARY = "step-", "tmp-"  # how the folders are called
 PREFIX = "variables"  # of TensorFlow's files in the folder
 # How TensorFlow writes a variable's key, and a "/" within one of its parts.
 _VALUE, _SLASH = "/.ATTRIBUTES/VARIABLE_VALUE", ".S"
 
 
 @dataclasses.dataclass(frozen=True)
-class Checkpoint:
-    """A checkpoint on disk."""
+class State:
+    """What a checkpoint says of itself, beside its files."""
 
-    path: str
     step: int
     identity: Mapping[str, Any]  # of its run, to be compared before it is restored
     settings: Mapping[str, Any]  # the run's other settings, for the log
+
+
+@dataclasses.dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint on disk; the other fields are those of its `State`."""
+
+    path: str
+    step: int
+    identity: Mapping[str, Any]
+    settings: Mapping[str, Any]
 
 
 def trackable(
@@ -55,33 +70,45 @@ def save(
     identity: Mapping[str, Any],
     settings: Mapping[str, Any],
     num_kept: int,
+    kept_steps: Collection[int] = (),
+    report: Callable[[str], None] = lambda line: None,
 ) -> str:
-    """Writes a checkpoint, removes the oldest above `num_kept`, and returns its path.
+    """Writes a checkpoint, removes older ones as `checkpoint_folder` says, and returns its path.
+
+    Args:
+        folder: of the run's checkpoints.
+        state: from `trackable`.
+        step: the global step.
+        identity: see `Checkpoint`.
+        settings: see `Checkpoint`.
+        num_kept: how many of the newest stay.
+        kept_steps: steps whose checkpoints always stay.
+        report: takes a line about what is in the way and kept.
 
     Raises:
         tensorflow.errors.OpError: the folder cannot be written to, or the disk is full.
         OSError: the same, noticed only when the files had to reach the disk.
     """
-    path = path_of(folder, step)
-    temporary = os.path.join(folder, f"{_TEMPORARY}{step:08d}")
-    for leftover in (*_folders(folder, _TEMPORARY), os.path.basename(path)):
-        if tf.io.gfile.exists(os.path.join(folder, leftover)):
-            tf.io.gfile.rmtree(os.path.join(folder, leftover))
-    state.write(os.path.join(temporary, PREFIX))
-    content = {"step": step, "identity": identity, "settings": settings}
-    checkpoint_files.seal(temporary, content)
+    path = checkpoint_folder.path_of(folder, step)
+    temporary = checkpoint_folder.temporary_path_of(folder, step)
+    checkpoint_folder.clear_unfinished(folder)
+    try:
+        state.write(os.path.join(temporary, PREFIX))
+        checkpoint_files.seal(
+            temporary, dataclasses.asdict(State(step, dict(identity), dict(settings)))
+        )
+    except (tf.errors.OpError, OSError):
+        # What is left of it fills a disk that is full already.
+        with contextlib.suppress(tf.errors.OpError, OSError):
+            checkpoint_folder.clear_unfinished(folder)
+        raise
+    checkpoint_folder.make_way(folder, step, report=report)
     tf.io.gfile.rename(temporary, path)
     checkpoint_files.flush([folder])  # its new name, before older ones go
-    # A later one that was passed over as damaged does not count.
-    older = [name for name in _folders(folder, _STEP) if name <= os.path.basename(path)]
-    for name in older[:-num_kept]:
-        tf.io.gfile.rmtree(os.path.join(folder, name))
+    checkpoint_folder.remove_old(
+        folder, newest=step, num_kept=num_kept, kept_steps=kept_steps, report=report
+    )
     return path
-
-
-def path_of(folder: str, step: int) -> str:
-    """Returns where the checkpoint of a step lies."""
-    return os.path.join(folder, f"{_STEP}{step:08d}")
 
 
 def expected_bytes(model: ModelConfig, stage: Stage) -> int:
@@ -97,19 +124,23 @@ def newest(folder: str, *, report: Callable[[str], None]) -> Checkpoint | None:
     Reads it whole, to be sure. Reports those it passes over.
 
     Raises:
-        UserError: all are damaged.
+        UserError: there are some, and none can be used.
     """
-    names = _folders(folder, _STEP)
-    for name in reversed(names):
-        path = os.path.join(folder, name)
+    steps = checkpoint_folder.steps(folder)
+    for step in reversed(steps):
+        path = checkpoint_folder.path_of(folder, step)
         try:
-            return read(path)
+            found = read(path)
         except UserError as error:
             report(f"checkpoint passed over: {error}")
-    if names:
+            continue
+        if found.step == step:
+            return found
+        report(f"checkpoint passed over: {path} says that it is of step {found.step}")
+    if steps:
         raise UserError(
-            f"every checkpoint in {folder} is damaged. Restore one from elsewhere, or remove the "
-            "run's folder to begin anew."
+            f"no checkpoint in {folder} can be used. Restore one from elsewhere, or give "
+            "another --output_dir to begin anew."
         )
     return None
 
@@ -121,7 +152,14 @@ def read(path: str) -> Checkpoint:
         UserError: `path` is no checkpoint of ours, or names the file that is damaged or missing.
     """
     content = checkpoint_files.read_sealed(path)
-    return Checkpoint(path, content["step"], content["identity"], content["settings"])
+    try:
+        state = json_values.parse(State, content)
+    except json_values.JsonValueError as error:
+        raise UserError(
+            f"{path} is no checkpoint of this program's ({error}). Give a folder "
+            "RUN/checkpoints/step-N."
+        ) from error
+    return Checkpoint(path, **vars(state))
 
 
 def restore(checkpoint: Checkpoint, state: tf.train.Checkpoint) -> None:
@@ -134,8 +172,8 @@ def restore(checkpoint: Checkpoint, state: tf.train.Checkpoint) -> None:
         state.read(os.path.join(checkpoint.path, PREFIX)).assert_consumed()
     except tf.errors.DataLossError as error:
         raise UserError(
-            f"{checkpoint.path} is damaged ({error.message}). Remove this folder and start again: "
-            "the run goes on from the checkpoint before it."
+            f"{checkpoint.path} is damaged ({file_errors.reason(error)}). Move this folder away "
+            "and start again: the run goes on from the checkpoint before it, if there is one."
         ) from error
 
 
@@ -152,20 +190,29 @@ def read_weights(checkpoint: Checkpoint) -> dict[str, dict[str, np.ndarray]]:
 
 
 def check_same_run(
-    checkpoint: Checkpoint, identity: Mapping[str, Any], *, lengthen: bool, output_dir: str
-) -> None:
+    checkpoint: Checkpoint,
+    identity: Mapping[str, Any],
+    *,
+    lengthen: bool,
+    output_dir: str,
+) -> list[str]:
     """Checks that a checkpoint belongs to the run that wants to go on from it.
 
     Args:
         checkpoint: the checkpoint found.
-        identity: the run's.
+        identity: the run's; "data" is compared by content, as `record_identity` says.
         lengthen: allows more steps in stages that the checkpoint has not left behind.
         output_dir: for the message.
+
+    Returns:
+        Lines to be said, where the same records come in another order.
 
     Raises:
         UserError: names each difference.
     """
-    differences = differing_leaves(checkpoint.identity, json.loads(json.dumps(identity)))
+    old, new = dict(checkpoint.identity), json.loads(json.dumps(identity))
+    of_data, notes = record_identity.compare(old.pop("data", {}), new.pop("data"))
+    differences = differing_leaves(old, new)
     if lengthen:
         ended = _stages_ended(checkpoint)
         differences = {
@@ -173,14 +220,15 @@ def check_same_run(
             for name, values in differences.items()
             if not _is_longer_stage(name, values, first_stage=ended)
         }
-    if differences:
-        listed = "; ".join(f"{k}: {old} there, {new} now" for k, (old, new) in differences.items())
+    listed = [f"{k}: {old} there, {new} now" for k, (old, new) in differences.items()] + of_data
+    if listed:
         raise UserError(
-            f"{output_dir} holds a checkpoint of another run ({listed}). Give another "
+            f"{output_dir} holds a checkpoint of another run ({'; '.join(listed)}). Give another "
             "--output_dir, or the flags of that run. (To give it more steps, use --lengthen with "
             "--stage_steps, and change only stages that it has not left behind; a long stage has "
             "--long_seq_fraction of all steps.)"
         )
+    return notes
 
 
 def _is_longer_stage(name: str, values: tuple[Any, Any], *, first_stage: int) -> bool:
@@ -213,10 +261,3 @@ def differing_leaves(old: Any, new: Any, name: str = "") -> dict[str, tuple[Any,
     for key, old_part, new_part in pairs:
         found |= differing_leaves(old_part, new_part, f"{name}.{key}" if name else key)
     return found
-
-
-def _folders(folder: str, prefix: str) -> list[str]:
-    if not tf.io.gfile.exists(folder):
-        return []
-    names = [name.rstrip("/") for name in tf.io.gfile.listdir(folder)]
-    return sorted(name for name in names if name.startswith(prefix))

@@ -9,26 +9,26 @@ that goes on with more or fewer workers sees the batches that it would have seen
 each other without a gap: a batch may hold the end of one and the beginning of the next, and no
 record is left out.
 
-Blocks are held as they are stored; a worker parses the records of its slices only.
+A lane holds records as they are stored, see `block_reading`; a worker parses those of its slices
+only.
 """
 
 import dataclasses
+import functools
 from collections.abc import Iterator
 from typing import Self
 
-import numpy as np
 import tensorflow as tf
 
 from mslt_tf.distribution.workers import Workers
-from mslt_tf.pretraining import dynamic_masking, record_order
+from mslt_tf.pretraining import block_reading, dynamic_masking, record_order
 from mslt_tf.pretraining.dynamic_masking import Masking
 from mslt_tf.pretraining.losses import Batch
+from mslt_tf.pretraining.record_facts import Layout
 from mslt_tf.pretraining.record_files import Records
 from mslt_tf.pretraining.record_order import RecordOrder
-from mslt_tf.pretraining.record_scan import Layout
 from mslt_tf.pretraining_example import FEATURES, stored_name
 
-READ_BUFFER_BYTES = 4 * 1024 * 1024
 BATCHES_AHEAD = 64  # an upper bound of what is read before it is asked for, besides a block a lane
 
 
@@ -128,9 +128,7 @@ def evaluation_batches(records: Records, *, batch_size: int, share: Share = ALL)
         tuple([getattr(block, field) for block in records.blocks] for field in fields)
     )
     serialized = reads.flat_map(
-        lambda path, byte_offset, num_records: _block(
-            path, byte_offset, num_records, compression=records.layout.compression
-        )
+        functools.partial(block_reading.read_pieces, compression=records.layout.compression)
     )
     if filling:
         serialized = serialized.concatenate(tf.data.Dataset.from_tensors(zeros))
@@ -198,17 +196,10 @@ def _lane(records: Records, order: RecordOrder, lane: tf.Tensor, position: int) 
     reads = tf.data.Dataset.from_generator(
         lambda lane: _reads(records, order, int(lane), position),
         args=(lane,),
-        output_signature=(
-            tf.TensorSpec([], tf.string),
-            tf.TensorSpec([], tf.int64),
-            tf.TensorSpec([], tf.int64),
-            tf.TensorSpec([None], tf.int64),
-        ),
+        output_signature=block_reading.PART_SIGNATURE,
     )
     blocks = reads.flat_map(
-        lambda path, byte_offset, num_records, rows: _block(
-            path, byte_offset, num_records, compression=records.layout.compression
-        ).map(lambda serialized: tf.gather(serialized, rows))
+        functools.partial(block_reading.read_part, compression=records.layout.compression)
     )
     # One block ahead, or the step would wait at each block's edge for the next to be read.
     return blocks.prefetch(1)
@@ -216,41 +207,9 @@ def _lane(records: Records, order: RecordOrder, lane: tf.Tensor, position: int) 
 
 def _reads(
     records: Records, order: RecordOrder, lane: int, position: int
-) -> Iterator[tuple[str, int, int, np.ndarray]]:
+) -> Iterator[block_reading.Part]:
     for index, rows in order.reads(lane, position=position):
-        block = records.blocks[index]
-        yield block.path, block.byte_offset, block.num_records, rows
-
-
-def _block(
-    path: tf.Tensor, byte_offset: tf.Tensor, num_records: tf.Tensor, *, compression: str
-) -> tf.data.Dataset:
-    """Returns a data set of one element: all records of a block, as strings [records].
-
-    Only for use inside `flat_map`: the raw op cannot be serialised as a data set of its own.
-    """
-    num_records = tf.cast(num_records, tf.int64)
-    # The only reader of TensorFlow that begins at a byte offset; the public class has no such
-    # argument, the raw op is public.
-    variant = tf.raw_ops.TFRecordDatasetV2(
-        filenames=tf.reshape(path, [1]),
-        compression_type=compression,
-        buffer_size=tf.constant(READ_BUFFER_BYTES, tf.int64),
-        byte_offsets=tf.cast(tf.reshape(byte_offset, [1]), tf.int64),
-    )
-    raw = tf.data.experimental.from_variant(variant, tf.TensorSpec([], tf.string))
-    # A file that ends before the block gives no batch, and the block would be passed over.
-    nothing = tf.data.Dataset.from_tensors(tf.zeros([0], tf.string))
-    batch = raw.take(num_records).batch(num_records).concatenate(nothing).take(1)
-
-    def check(serialized: tf.Tensor) -> tf.Tensor:
-        complete = tf.debugging.assert_equal(
-            tf.size(serialized, tf.int64), num_records, [path, "has fewer records than it had"]
-        )
-        with tf.control_dependencies([complete]):
-            return tf.identity(serialized)
-
-    return batch.map(check)
+        yield from block_reading.parts(records.blocks[index], rows, records.layout)
 
 
 def _columns(serialized: tf.Tensor, layout: Layout) -> Batch:

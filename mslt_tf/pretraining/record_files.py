@@ -4,21 +4,19 @@ Facts come from `dataset_info.json` beside the shards. Records that others made 
 the files are read once, with progress, and what was found is kept in the run's folder.
 """
 
-import collections
 import dataclasses
 import functools
-import hashlib
-import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 
 import tensorflow as tf
 
 from mslt_tf import dataset_info
-from mslt_tf.dataset_info import DatasetInfo
+from mslt_tf.dataset_info import DatasetInfo, Shard
 from mslt_tf.errors import UserError
-from mslt_tf.pretraining import record_scan
-from mslt_tf.pretraining.record_scan import Block, FileFacts
+from mslt_tf.pretraining import parallel_scan, record_facts, record_paths
+from mslt_tf.pretraining.record_facts import Block, FileFacts, Layout
+from mslt_tf.pretraining.record_identity import Identity
 
 Report = Callable[[str], None]
 
@@ -28,16 +26,23 @@ class Records:
     """Files of equal layout, as blocks that can be read on their own."""
 
     blocks: tuple[Block, ...]
-    layout: record_scan.Layout
+    layout: Layout
     vocab_size: int  # of the vocabulary, or the largest token id + 1 if that is all we know
     vocab_sha256: str  # "" if unknown
+    largest_segment: int  # id
+    num_masked: int | None  # tokens to predict; None: not counted in all files
     sentence_objective: str  # "nsp", "sop" or "" if unknown
-    fingerprint: str
+    identity: Identity
 
     @property
     def num_records(self) -> int:
         """How many records all blocks hold."""
         return sum(block.num_records for block in self.blocks)
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The files, each once."""
+        return tuple(dict.fromkeys(block.path for block in self.blocks))
 
 
 def open_records(
@@ -54,38 +59,45 @@ def open_records(
     Raises:
         UserError: nothing matches, a file is damaged, or the files differ in layout.
     """
-    paths = _match(patterns)
+    paths = record_paths.find(patterns)
     infos = {folder: _read_info(folder) for folder in sorted({os.path.dirname(p) for p in paths})}
-    facts, foreign = {}, []
-    for path in paths:
-        described = _facts_from_info(path, infos[os.path.dirname(path)])
-        if described is None:
-            foreign.append(path)
-        else:
-            facts[path] = described
+    described = _describe(paths, infos)
     scan = functools.partial(
-        record_scan.scan_files, cache_path=cache_path, report=report, keeps_facts=keeps_facts
+        parallel_scan.scan_files, cache_path=cache_path, report=report, keeps_facts=keeps_facts
     )
-    facts |= scan(foreign)
-    facts |= _cut_large(facts, scan)
-    layouts = {path: facts[path].layout for path in paths}
-    first = paths[0]
-    for path in paths:
-        if layouts[path] != layouts[first]:
-            raise UserError(
-                f"{path} has {layouts[path]}, but {first} has {layouts[first]}. All files of one "
-                "set must have the same layout; select fewer."
-            )
+    facts = described | _scan(paths, described, scan)
+    facts = {path: facts[path] for path in paths}
+    _check_one_layout(facts)
     written = [info for info in infos.values() if info is not None]
-    known = [] if foreign else written
+    # Files that are not described may have been made with anything.
+    known = written if len(described) == len(paths) else []
+    sources = {path: infos[os.path.dirname(path)].source_sha256 for path in described}
+    num_masked = [found.num_masked for found in facts.values()]
     return Records(
-        blocks=tuple(block for path in paths for block in facts[path].blocks),
-        layout=layouts[first],
-        vocab_size=max(facts[path].vocab_size for path in paths),
+        blocks=tuple(block for found in facts.values() for block in found.blocks),
+        layout=facts[paths[0]].layout,
+        vocab_size=max(found.vocab_size for found in facts.values()),
         vocab_sha256=_common("vocab_sha256", known, patterns),
+        largest_segment=max(found.largest_segment for found in facts.values()),
+        num_masked=None if None in num_masked else sum(num_masked),
         sentence_objective=_common("sentence_objective", written, patterns),
-        fingerprint=_fingerprint(paths, facts, known),
+        identity=Identity.of(
+            facts, sources=sources, legacy_sources=[info.source_sha256 for info in known]
+        ),
     )
+
+
+def _check_one_layout(facts: Mapping[str, FileFacts]) -> None:
+    first, *others = facts
+    expected = facts[first].layout
+    for path in others:
+        layout = facts[path].layout
+        if layout != expected:
+            raise UserError(
+                f"{path} has {layout.in_words(unlike=expected)}, but {first} has "
+                f"{expected.in_words(unlike=layout)}. All files of one set must have the same "
+                "layout; select fewer."
+            )
 
 
 def _common(name: str, infos: Sequence[DatasetInfo], patterns: Sequence[str]) -> str:
@@ -99,79 +111,71 @@ def _common(name: str, infos: Sequence[DatasetInfo], patterns: Sequence[str]) ->
     return values[0] if values else ""
 
 
-def _match(patterns: Sequence[str]) -> list[str]:
-    paths: set[str] = set()
-    for pattern in patterns:
-        if tf.io.gfile.isdir(pattern):
-            raise UserError(
-                f"{pattern} is a folder. Name the files in it, e.g. "
-                f"{os.path.join(pattern, 'train-*.tfrecord')}."
-            )
-        matches = [path for path in tf.io.gfile.glob(pattern) if not tf.io.gfile.isdir(path)]
-        if not matches:
-            folder = os.path.dirname(pattern) or "."
-            there = "holds no such file" if tf.io.gfile.isdir(folder) else "does not exist"
-            raise UserError(
-                f"no record file matches {pattern}: folder {folder} {there}. Create records with "
-                "tfrecords_tools/create_data.py, or correct the path."
-            )
-        paths.update(matches)
-    return sorted(paths)
-
-
 def _read_info(folder: str) -> DatasetInfo | None:
     path = os.path.join(folder, dataset_info.FILE_NAME)
     if not tf.io.gfile.exists(path):
         return None
-    with tf.io.gfile.GFile(path) as file:
+    with tf.io.gfile.GFile(path, "rb") as file:
         return DatasetInfo.from_json(file.read(), path=path)
 
 
-def _facts_from_info(path: str, info: DatasetInfo | None) -> FileFacts | None:
-    shards = {} if info is None else {s.name: s for part in info.splits.values() for s in part}
-    shard = shards.get(os.path.basename(path))
-    if info is None or shard is None:
-        return None
+def _describe(
+    paths: Sequence[str], infos: Mapping[str, DatasetInfo | None]
+) -> dict[str, FileFacts]:
+    """Returns the facts of the files that the info of their folder describes."""
+    shards = {
+        os.path.join(folder, shard.name): (shard, info)
+        for folder, info in infos.items()
+        if info is not None
+        for of_split in info.splits.values()
+        for shard in of_split
+    }
+    return {path: _facts_from_info(path, *shards[path]) for path in paths if path in shards}
+
+
+def _facts_from_info(path: str, shard: Shard, info: DatasetInfo) -> FileFacts:
     num_bytes = tf.io.gfile.stat(path).length
     if num_bytes != shard.num_bytes:
         raise UserError(
             f"{path} has {num_bytes} bytes, {dataset_info.FILE_NAME} says {shard.num_bytes}: it is "
             "truncated or was replaced. Copy it again or create the records anew."
         )
-    layout = record_scan.Layout(
-        max_seq_length=info.max_seq_length,
-        max_predictions_per_seq=info.max_predictions_per_seq,
-        feature_names=info.feature_names,
-        compression=info.compression,
+    return FileFacts(
+        layout=Layout(
+            info.max_seq_length, info.max_predictions_per_seq, info.feature_names, info.compression
+        ),
+        blocks=(Block(path=path, byte_offset=0, num_records=shard.num_records),),
+        vocab_size=info.vocab_size,
+        largest_segment=1,
+        num_masked=None,
+        checksum=shard.checksum,
     )
-    blocks = (Block(path=path, byte_offset=0, num_records=shard.num_records),)
-    return FileFacts(layout=layout, vocab_size=info.vocab_size, blocks=blocks)
 
 
-def _cut_large(
-    facts: Mapping[str, FileFacts], scan: Callable[[Sequence[str]], dict[str, FileFacts]]
+def _scan(
+    paths: Sequence[str],
+    described: Mapping[str, FileFacts],
+    scan: Callable[[Sequence[str]], dict[str, FileFacts]],
 ) -> dict[str, FileFacts]:
-    """Cuts described files that are too large to be held as one block, by reading them once."""
-    large = [
-        path
-        for path, found in facts.items()
-        if len(found.blocks) == 1
-        and not found.layout.compression
-        and tf.io.gfile.stat(path).length > 2 * record_scan.BLOCK_BYTES
-    ]
-    return {
-        path: dataclasses.replace(facts[path], blocks=found.blocks)
-        for path, found in scan(large).items()
-    }
+    """Reads the files that are not described, and those too large to be held as one block."""
+    large = {path for path, facts in described.items() if _is_to_be_cut(path, facts.layout)}
+    found = scan([path for path in paths if path not in described or path in large])
+    for path in large:
+        expected = described[path]
+        if (found[path].num_records, expected.checksum and found[path].checksum) != (
+            expected.num_records,
+            expected.checksum,
+        ):
+            raise UserError(
+                f"{path} holds other records than {dataset_info.FILE_NAME} says: it was replaced. "
+                "Copy it again or create the records anew."
+            )
+        found[path] = dataclasses.replace(
+            expected, blocks=found[path].blocks, checksum=found[path].checksum
+        )
+    return found
 
 
-def _fingerprint(
-    paths: Sequence[str], facts: dict[str, FileFacts], known: Sequence[DatasetInfo]
-) -> str:
-    """Identifies the data by content where known, else by file names and record counts."""
-    counts: collections.Counter[str] = collections.Counter()
-    for path in paths:
-        name = os.path.basename(path)
-        counts[name] += sum(block.num_records for block in facts[path].blocks)
-    content = [sorted(info.source_sha256 for info in known), sorted(counts.items())]
-    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+def _is_to_be_cut(path: str, layout: Layout) -> bool:
+    is_large = tf.io.gfile.stat(path).length > 2 * record_facts.BLOCK_BYTES
+    return is_large and not layout.compression

@@ -25,7 +25,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-MAX_LANES = 8  # each holds two blocks of up to 32 MB, and reads one before the first step
+MAX_LANES = 8  # each takes some 100 MB, and reads a block before the first step
 BLOCKS_PER_LANE = 4  # at least; two lanes may both have to open the block at their stretches' edge
 
 

@@ -11,11 +11,15 @@ import tensorflow as tf
 from mslt_tf import dataset_info
 from mslt_tf.config import PretrainingConfig
 from mslt_tf.errors import UserError
+from mslt_tf.files import file_errors
 from mslt_tf.pretraining import record_files
 from mslt_tf.pretraining.dynamic_masking import Masking, make_masking
+from mslt_tf.pretraining.record_facts import BLOCK_BYTES
 from mslt_tf.pretraining.record_files import Records, Report
 from mslt_tf.stage_plan import Stage
 from mslt_tf.vocabulary import parse_vocabulary
+
+MAX_READINGS = 8  # of a compressed file in an epoch; more are noted
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,11 +32,23 @@ class RecordSets:
     vocabulary_sha256: str  # of --vocab_file; "" without
 
     def identity(self) -> dict[str, Any]:
-        """Returns what must be equal for a run to go on: objective and fingerprint of the data."""
+        """Returns what must be equal for a run to go on: the objective and the training data."""
         objectives = {records.sentence_objective for records in self.train.values()} - {""}
         return {
             "objective": f"mlm+{'+'.join(sorted(objectives)) or 'unknown'}",
-            "data": {str(length): records.fingerprint for length, records in self.train.items()},
+            "data": {
+                str(length): dataclasses.asdict(records.identity)
+                for length, records in self.train.items()
+            },
+        }
+
+    def settings(self) -> dict[str, str]:
+        """Returns what each length is evaluated on, by a name for people; a run may change it."""
+        return {
+            f"evaluation records at {length} tokens": self.held_out[length].identity.in_words()
+            if length in self.held_out
+            else "none"
+            for length in self.train
         }
 
     def facts(self) -> dict[str, Any]:
@@ -51,7 +67,7 @@ def _facts_of(records: Records | None) -> Any:
     if records is None:
         return None
     blocks = [(os.path.basename(b.path), b.byte_offset, b.num_records) for b in records.blocks]
-    return records.fingerprint, blocks
+    return dataclasses.asdict(records.identity), blocks
 
 
 def open_record_sets(
@@ -75,6 +91,10 @@ def open_record_sets(
         opened[flag] = _open(config, flag, report, keeps_facts)
         _check_length(opened[flag], stage, flag=flag)
         _check_vocabulary(opened[flag], config, vocabulary, flag=flag)
+        _check_segments(opened[flag], config, flag=flag)
+        _check_masked(opened[flag], config, flag=flag)
+        if "train" in flag:
+            _note_many_readings(opened[flag], report, flag=flag)
     _check_held_out_apart(opened)
     _check_one_objective(opened)
     train, held_out = {}, {}
@@ -132,12 +152,13 @@ def _check_all_named(config: PretrainingConfig) -> None:
 
 
 def _open(config: PretrainingConfig, flag: str, report: Report, keeps_facts: bool) -> Records:
-    return record_files.open_records(
-        getattr(config, flag),
-        cache_path=os.path.join(config.output_dir, f"{flag}_facts.json"),
-        report=report,
-        keeps_facts=keeps_facts,
-    )
+    with file_errors.naming(f"--{flag} cannot be read", "Name record files that can be."):
+        return record_files.open_records(
+            getattr(config, flag),
+            cache_path=os.path.join(config.output_dir, f"{flag}_facts.json"),
+            report=report,
+            keeps_facts=keeps_facts,
+        )
 
 
 def _check_length(records: Records, stage: Stage, *, flag: str) -> None:
@@ -158,10 +179,12 @@ def _read_vocabulary(config: PretrainingConfig) -> list[str]:
     """Returns the tokens of `--vocab_file`; none if it is not given."""
     if not config.vocab_file:
         return []
-    if not tf.io.gfile.exists(config.vocab_file) or tf.io.gfile.isdir(config.vocab_file):
-        raise UserError(f"--vocab_file {config.vocab_file} is no file. Give the vocabulary's path.")
-    with tf.io.gfile.GFile(config.vocab_file, "rb") as file:
-        tokens = parse_vocabulary(file.read(), path=config.vocab_file)
+    path = config.vocab_file
+    with file_errors.naming(f"--vocab_file {path} cannot be read", "Give the vocabulary's path."):
+        if not tf.io.gfile.exists(path) or tf.io.gfile.isdir(path):
+            raise UserError(f"--vocab_file {path} is no file. Give the vocabulary's path.")
+        with tf.io.gfile.GFile(path, "rb") as file:
+            tokens = parse_vocabulary(file.read(), path=path)
     if len(tokens) != config.model.vocab_size:
         raise UserError(
             f"{config.vocab_file} has {len(tokens)} tokens, the model has vocab_size "
@@ -187,6 +210,40 @@ def _check_vocabulary(
         raise UserError(
             f"{config.vocab_file} is not the vocabulary that --{flag} was made with (its hash "
             "differs). Give the file that create_data.py was given."
+        )
+
+
+def _check_segments(records: Records, config: PretrainingConfig, *, flag: str) -> None:
+    num_types = config.model.type_vocab_size
+    if records.largest_segment >= num_types:
+        raise UserError(
+            f"--{flag} has segment ids up to {records.largest_segment}, the model has "
+            f"type_vocab_size {num_types}. Set --type_vocab_size={records.largest_segment + 1}, or "
+            "use records of single segments."
+        )
+
+
+def _check_masked(records: Records, config: PretrainingConfig, *, flag: str) -> None:
+    draws_masks = "train" in flag and config.dynamic_masking != "off"
+    if records.num_masked == 0 and not draws_masks:
+        first, *others = records.paths
+        files = f"{first} and {len(others):,} more" if others else first
+        raise UserError(
+            f"--{flag}: none of the {records.num_records:,} records of {files} has a masked token "
+            "(all masked_lm_weights are 0), so there is no loss to compute. Use records with masks"
+            + (", or --dynamic_masking." if "train" in flag else ".")
+        )
+
+
+def _note_many_readings(records: Records, report: Report, *, flag: str) -> None:
+    """Says so if a compressed file is so large that reading it in parts may hold up a run."""
+    largest = max(records.blocks, key=lambda block: block.num_records)
+    times = -(-largest.num_records // records.layout.rows_held)
+    if records.layout.compression and times > MAX_READINGS:
+        report(
+            f"note: --{flag}: {largest.path} is unpacked about {times:,} times an epoch, as only "
+            f"{BLOCK_BYTES >> 20} MB of its records are held at a time. Unpack such files for "
+            "faster reading, or make smaller ones."
         )
 
 

@@ -2,17 +2,19 @@
 
 import contextlib
 import datetime
-import json
+import errno
 import os
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from typing import Any
 
-import tensorflow as tf
-
-from mslt_tf.errors import UserError
+from mslt_tf.files import file_errors
+from mslt_tf.pretraining import event_file, json_lines
 
 METRICS_FILE = "metrics.jsonl"
+CHECKPOINT = "checkpoint"  # the kind of an entry on a checkpoint that was written
+CHANGE = "change"  # the kind of an entry on a setting that is another one from its step on
 SECONDS_BETWEEN_LINES = 10.0  # of progress, where it does not go to a terminal
 
 
@@ -26,6 +28,9 @@ class RunLog:
             output_dir: the run's folder.
             resumed_at: the step that the run goes on from.
             writes: False where another worker does: then nothing is written or said.
+
+        Raises:
+            UserError: the disk is full, or a file cannot be read or written for another reason.
         """
         self._writes = writes
         self._evaluated_steps: set[int] = set()
@@ -36,16 +41,21 @@ class RunLog:
 
     def _open(self, output_dir: str, resumed_at: int) -> None:
         self._path = os.path.join(output_dir, METRICS_FILE)
-        self._events = tf.summary.create_file_writer(os.path.join(output_dir, "tensorboard"))
+        self._events = event_file.EventFile(
+            os.path.join(output_dir, "tensorboard"), first_step=resumed_at + 1
+        )
         self._on_terminal = sys.stdout.isatty()
         self._progress_width = 0
         self._last_progress = 0.0
-        entries = [json.loads(line) for line in _read_lines(self._path)]
-        entries = [entry for entry in entries if entry["step"] <= resumed_at]
+        lines = json_lines.read(self._path, is_entry, report=say)
+        lines = [line for line in lines if line.entry["step"] <= resumed_at]
+        entries = [line.entry for line in lines]
         self._evaluated_steps = {entry["step"] for entry in entries if entry["kind"] == "eval"}
-        with tf.io.gfile.GFile(self._path + ".tmp", "w") as file:
-            file.write("".join(json.dumps(entry) + "\n" for entry in entries))
-        tf.io.gfile.rename(self._path + ".tmp", self._path, overwrite=True)
+        # By an earlier start at this step, which came to nothing.
+        self._said_before = [entry for entry in entries if entry["step"] == resumed_at]
+        # Of settings that change here this start tells itself: they may be others this time.
+        kept = [line for line in lines if not _is_change_at(line.entry, resumed_at)]
+        json_lines.write(self._path, kept)
 
     def line(self, text: str) -> None:
         """Writes a line to the terminal."""
@@ -59,8 +69,7 @@ class RunLog:
         if not self._writes:
             return
         if self._on_terminal:
-            sys.stdout.write("\r" + text.ljust(self._progress_width))
-            sys.stdout.flush()
+            _write("\r" + text.ljust(self._progress_width))
             self._progress_width = len(text)
         elif time.monotonic() - self._last_progress > SECONDS_BETWEEN_LINES:
             self._last_progress = time.monotonic()
@@ -79,15 +88,29 @@ class RunLog:
         if not self._writes:
             return
         entry = {"kind": kind, "stage": stage, "step": step, **values}
+        if entry in self._said_before:
+            return
         with naming_full_disk(self._output_dir):
-            with tf.io.gfile.GFile(self._path, "a") as file:
-                file.write(json.dumps(entry) + "\n")
-            with self._events.as_default(step=step):
-                for name, value in values.items():
-                    tf.summary.scalar(f"{kind}/{name}", value)
-            self._events.flush()
+            json_lines.append(self._path, entry)
+            points = {f"{kind}/{name}": value for name, value in values.items()}
+            self._events.scalars(points, step=step)
         if kind == "eval":
             self._evaluated_steps.add(step)
+
+    def change(self, setting: str, *, step: int, before: Any, now: Any) -> None:
+        """Marks the step from which on a setting has another value, here and in TensorBoard.
+
+        Raises:
+            UserError: as `metrics`.
+        """
+        if not self._writes:
+            return
+        entry = {"kind": CHANGE, "step": step, "setting": setting, "before": before, "now": now}
+        with naming_full_disk(self._output_dir):
+            json_lines.append(self._path, entry)
+            if entry not in self._said_before:
+                text = f"{setting} was {before}, from here on it is {now}"
+                self._events.text(f"{CHANGE}/{setting}", text, step=step)
 
     def evaluation(self, *, stage: str, step: int, values: Mapping[str, float]) -> None:
         """Writes the results of an evaluation to the terminal and to the metrics."""
@@ -107,21 +130,15 @@ def naming_full_disk(folder: str) -> Iterator[None]:
     Raises:
         UserError: the disk is full, or the folder or a file of it cannot be written.
     """
-    try:
+    advice = "Start again when that is mended; the run goes on from its newest checkpoint."
+    with file_errors.naming(f"{folder} cannot be written to", advice):
         yield
-    except tf.errors.OpError as error:
-        reason = error.message.splitlines()[0].rpartition("}} ")[2]  # without the op's name
-        raise UserError(
-            f"{folder} cannot be written to ({reason}). Make room or mend the folder and start "
-            "again; the run goes on from its newest checkpoint."
-        ) from error
 
 
 def say(text: str) -> None:
     """Writes a line to standard output at once."""
     start = "\r" if sys.stdout.isatty() else ""
-    sys.stdout.write(f"{start}{text}\n")
-    sys.stdout.flush()
+    _write(f"{start}{text}\n")
 
 
 def format_duration(seconds: float) -> str:
@@ -129,9 +146,25 @@ def format_duration(seconds: float) -> str:
     return str(datetime.timedelta(seconds=round(seconds)))
 
 
-def _read_lines(path: str) -> list[str]:
-    if not tf.io.gfile.exists(path):
-        return []
-    with tf.io.gfile.GFile(path) as file:
-        # A line cut short by a crash has no end; its step is done again.
-        return [line for line in file if line.endswith("\n")]
+def _write(text: str) -> None:
+    output = sys.stdout
+    try:
+        output.write(text)
+        output.flush()
+    except OSError as error:
+        # A terminal that was hung up, or a `tee` that took the same Ctrl-C: the run, which is to
+        # save now, needs no reader.
+        if error.errno not in (errno.EIO, errno.EPIPE):
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), output.fileno())
+
+
+def is_entry(value: Any) -> bool:
+    """Returns whether a JSON value is an entry of metrics.jsonl."""
+    if not isinstance(value, dict):
+        return False
+    return isinstance(value.get("kind"), str) and type(value.get("step")) is int
+
+
+def _is_change_at(entry: Mapping[str, Any], step: int) -> bool:
+    return entry["kind"] == CHANGE and entry["step"] == step

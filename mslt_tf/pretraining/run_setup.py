@@ -2,9 +2,7 @@
 
 import contextlib
 import dataclasses
-import importlib.metadata
-import json
-import os
+import functools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -13,18 +11,22 @@ import tensorflow as tf
 from mslt_tf.config import PretrainingConfig
 from mslt_tf.distribution.workers import Workers
 from mslt_tf.errors import UserError
+from mslt_tf.files import file_errors, folder_lock
 from mslt_tf.pretraining import (
     checkpoint_files,
+    checkpoint_folder,
     checkpointing,
     record_sets,
+    run_folder,
+    run_log,
+    run_record,
     stage_model,
+    waiting,
     worker_setup,
 )
 from mslt_tf.pretraining.record_sets import RecordSets
-from mslt_tf.pretraining.run_log import RunLog, naming_full_disk, say
-from mslt_tf.stage_plan import StagePlan
-
-PACKAGES = ("tensorflow", "tensorflow-addons", "keras", "numpy")  # what results depend on
+from mslt_tf.pretraining.run_log import RunLog, say
+from mslt_tf.stage_plan import Stage, StagePlan
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,6 +39,7 @@ class Run:
     checkpoint: checkpointing.Checkpoint | None  # where it goes on
     initial_weights: stage_model.Weights | None  # of --init_checkpoint
     log: RunLog
+    lock: folder_lock.Lock | None = None  # of the folder; None on all workers but the chief
 
     @property
     def plan(self) -> StagePlan:
@@ -51,105 +54,122 @@ class Run:
     @property
     def export(self) -> str:
         """Where the SavedModel goes."""
-        return os.path.join(self.config.output_dir, "export")
+        return run_folder.export_of(self.config)
 
-    def save(self, state: tf.train.Checkpoint, step: int) -> None:
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What must be equal for a run to go on from a checkpoint of this one."""
+        return {**self.config.identity(), **self.records.identity()}
+
+    def save(
+        self, model: tf.keras.Model, state: tf.train.Checkpoint, step: int, *, stage: Stage
+    ) -> None:
         """Writes a checkpoint, if this worker is the chief.
 
         Raises:
-            UserError: the folder cannot be written to, or the disk is full.
+            UserError: the model is of no use, the folder cannot be written to, the disk is full, or
+                another process has taken the folder over.
         """
         if not self.workers.is_chief:
             return
-        folder = _checkpoint_folder(self.config)
         try:
+            stage_model.check_usable(model)
+        except UserError as error:
+            advice = run_folder.describe_way_back(self.config)
+            raise UserError(f"after step {step} {error} It is not saved. {advice}") from error
+        if self.lock:
+            self.lock.check()
+        folder = run_folder.checkpoints_of(self.config)
+        what = f"the checkpoint of step {step} could not be written to {folder}"
+        with file_errors.naming(what, self._how_to_go_on()):
             checkpointing.save(
                 folder,
                 state,
                 step=step,
-                identity=_identity(self.config, self.records),
-                settings=_settings(self.config),
+                identity=self.identity,
+                settings=_settings(self.config, self.records),
                 num_kept=self.config.num_checkpoints_kept,
+                kept_steps=self.plan.stage_ends if self.config.keep_stage_ends else (),
+                report=_say_once,
             )
-        except (tf.errors.OpError, OSError) as error:
-            reason = error.message if isinstance(error, tf.errors.OpError) else error
-            raise UserError(
-                f"the checkpoint of step {step} could not be written to {folder} "
-                f"({reason}). Make room or mend the folder and start again; the run goes "
-                "on from the checkpoint before."
-            ) from error
+        self.log.metrics(run_log.CHECKPOINT, stage=stage.name, step=step, values={})
+
+    def _how_to_go_on(self) -> str:
+        saved = checkpoint_folder.steps(run_folder.checkpoints_of(self.config))
+        where = f"step {saved[-1]}" if saved else "its newest checkpoint, if it has one"
+        return f"Start again when that is mended; the run goes on from {where}."
 
 
-def open_run(config: PretrainingConfig, workers: Workers, *, writes: bool = True) -> Run:
-    """Checks devices, data, folder and checkpoint, and returns a run that is ready to train.
+_say_once = functools.cache(say)
+
+
+def open_run(
+    config: PretrainingConfig,
+    workers: Workers,
+    *,
+    lock: folder_lock.Lock | None = None,
+    writes: bool = True,
+) -> Run:
+    """Checks devices, data and checkpoint, and returns a run that is ready to train.
 
     Args:
-        config: of the run.
+        config: of the run, whose folder is `run_folder.claimed`.
         workers: from `start_workers`; all must call it.
+        lock: of the folder, if it is held.
         writes: False leaves no file in the run's folder, and the run cannot log.
 
     Raises:
         UserError: what is not as it must be.
     """
-    if not config.output_dir:
-        raise UserError("--output_dir is not set. Name the folder of this run.")
     _check_batches(config, workers.strategy.num_replicas_in_sync)
-    _check_writable(config.output_dir, workers)
-    worker_setup.check_shared_folder(workers, config.output_dir)
     with _chief_first(workers):  # it keeps what it learns of foreign files for the others
         records = record_sets.open_record_sets(
             config, report=say, keeps_facts=writes and workers.is_chief
         )
     worker_setup.check_same(workers, records.facts())
-    checkpoint = _newest_checkpoint(config, workers)
+    checkpoint = run_folder.newest_checkpoint(config, workers)
     if checkpoint:
-        checkpointing.check_same_run(
+        notes = checkpointing.check_same_run(
             checkpoint,
-            _identity(config, records),
+            {**config.identity(), **records.identity()},
             lengthen=config.lengthen,
             output_dir=config.output_dir,
         )
-        _report_changed_settings(checkpoint, config)
+    if workers.is_chief:
+        run_folder.check_start(config, checkpoint, writes=writes)
     initial_weights = _initial_weights(config, workers, checkpoint)
+    step = checkpoint.step if checkpoint else 0
     if workers.is_chief:
         _report_room(config)
         _report_reading(config, records)
         if writes:
-            _describe(config)
+            run_record.write(config, step=step)
+    log = RunLog(config.output_dir, resumed_at=step, writes=writes and workers.is_chief)
+    if checkpoint and workers.is_chief:
+        _report_changed_settings(checkpoint, config, records, log)
+        for note in notes:
+            say(note)
     return Run(
         config=config,
         workers=workers,
         records=records,
         checkpoint=checkpoint,
         initial_weights=initial_weights,
-        log=RunLog(
-            config.output_dir,
-            resumed_at=checkpoint.step if checkpoint else 0,
-            writes=writes and workers.is_chief,
-        ),
+        log=log,
+        lock=lock,
     )
 
 
 @contextlib.contextmanager
 def _chief_first(workers: Workers) -> Iterator[None]:
-    """Lets the other workers in when the chief is through."""
+    """Lets the other workers in when the chief is through; they tell that they wait."""
     if not workers.is_chief:
-        workers.gather([0.0])
+        chief = f"{workers.names_of([0])}, which looks at the record files first"
+        with waiting.telling(chief, report=say):
+            workers.gather([0.0])
     yield
     if workers.is_chief:
         workers.gather([0.0])
-
-
-def _newest_checkpoint(
-    config: PretrainingConfig, workers: Workers
-) -> checkpointing.Checkpoint | None:
-    """Returns the checkpoint that the chief finds; the others read the same."""
-    folder = _checkpoint_folder(config)
-    newest = checkpointing.newest(folder, report=say) if workers.is_chief else None
-    step = int(workers.of_chief(newest.step if newest else -1))
-    if step < 0 or newest:
-        return newest
-    return checkpointing.read(checkpointing.path_of(folder, step))
 
 
 def _check_batches(config: PretrainingConfig, num_replicas: int) -> None:
@@ -168,20 +188,6 @@ def _check_batches(config: PretrainingConfig, num_replicas: int) -> None:
                 f"of {micro_batch_size} in stage {stage.name}. Use a --micro_batch_size that "
                 "divides it."
             )
-
-
-def _check_writable(output_dir: str, workers: Workers) -> None:
-    probe = os.path.join(output_dir, f".writable_by_{workers.index}")
-    try:
-        tf.io.gfile.makedirs(output_dir)
-        with tf.io.gfile.GFile(probe, "w") as file:
-            file.write("")
-        tf.io.gfile.remove(probe)
-    except tf.errors.OpError as error:
-        raise UserError(
-            f"--output_dir {output_dir} cannot be written to ({error.message}). Name a folder that "
-            "can."
-        ) from error
 
 
 def _initial_weights(
@@ -220,34 +226,39 @@ def _shape(model: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in model.items() if name not in free}
 
 
-def _identity(config: PretrainingConfig, records: RecordSets) -> dict[str, Any]:
-    return {**config.identity(), **records.identity()}
-
-
-def _settings(config: PretrainingConfig) -> dict[str, Any]:
+def _settings(config: PretrainingConfig, records: RecordSets) -> dict[str, Any]:
     """Returns the settings that change results but may be changed on purpose."""
     return {
         **dataclasses.asdict(config.optimizer),
         "precision": config.precision,
         "trunk_precision": config.trunk_precision,
         "trunk_dropout": config.trunk_dropout,
+        **records.settings(),
     }
 
 
 def _report_changed_settings(
-    checkpoint: checkpointing.Checkpoint, config: PretrainingConfig
+    checkpoint: checkpointing.Checkpoint,
+    config: PretrainingConfig,
+    records: RecordSets,
+    log: RunLog,
 ) -> None:
-    for name, value in _settings(config).items():
-        if checkpoint.settings.get(name) != value:
-            say(f"note: {name} was {checkpoint.settings.get(name)}, from here on it is {value}")
+    unsaid = records.settings()  # older checkpoints do not say what they were evaluated on
+    for name, value in _settings(config, records).items():
+        before = checkpoint.settings.get(name, unsaid.get(name))
+        if before != value:
+            say(f"note: {name} was {before}, from here on it is {value}")
+            log.change(name, step=checkpoint.step, before=before, now=value)
 
 
 def _report_room(config: PretrainingConfig) -> None:
     """Says how much of the disk the checkpoints may take, and notes if that is not there."""
-    needed = (config.num_checkpoints_kept + 1) * max(  # the oldest goes when the newest is whole
+    num_ends = len(config.plan.stages) if config.keep_stage_ends else 0
+    # One more, as the oldest goes when the newest is whole.
+    needed = (config.num_checkpoints_kept + 1 + num_ends) * max(
         checkpointing.expected_bytes(config.model, stage) for stage in config.plan.stages
     )
-    room = checkpoint_files.room(_checkpoint_folder(config))
+    room = checkpoint_files.room(run_folder.checkpoints_of(config))
     if room is None:  # no local folder
         return
     text = f"up to {needed / 1e9:.3g} GB of checkpoints, room for {room / 1e9:.3g} GB"
@@ -263,21 +274,3 @@ def _report_reading(config: PretrainingConfig, records: RecordSets) -> None:
             f"{train.num_records:,} records of {length} tokens, "
             f"{num_read / train.num_records:.2f} epochs in all"
         )
-
-
-def _describe(config: PretrainingConfig) -> None:
-    """Writes plan, settings and versions into the run's folder."""
-    versions = {name: importlib.metadata.version(name) for name in PACKAGES}
-    texts = {
-        "plan.txt": config.plan.table() + "\n",
-        "config.json": config.to_json(),
-        "versions.json": json.dumps(versions, indent=2) + "\n",
-    }
-    with naming_full_disk(config.output_dir):
-        for name, text in texts.items():
-            with tf.io.gfile.GFile(os.path.join(config.output_dir, name), "w") as file:
-                file.write(text)
-
-
-def _checkpoint_folder(config: PretrainingConfig) -> str:
-    return os.path.join(config.output_dir, "checkpoints")

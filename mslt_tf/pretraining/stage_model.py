@@ -13,6 +13,9 @@ from mslt_tf.stage_plan import Stage
 # Values of a model's variables on the host: layer name -> name within the layer -> value.
 Weights = Mapping[str, Mapping[str, np.ndarray]]
 
+# Of an absolute value. Those of trained models stay below 100; what runs away passes it in no time.
+LARGEST_WEIGHT = 1e4
+
 POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
 
 
@@ -100,6 +103,23 @@ def named_variables(layer: tf.keras.layers.Layer) -> dict[str, tf.Variable]:
     """Returns a layer's variables by their name within it, e.g. "attention/query/kernel"."""
     prefix = layer.name + "/"
     return {v.name.removeprefix(prefix).removesuffix(":0"): v for v in layer.variables}
+
+
+def check_usable(model: tf.keras.Model) -> None:
+    """Checks that a model's weights are those of one that can be used and trained on.
+
+    Raises:
+        UserError: names the first variable that has a value that is no number, or beyond
+            `LARGEST_WEIGHT`.
+    """
+    for layer in model.layers:
+        for name, variable in named_variables(layer).items():
+            largest = np.max(np.abs(variable.numpy()))
+            if not largest <= LARGEST_WEIGHT:  # NaN is not, either
+                raise UserError(
+                    f"the model is of no use: a weight of {layer.name}/{name} is {largest:.3g}, "
+                    f"and none may exceed {LARGEST_WEIGHT:g}."
+                )
 
 
 def check_depth(weights: Weights, stage: Stage, *, path: str) -> None:

@@ -17,9 +17,11 @@ from mslt_tf.config import PretrainingConfig
 from mslt_tf.distribution.workers import PEER_LOST_STATUS, Workers
 from mslt_tf.errors import UserError
 from mslt_tf.export import encoder
+from mslt_tf.files import file_errors
 from mslt_tf.pretraining import (
     checkpointing,
     optimization,
+    run_folder,
     stage_input,
     stage_meter,
     stage_model,
@@ -32,7 +34,6 @@ from mslt_tf.pretraining.run_setup import Run, open_run
 from mslt_tf.pretraining.stage_evaluation import make_evaluate_if_due
 
 SECONDS_PER_CALL = 4.0  # of compiled steps: a signal to stop is answered in between
-REFUSALS = (tf.errors.ResourceExhaustedError, tf.errors.PermissionDeniedError)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,17 +96,20 @@ def _with_workers(
             if workers.has_lost_peer(error):
                 sys.stderr.write(f"error: {workers.describe_loss(error)}\n")
                 return interruption.status or PEER_LOST_STATUS
-            if not isinstance(error, REFUSALS):
+            again = "Start again: the run goes on from its newest checkpoint."
+            reason, remedy = file_errors.reason(error), file_errors.remedy(error)
+            if remedy:
+                raise UserError(f"a file is out of reach ({reason}). {remedy} {again}") from error
+            if not isinstance(error, tf.errors.ResourceExhaustedError):
                 raise
             raise UserError(
-                f"the machine refused what the run needs: {error.message.splitlines()[0]}. If "
-                "memory is short, lower --micro_batch_size; if the disk is full or read-only, mend "
-                "that. Start again: the run goes on from its newest checkpoint."
+                f"memory is short ({reason}). Lower --micro_batch_size. {again}"
             ) from error
 
 
 def _check(config: PretrainingConfig, workers: Workers, _: Interruption) -> int:
-    run = open_run(config, workers, writes=False)
+    with run_folder.claimed(config, workers, writes=False):
+        run = open_run(config, workers, writes=False)
     where = f"goes on from {run.checkpoint.path}" if run.checkpoint else "begins anew"
     if workers.is_chief:
         say(
@@ -116,14 +120,19 @@ def _check(config: PretrainingConfig, workers: Workers, _: Interruption) -> int:
 
 
 def _pretrain(config: PretrainingConfig, workers: Workers, interruption: Interruption) -> int:
-    run = open_run(config, workers)
-    step = run.checkpoint.step if run.checkpoint else 0
-    if step == run.plan.num_steps and encoder.exists(run.export):
-        say(f"This run is done: {step:,} steps. Export: {run.export}")
-        return 0
-    if workers.is_chief:
-        encoder.remove(run.export)  # of fewer steps, if this run was lengthened or begun anew
-    return _train_stages(run, interruption, first_stage=run.plan.stage_at(max(step - 1, 0))[0])
+    with run_folder.claimed(config, workers) as lock:
+        finished = run_folder.describe_finished(config, workers)
+        if finished:
+            if workers.is_chief:
+                say(finished)
+            return 0
+        run = open_run(config, workers, lock=lock)
+        is_done = workers.is_chief and run_folder.is_done(config, run.checkpoint)
+        if workers.of_chief(is_done):
+            run.log.line(f"This run is done: {run.checkpoint.step:,} steps. Export: {run.export}")
+            return 0
+        step = run.checkpoint.step if run.checkpoint else 0
+        return _train_stages(run, interruption, first_stage=run.plan.stage_at(max(step - 1, 0))[0])
 
 
 def _train_stages(run: Run, interruption: Interruption, *, first_stage: int) -> int:
@@ -137,7 +146,8 @@ def _train_stages(run: Run, interruption: Interruption, *, first_stage: int) -> 
         gc.collect()  # the stage's variables are in reference cycles and fill the device
     assert handover is not None  # a plan has stages
     if run.workers.is_chief:
-        encoder.export(run.config, handover.weights, run.export)
+        facts = run_folder.facts_of_export(run.plan.num_steps, run.identity)
+        encoder.export(run.config, handover.weights, run.export, facts=facts)
     run.log.line(f"Done. Export: {run.export}")
     return 0
 
@@ -162,7 +172,7 @@ def train_stage(
     stage, end = run.plan.stages[index], run.plan.first_step(index + 1)
     with run.strategy.scope():
         parts = _start_stage(run, index, before, checkpoint)
-    start = saved_step = int(parts.global_step.numpy())
+    start = interruption.saved_step = int(parts.global_step.numpy())
     stage_meter.announce(run, stage, step=start, first_step=run.plan.first_step(index))
     evaluate_if_due = make_evaluate_if_due(run, index, parts.model, interruption)
     if checkpoint:
@@ -170,12 +180,12 @@ def train_stage(
     step = start
     for step in _train(run, index, start, parts, interruption):
         if step == end or step % run.config.checkpoint_steps == 0:
-            run.save(parts.checkpoint(), step)
-            saved_step = step
+            run.save(parts.model, parts.checkpoint(), step, stage=stage)
+            interruption.saved_step = step
             interruption.has_unsaved_steps = step < end
         evaluate_if_due(step)
-    if step > saved_step:
-        run.save(parts.checkpoint(), step)
+    if step > interruption.saved_step:
+        run.save(parts.model, parts.checkpoint(), step, stage=stage)
     interruption.has_unsaved_steps = False
     keeps_optimizer = index + 1 < len(run.plan.stages) and run.plan.keeps_optimizer(index + 1)
     return Handover(
@@ -248,10 +258,11 @@ def _train(
                 totals, bad_step = train_steps(batches, tf.constant(num_steps, tf.int64))
                 totals, bad_step = totals.numpy(), int(bad_step.numpy())
             if bad_step != train_step.ALL_FINITE:
+                # The loss comes before the update: at once after a checkpoint, it is to blame.
+                way_back = run_folder.describe_way_back(config, failed_checkpoint=bad_step)
                 raise UserError(
                     f"the loss or its gradient is not finite at step {bad_step} (stage "
-                    f"{stage.name}). Start again with a lower --learning_rate or more "
-                    "--num_warmup_steps: the run goes on from its newest checkpoint."
+                    f"{stage.name}). {way_back}"
                 )
             interruption.has_unsaved_steps = True
             step += num_steps

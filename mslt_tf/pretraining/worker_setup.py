@@ -16,6 +16,7 @@ from mslt_tf.config import PretrainingConfig
 from mslt_tf.distribution import cluster, peer_check, strategies
 from mslt_tf.distribution.workers import Workers
 from mslt_tf.errors import UserError
+from mslt_tf.files import removal
 from mslt_tf.pretraining.run_log import say
 
 PATH_FLAGS = (  # machines may have other names for the same files
@@ -49,10 +50,26 @@ def _find_workers(config: PretrainingConfig) -> Workers:
                 found, facts=_facts(config), time_limit=config.peer_timeout, report=say
             )
         return Workers(strategies.multi_worker(found), found)
+    _note_ignored_cluster(config)
     if config.distribution_strategy == "tpu":
         return Workers(strategies.tpu(config.tpu))
     all_devices = config.distribution_strategy == "mirrored"
     return Workers(strategies.one_machine(all_devices=all_devices))
+
+
+def _note_ignored_cluster(config: PretrainingConfig) -> None:
+    """Says so if the environment names several workers, and this process trains by itself."""
+    try:
+        found = cluster.find_cluster(os.environ)
+    except UserError:  # no cluster, or not one that this run would have to understand
+        return
+    if found.num_workers > 1:
+        say(
+            f"note: the environment names {found.num_workers} workers, of which this is "
+            f"{found.name}, but with --distribution_strategy={config.distribution_strategy} it "
+            "trains the whole run by itself. To train together, give "
+            "--distribution_strategy=multi_worker_mirrored, behind every flag that says otherwise."
+        )
 
 
 def _hear_out_xla() -> None:
@@ -90,14 +107,14 @@ def check_shared_folder(workers: Workers, folder: str) -> None:
     """
     if workers.count == 1:
         return
-    path, token = os.path.join(folder, ".shared"), float(random.getrandbits(48))
+    path, token = os.path.join(folder, ".shared_by_mslt_tf"), float(random.getrandbits(48))
     if workers.is_chief:
         with tf.io.gfile.GFile(path, "w") as file:
             file.write(str(token))
     token = workers.of_chief(token)
     answers = workers.gather([_has_content(path, str(token))])[:, 0]
     if workers.is_chief:
-        tf.io.gfile.remove(path)
+        removal.remove_file(path)
     blind = [index for index, answer in enumerate(answers) if not answer]
     if blind:
         raise UserError(

@@ -58,6 +58,30 @@ def test_an_error_that_a_collective_brought_is_of_another_worker_if_there_is_one
     assert not Workers(strategy).has_lost_peer(error)
 
 
+RESET = (
+    "Collective ops is aborted by: Connection reset by peer\nAdditional GRPC error information "
+    "from remote target /job:worker/replica:0/task:2 while calling "
+    "/tensorflow.WorkerService/RecvBuf"
+)
+TIMEOUT = (
+    "Collective ops is aborted by: Error reported from /job:worker/task:2: Task "
+    "/job:worker/replica:0/task:2 heartbeat timeout."
+)
+PASSED_ON = (  # by worker 0, to worker 1
+    "\nAdditional GRPC error information from remote target /job:worker/replica:0/task:0 while "
+    "calling /tensorflow.WorkerService/RecvBuf"
+)
+
+
+@pytest.mark.parametrize("message", [RESET, TIMEOUT, RESET + PASSED_ON, TIMEOUT + PASSED_ON])
+def test_the_worker_that_is_lost_is_named_and_not_the_one_that_passed_it_on(message):
+    error = tf.errors.UnavailableError(None, None, message)
+    three = Cluster(("host-a:2222", "host-b:2222", "host-c:2222"), 1)
+    described = Workers(tf.distribute.get_strategy(), three).describe_loss(error)
+    assert described.startswith("worker 2 (host-c:2222) has ended")
+    assert "worker 0" not in described
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("failing", "only_checks"), [(0, True), (1, False)])
 def test_trouble_of_one_worker_before_the_first_step_is_a_lost_peer_for_the_other(

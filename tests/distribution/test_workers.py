@@ -127,6 +127,18 @@ def test_killed_workers_resume_bit_identical_and_the_one_left_says_what_to_do(
 
 
 @pytest.mark.slow
+def test_of_three_workers_the_two_left_name_the_one_that_is_lost_and_no_other(data, tmp_path):
+    workers = start_until(tmp_path, {**SETTINGS, **data, "num_train_steps": 100_000}, 40, count=3)
+    workers[2].kill()
+    left = worker_processes.wait(workers[:2])
+    worker_processes.wait(workers[2:])
+    for worker in left:
+        assert worker.status == 75
+        (line,) = [line for line in worker.errors.splitlines() if line.startswith("error: ")]
+        assert re.findall(r"worker (\d) \(", line) == ["2"]
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("frozen", [0, 1])
 def test_a_worker_that_does_not_answer_is_given_up(data, tmp_path, frozen, record_property):
     workers = start_until(tmp_path, {**SETTINGS, **data, "num_train_steps": 100_000}, 40)

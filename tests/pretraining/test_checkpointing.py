@@ -1,6 +1,5 @@
 """Checkpoints on disk: complete, checked, compared."""
 
-import copy
 import os
 import shutil
 
@@ -13,7 +12,7 @@ from mslt_tf.pretraining import checkpoint_files, checkpointing, optimization, s
 from tests import tiny
 
 CONFIG = tiny.config()
-IDENTITY = {**CONFIG.identity(), "data": "d"}
+IDENTITY = {**CONFIG.identity(), "data": {}}
 
 
 def make_state(*, stage=1, seed=0):
@@ -225,7 +224,7 @@ def test_files_elsewhere_than_on_a_local_disk_are_checked_alike():
 def test_a_run_without_one_good_checkpoint_does_not_begin_anew_unasked(tmp_path):
     save(tmp_path, make_state()[0], 1)
     (tmp_path / "step-00000001" / "state.json").unlink()
-    with pytest.raises(UserError, match=r"every checkpoint in .* is damaged"):
+    with pytest.raises(UserError, match=r"no checkpoint in .* can be used"):
         newest(tmp_path)
 
 
@@ -244,53 +243,3 @@ def test_what_was_being_written_when_the_power_went_is_not_seen_and_is_replaced(
     assert newest(tmp_path) == (None, [])
     save(tmp_path, make_state()[0], 4)
     assert [path.name for path in tmp_path.iterdir()] == ["step-00000004"]
-
-
-def checkpoint_of(identity, step=4):
-    return checkpointing.Checkpoint("p", step, identity, {})
-
-
-def check(old, new, *, step=4, lengthen=False):
-    checkpointing.check_same_run(
-        checkpoint_of(old, step), new, lengthen=lengthen, output_dir="runs/x"
-    )
-
-
-@pytest.mark.parametrize(
-    ("path", "value", "message"),
-    [
-        (["seed"], 9, "seed: 12345 there, 9 now"),
-        (["model", "hidden_size"], 16, "model.hidden_size: 8 there, 16 now"),
-        (["data"], "e", "data: d there, e now"),
-        (["stages", 1, "batch_size"], 4, r"stages\.1\.batch_size: 8 there, 4 now"),
-    ],
-)
-def test_a_checkpoint_of_another_run_is_refused_by_name(path, value, message):
-    other = copy.deepcopy(IDENTITY)
-    part = other
-    for key in path[:-1]:
-        part = part[key]
-    part[path[-1]] = value
-    stored = checkpointing.json.loads(checkpointing.json.dumps(IDENTITY))
-    check(stored, IDENTITY)
-    with pytest.raises(UserError, match=message):
-        check(stored, other)
-
-
-def test_a_run_may_be_lengthened_where_it_has_not_been_yet(tmp_path):
-    stored = checkpointing.json.loads(checkpointing.json.dumps(IDENTITY))  # stages of 2 steps
-
-    def with_steps(*steps):
-        longer = copy.deepcopy(stored)
-        for stage, num_steps in zip(longer["stages"], steps, strict=True):
-            stage["num_steps"] = num_steps
-        return longer
-
-    check(stored, with_steps(2, 2, 5, 2, 9), step=4, lengthen=True)
-    with pytest.raises(UserError, match="num_steps"):
-        check(stored, with_steps(2, 2, 5, 2, 9), step=4)
-    check(stored, with_steps(2, 3, 2, 2, 2), step=4, lengthen=True)  # at its end: it may go on
-    with pytest.raises(UserError, match=r"stages\.0\.num_steps"):
-        check(stored, with_steps(3, 2, 2, 2, 2), step=4, lengthen=True)  # already left
-    with pytest.raises(UserError, match=r"stages\.2\.num_steps"):
-        check(stored, with_steps(2, 2, 1, 2, 2), step=4, lengthen=True)  # shorter

@@ -123,7 +123,7 @@ def test_a_checkpoint_that_may_not_grow_is_told_and_more_room_is_enough(
     limit, end_limit = limit_file_size
     after_step_20(limit)
     folder = tmp_path / "checkpoints"
-    message = rf"^the checkpoint of step 40 could not be written to {folder} .*Make room .*again"
+    message = rf"^the checkpoint of step 40 could not be written to {folder} .*Make room\. .*again"
     with pytest.raises(UserError, match=message):
         pretrain(tmp_path, records)
     assert newest(tmp_path)[0] == 20
@@ -178,7 +178,7 @@ def test_a_checkpoint_folder_that_a_file_takes_the_place_of_is_told(
         checkpoints.write_text("")
 
     after_step_20(replace_with_file)
-    message = rf"checkpoint of step 40 could not be written to {checkpoints} .*mend the folder"
+    message = rf"checkpoint of step 40 could not be written to {checkpoints} .*not a directory\)"
     with pytest.raises(UserError, match=message):
         pretrain(tmp_path, records)
     checkpoints.unlink()
@@ -196,7 +196,7 @@ def test_a_shard_that_goes_away_is_named_and_back_in_its_place_it_serves_as_befo
         with pytest.raises(UserError, match=rf"^{shard} is gone\. Put it back and start again"):
             pretrain(tmp_path, records)
         assert 20 <= newest(tmp_path)[0] < 120
-        with pytest.raises(UserError, match=r"another run \(data"):  # not without it, either
+        with pytest.raises(UserError, match=r"another run \(.*: part-3"):  # not without it, either
             pretrain(tmp_path, records)
     finally:
         aside.rename(shard)

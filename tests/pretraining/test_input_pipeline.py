@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 from mslt_tf.pretraining import (
+    block_reading,
     dynamic_masking,
     input_pipeline,
+    record_facts,
     record_files,
     record_order,
-    record_scan,
 )
 from tests import tiny
 
@@ -28,12 +29,13 @@ WHOLE_WORD = dataclasses.replace(TOKEN, continuation_ids=tuple(range(30, tiny.VO
 def one_lane(monkeypatch):
     """Where there are more, batches of another size come in another order."""
     monkeypatch.setattr(record_order, "MAX_LANES", 1)
+    monkeypatch.setattr(block_reading, "PIECE", 4)  # so that blocks are read in several
 
 
 @pytest.fixture(params=["", "GZIP"])
 def records(request, tmp_path, monkeypatch):
     """23 records in three files; every token of a record is its number."""
-    monkeypatch.setattr(record_scan, "BLOCK_BYTES", 1_000)  # some three records
+    monkeypatch.setattr(record_facts, "BLOCK_BYTES", 1_000)  # some three records
     numbers = itertools.count(5)
     for index, size in enumerate(SIZES):
         shard = [tiny.numbered_record(next(numbers)) for _ in range(size)]
@@ -155,7 +157,7 @@ def open_long_shards(tmp_path, monkeypatch):
             report=lambda line: None,
         )
 
-    monkeypatch.setattr(record_scan, "BLOCK_BYTES", 1_000)
+    monkeypatch.setattr(record_facts, "BLOCK_BYTES", 1_000)
     return write_and_open
 
 

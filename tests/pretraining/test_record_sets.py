@@ -201,6 +201,27 @@ def test_identity_tells_the_training_records_of_each_length(data, tmp_path):
     )
 
 
+def test_settings_tell_what_each_length_is_evaluated_on(data, tmp_path):
+    names = ("evaluation records at 16 tokens", "evaluation records at 32 tokens")
+    short, long = names
+    files = {
+        name: write_set(tmp_path / name, described=False, long=name.startswith("long"), seed=seed)
+        for seed, name in enumerate(SETS)
+    }
+    settings = open_sets(tmp_path, **files, **LONG).settings()
+    assert tuple(settings) == names
+    assert all(text.startswith("5 records in 1 file (") for text in settings.values())
+    assert settings[short] != settings[long]
+    files["train_records"] = write_set(tmp_path / "another", described=False, seed=8)
+    assert open_sets(tmp_path, **files, **LONG).settings() == settings
+    files["eval_records"] = write_set(tmp_path / "other", described=False, seed=9)
+    changed = open_sets(tmp_path, **files, **LONG).settings()
+    assert changed[long] == settings[long]
+    assert changed[short] != settings[short]
+    none = open_sets(tmp_path, train_records=data["train_records"], method="original").settings()
+    assert none == {short: "none"}
+
+
 @pytest.mark.parametrize(
     ("flags", "message"),
     [

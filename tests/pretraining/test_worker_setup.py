@@ -1,5 +1,6 @@
 """Workers that see other files than the chief, and the files that only the chief writes."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import tensorflow as tf
 from mslt_tf.distribution.cluster import Cluster
 from mslt_tf.distribution.workers import Workers
 from mslt_tf.errors import UserError
-from mslt_tf.pretraining import record_sets, run_setup, training, worker_setup
+from mslt_tf.pretraining import record_sets, run_folder, run_setup, training, worker_setup
 from tests import tiny
 
 SHORT = {"method": "original", "num_hidden_layers": 1, "num_train_steps": 3}
@@ -94,7 +95,8 @@ def test_files_of_the_same_content_in_another_folder_are_the_same(data, tmp_path
 
 def open_run(config, workers, monkeypatch):
     monkeypatch.setattr(worker_setup, "check_shared_folder", lambda *_: None)
-    return run_setup.open_run(config, workers)
+    with run_folder.claimed(config, workers, writes=False):
+        return run_setup.open_run(config, workers)
 
 
 def test_another_initial_checkpoint_than_the_chiefs_is_refused(data, tmp_path, monkeypatch):
@@ -153,3 +155,30 @@ def test_too_little_room_for_checkpoints_is_noted_and_no_error(
         assert "of checkpoints, room for" in output
         assert ("note: up to" in output) == noted
         assert ("lower --num_checkpoints_kept" in output) == noted
+
+
+CLUSTER = {"worker": ["host-a:2222", "host-b:2222", "host-c:2222"]}
+ENVIRONMENTS = {
+    "TF_CONFIG": {
+        "TF_CONFIG": json.dumps({"cluster": CLUSTER, "task": {"type": "worker", "index": 1}})
+    },
+    "Slurm": {
+        **{"SLURM_JOB_ID": "7", "SLURM_STEP_NODELIST": "localhost"},
+        **{"SLURM_STEP_TASKS_PER_NODE": "3", "SLURM_NTASKS": "3", "SLURM_PROCID": "1"},
+    },
+}
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS.values(), ids=ENVIRONMENTS)
+def test_a_cluster_that_the_strategy_ignores_is_noted(monkeypatch, capsys, environment):
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert worker_setup.start_workers(tiny.config()).count == 1
+    out = capsys.readouterr().out
+    assert "note: the environment names 3 workers, of which this is worker 1" in out
+    assert "--distribution_strategy=multi_worker_mirrored" in out
+
+
+def test_an_environment_without_a_cluster_gets_no_note(capsys):
+    worker_setup.start_workers(tiny.config())
+    assert capsys.readouterr().out == ""

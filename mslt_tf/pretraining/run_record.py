@@ -1,0 +1,54 @@
+"""What a run's folder says of the run: plan, settings and versions, of now and of each start."""
+
+import datetime
+import importlib.metadata
+import json
+import os
+import socket
+
+import tensorflow as tf
+
+from mslt_tf.config import PretrainingConfig
+from mslt_tf.pretraining import checkpoint_files, json_lines
+from mslt_tf.pretraining.run_log import naming_full_disk
+
+FILES = ("plan.txt", "config.json", "versions.json")  # what the run is, each start anew
+PACKAGES = ("tensorflow", "tensorflow-addons", "keras", "numpy")  # what results depend on
+STARTS_FILE = "starts.jsonl"
+
+
+def write(config: PretrainingConfig, *, step: int) -> None:
+    """Writes what the run is from here on, and adds a line on this start to `starts.jsonl`.
+
+    Args:
+        config: of the run.
+        step: where it goes on.
+
+    Raises:
+        UserError: the folder cannot be written to, or the disk is full.
+    """
+    versions = {name: importlib.metadata.version(name) for name in PACKAGES}
+    texts = [
+        config.plan.table() + "\n",
+        config.to_json(),
+        json.dumps(versions, indent=2) + "\n",
+    ]
+    with naming_full_disk(config.output_dir):
+        _add_start(config, step, versions)  # first: it says that the other files are ours
+        for name, text in zip(FILES, texts, strict=True):
+            with tf.io.gfile.GFile(os.path.join(config.output_dir, name), "w") as file:
+                file.write(text)
+
+
+def _add_start(config: PretrainingConfig, step: int, versions: dict[str, str]) -> None:
+    path = os.path.join(config.output_dir, STARTS_FILE)
+    start = {
+        "time": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "host": socket.gethostname(),
+        "process": os.getpid(),
+        "step": step,
+        "versions": versions,
+        "config": json.loads(config.to_json()),
+    }
+    json_lines.append(path, start)
+    checkpoint_files.flush([path])
