@@ -28,7 +28,7 @@ _PeerTimeout = Annotated[
 class OptimizerConfig:
     """LAMB and its learning-rate schedule; see `mslt_tf.pretraining.optimization`."""
 
-    learning_rate: Annotated[float, Bounds(above=0)]  # the peak, at the end of warm-up
+    learning_rate: Annotated[float, Bounds(above=0, at_most=1e38)]  # peak, at the end of warm-up
     num_warmup_steps: NonNegativeInt
     num_train_steps: PositiveInt  # the decay ends here, at 0
     stage_warmup_steps: NonNegativeInt = 0  # after each fresh optimizer but the first
@@ -126,7 +126,7 @@ class PretrainingConfig:
         """Returns what must be equal for a run to go on: stages, model and seed.
 
         And whether the loss is scaled, as that is state. Not in it: world size, accumulation,
-        learning rate, logging, paths. Objective and fingerprint of the data are compared beside it.
+        learning rate, logging, paths. Objective and data are compared beside it.
         """
         is_dynamic = self.dynamic_masking != "off"
         return {

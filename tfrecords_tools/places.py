@@ -64,7 +64,7 @@ def check_apart(settings: DatasetSettings) -> None:
 def _refuse_within(inner: Sequence[Place], outer: Place, reason: str) -> None:
     for place in inner:
         if place.is_within(outer):
-            relation = "is" if place.real == outer.real else "lies in"
+            relation = "is the same as" if place.real == outer.real else "lies in"
             raise UserError(f"{place} {relation} {outer}: {reason}. {_APART}")
 
 

@@ -61,6 +61,13 @@ def cluster_from_slurm(environ: Mapping[str, str]) -> Cluster:
     return Cluster(tuple(f"{place.host}:{port + place.local}" for place in places), index)
 
 
+def count_tasks(environ: Mapping[str, str]) -> int:
+    """Returns how many tasks a job step has; 1 outside of one, or where nothing says it."""
+    names = ("SLURM_STEP_NUM_TASKS", "SLURM_NTASKS")
+    found = [environ[name] for name in names if environ.get(name, "").isdecimal()]
+    return int(found[0]) if found and "SLURM_PROCID" in environ else 1
+
+
 def expand_hosts(text: str) -> list[str]:
     """Returns the hosts that a Slurm host list names, in order.
 

@@ -68,7 +68,7 @@ def check_place(path: str) -> None:
         UserError: something else is, there or where the export is written first; it is named.
     """
     removal.check_replaceable(path, KIND)
-    temporary = f"{path}.tmp"
+    temporary = removal.partial_path(path)
     foreign = removal.foreign_files(temporary, _is_ours) if tf.io.gfile.isdir(temporary) else []
     if foreign:
         raise UserError(
@@ -103,7 +103,7 @@ def export(
     check_place(path)
     advice = "Mend that and start again: the run goes on from its newest checkpoint, and exports."
     with file_errors.naming(f"the export cannot be written to {path}", advice):
-        temporary = f"{path}.tmp"
+        temporary = removal.partial_path(path)
         removal.remove(temporary, _is_ours)  # half written
         _save(config, weights, temporary)
         removal.mark(temporary, KIND, facts=facts)

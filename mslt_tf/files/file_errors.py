@@ -14,7 +14,7 @@ from mslt_tf.errors import UserError
 
 # TensorFlow wraps what its operations say: "{{function_node ...}} TEXT [Op:...] name: ...".
 _WRAPPING = re.compile(r"\{\{[^{}]*\}\}\s*|\s*\[\[\{\{.*|\s*\[Op:.*", re.DOTALL)
-_SCHEME = re.compile(r"File system scheme '([^']*)' not implemented")
+_SCHEME = re.compile(r"File system scheme '([^']*)' not implemented \(file: '([^']*)'")
 _NETWORK = re.compile(r"libcurl code \d+ meaning '(.*?)'(?=,|$)")
 _FULL = ("No space left on device", "Disk quota exceeded", "File too large")
 _FULL_NUMBERS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -30,10 +30,11 @@ def reason(error: Exception) -> str:
         text = f"{name}; {text}" if name else text
     scheme = _SCHEME.search(text)
     if scheme:
-        return f"this TensorFlow cannot read or write {scheme[1]}:// paths"
+        return f"this TensorFlow cannot read or write {scheme[1]}:// paths, such as {scheme[2]}"
     network = _NETWORK.search(text)
     if network:
-        return f"the network does not reach it: {network[1]}"
+        path = re.search(r"gs://\S*", text)
+        return f"the network does not reach {path[0] if path else 'it'}: {network[1]}"
     return " ".join(text.split())
 
 

@@ -121,7 +121,7 @@ def replace(new: str, path: str, kind: str) -> None:
     """Gives a marked folder its place; the one there before stays whole until then.
 
     Args:
-        new: a complete folder beside `path`, marked with `kind`.
+        new: `partial_path(path)`, a complete folder marked with `kind`.
         path: where it goes; what is there is removed after it, if it is a marked folder as well.
         kind: of both marks.
 
@@ -130,12 +130,27 @@ def replace(new: str, path: str, kind: str) -> None:
         tensorflow.errors.OpError: a file cannot be moved or removed.
     """
     check_replaceable(path, kind)
-    before = f"{path}.before"
+    before = _before_path(path)
     remove_marked(before, kind)  # a kill in the midst of this function left it
     if tf.io.gfile.exists(path):
         tf.io.gfile.rename(path, before)
     tf.io.gfile.rename(new, path)
     remove_marked(before, kind)
+
+
+def partial_path(path: str) -> str:
+    """Returns where a file or folder is written until it is complete: a name that nobody else has.
+
+    >>> partial_path("runs/base/export")
+    'runs/base/.export.partial_of_mslt_tf'
+    """
+    folder, name = os.path.split(path)
+    return os.path.join(folder, f".{name}.partial_of_mslt_tf")
+
+
+def _before_path(path: str) -> str:
+    folder, name = os.path.split(path)
+    return os.path.join(folder, f".{name}.before_of_mslt_tf")
 
 
 def remove_marked(folder: str, kind: str) -> None:

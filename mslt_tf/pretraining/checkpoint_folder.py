@@ -5,6 +5,7 @@ Whatever else lies there, such as a copy that somebody made under a name of his 
 read nor removed.
 """
 
+import itertools
 import os
 import re
 from collections.abc import Callable, Collection
@@ -52,9 +53,11 @@ def make_way(folder: str, step: int, *, report: Callable[[str], None]) -> None:
         tensorflow.errors.OpError: it cannot be removed.
     """
     path = path_of(folder, step)
-    if removal.remove(path, _is_ours):
-        tf.io.gfile.rename(path, f"{path}.kept")
-        report(f"note: {path} held files that no checkpoint has; they are in {path}.kept now")
+    if os.path.islink(path) or removal.remove(path, _is_ours):
+        names = (f"{path}.kept{number or ''}" for number in itertools.count())
+        kept = next(name for name in names if not os.path.lexists(name))
+        tf.io.gfile.rename(path, kept)
+        report(f"note: {path} was in the way, and not all of it ours; the rest is {kept} now")
 
 
 def remove_old(
@@ -82,6 +85,9 @@ def remove_old(
         if step in kept_steps:
             continue
         path = path_of(folder, step)
+        if os.path.islink(path):
+            report(f"note: {path} is kept, as it is a link")
+            continue
         foreign = removal.foreign_files(path, _is_ours)
         if foreign:
             report(f"note: {path} is kept, as it holds {foreign[0]}, which is no checkpoint's file")
@@ -105,8 +111,7 @@ def _numbers(folder: str, prefix: str) -> list[int]:
         name = name.rstrip("/")
         digits = name.removeprefix(prefix)
         is_number = digits.isascii() and digits.isdecimal()
-        if is_number and name == f"{prefix}{int(digits):08d}":
-            path = os.path.join(folder, name)
-            if tf.io.gfile.isdir(path) and not os.path.islink(path):
-                found.append(int(digits))
+        is_ours = is_number and name == f"{prefix}{int(digits):08d}"
+        if is_ours and tf.io.gfile.isdir(os.path.join(folder, name)):
+            found.append(int(digits))
     return sorted(found)

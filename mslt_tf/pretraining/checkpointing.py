@@ -222,11 +222,12 @@ def check_same_run(
         }
     listed = [f"{k}: {old} there, {new} now" for k, (old, new) in differences.items()] + of_data
     if listed:
+        more = " (To give it more steps, use --lengthen with --stage_steps, and change only stages "
+        more += "that it has not left behind; a long stage has --long_seq_fraction of all steps.)"
+        differs_in_plan = any(name.startswith("stages") for name in differences)
         raise UserError(
             f"{output_dir} holds a checkpoint of another run ({'; '.join(listed)}). Give another "
-            "--output_dir, or the flags of that run. (To give it more steps, use --lengthen with "
-            "--stage_steps, and change only stages that it has not left behind; a long stage has "
-            "--long_seq_fraction of all steps.)"
+            f"--output_dir, or the flags and records of that run.{more if differs_in_plan else ''}"
         )
     return notes
 

@@ -15,7 +15,7 @@ from typing import Any, Self
 import tensorflow as tf
 
 from mslt_tf import json_values
-from mslt_tf.files import file_errors
+from mslt_tf.files import file_errors, removal
 from mslt_tf.pretraining.record_facts import FileFacts
 from mslt_tf.pretraining.run_log import naming_full_disk
 
@@ -96,9 +96,10 @@ class FactsCache:
         entries = {path: dataclasses.asdict(entry) for path, entry in self._entries.items()}
         content = dataclasses.asdict(_Content(entries, _checksum(entries)))
         with naming_full_disk(os.path.dirname(self._path)):
-            with tf.io.gfile.GFile(self._path + ".tmp", "w") as file:
+            temporary = removal.partial_path(self._path)
+            with tf.io.gfile.GFile(temporary, "w") as file:
                 file.write(json.dumps(content, indent=1))
-            tf.io.gfile.rename(self._path + ".tmp", self._path, overwrite=True)
+            tf.io.gfile.rename(temporary, self._path, overwrite=True)
         self._written = time.monotonic()
 
 

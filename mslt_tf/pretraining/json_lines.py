@@ -8,6 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from mslt_tf import json_values
+from mslt_tf.files import removal
 from mslt_tf.pretraining import checkpoint_files
 
 
@@ -57,7 +58,7 @@ def read(
     if bad:
         report(
             f"note: {path} has {len(bad)} line(s) that are no entries, the first is line {bad[0]}; "
-            "they are passed over"
+            "they are left out from here on"
         )
     return [line for line in found if line]
 
@@ -69,7 +70,7 @@ def write(path: str, lines: Iterable[Line]) -> None:
         tensorflow.errors.OpError: the file cannot be written.
         OSError: the disk does not take what was written.
     """
-    temporary = f"{path}.tmp"
+    temporary = removal.partial_path(path)
     with tf.io.gfile.GFile(temporary, "wb") as file:
         file.write(b"".join(line.content + b"\n" for line in lines))
     checkpoint_files.flush([temporary])  # or a power cut may leave its name without its content

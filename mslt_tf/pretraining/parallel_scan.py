@@ -5,7 +5,7 @@ import functools
 import os
 import queue
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent import futures
 
 from mslt_tf.pretraining import record_scan
@@ -42,10 +42,12 @@ def scan_files(
     files, them = (f"{len(unknown)} files", "them") if len(unknown) > 1 else ("1 file", "it")
     report(f"reading {files} once, to learn what is in {them}")
     try:
-        for path, found in _scan_all(unknown, report):
-            facts[path] = found
-            if keeps_facts:
-                cache.put(path, versions[path], found)
+        # Closed at once if the cache cannot be written, or the program would end with the reading.
+        with contextlib.closing(_scan_all(unknown, report)) as scanned:
+            for path, found in scanned:
+                facts[path] = found
+                if keeps_facts:
+                    cache.put(path, versions[path], found)
     finally:
         if keeps_facts:
             cache.write()
@@ -54,7 +56,7 @@ def scan_files(
 
 def _scan_all(
     versions: Mapping[str, FileVersion], report: Callable[[str], None]
-) -> Iterator[tuple[str, FileFacts]]:
+) -> Generator[tuple[str, FileFacts], None, None]:
     """Yields path and facts of each file as soon as it is read."""
     progress = _Progress({path: version.num_bytes for path, version in versions.items()})
     done: queue.SimpleQueue[tuple[str, futures.Future]] = queue.SimpleQueue()

@@ -152,7 +152,7 @@ def _check_all_named(config: PretrainingConfig) -> None:
 
 
 def _open(config: PretrainingConfig, flag: str, report: Report, keeps_facts: bool) -> Records:
-    with file_errors.naming(f"--{flag} cannot be read", "Name record files that can be."):
+    with file_errors.naming(f"--{flag} cannot be read", ""):
         return record_files.open_records(
             getattr(config, flag),
             cache_path=os.path.join(config.output_dir, f"{flag}_facts.json"),
@@ -180,7 +180,7 @@ def _read_vocabulary(config: PretrainingConfig) -> list[str]:
     if not config.vocab_file:
         return []
     path = config.vocab_file
-    with file_errors.naming(f"--vocab_file {path} cannot be read", "Give the vocabulary's path."):
+    with file_errors.naming(f"--vocab_file {path} cannot be read", ""):
         if not tf.io.gfile.exists(path) or tf.io.gfile.isdir(path):
             raise UserError(f"--vocab_file {path} is no file. Give the vocabulary's path.")
         with tf.io.gfile.GFile(path, "rb") as file:

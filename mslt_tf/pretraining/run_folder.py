@@ -165,8 +165,8 @@ def describe_way_back(config: PretrainingConfig, *, failed_checkpoint: int | Non
             f"away and start again with {settings}: the run {before}."
         )
     return (
-        f"Start again with {settings}: the run goes on from {newest}. Where that does not help, "
-        f"move that folder away: the run {before}."
+        f"Start again with {settings}: the run goes on from {newest}. Where the loss is high from "
+        f"there on, it was too late already: move that folder away, and the run {before}."
     )
 
 

@@ -109,7 +109,7 @@ class RunLog:
         with naming_full_disk(self._output_dir):
             json_lines.append(self._path, entry)
             if entry not in self._said_before:
-                text = f"{setting} was {before}, from here on it is {now}"
+                text = f"{setting}: {before} before, {now} from here on"
                 self._events.text(f"{CHANGE}/{setting}", text, step=step)
 
     def evaluation(self, *, stage: str, step: int, values: Mapping[str, float]) -> None:

@@ -81,7 +81,7 @@ class Run:
             self.lock.check()
         folder = run_folder.checkpoints_of(self.config)
         what = f"the checkpoint of step {step} could not be written to {folder}"
-        with file_errors.naming(what, self._how_to_go_on()):
+        with file_errors.naming(what, self._how_to_go_on(step)):
             checkpointing.save(
                 folder,
                 state,
@@ -94,8 +94,9 @@ class Run:
             )
         self.log.metrics(run_log.CHECKPOINT, stage=stage.name, step=step, values={})
 
-    def _how_to_go_on(self) -> str:
-        saved = checkpoint_folder.steps(run_folder.checkpoints_of(self.config))
+    def _how_to_go_on(self, step: int) -> str:
+        found = checkpoint_folder.steps(run_folder.checkpoints_of(self.config))
+        saved = [other for other in found if other < step]
         where = f"step {saved[-1]}" if saved else "its newest checkpoint, if it has one"
         return f"Start again when that is mended; the run goes on from {where}."
 
@@ -247,7 +248,7 @@ def _report_changed_settings(
     for name, value in _settings(config, records).items():
         before = checkpoint.settings.get(name, unsaid.get(name))
         if before != value:
-            say(f"note: {name} was {before}, from here on it is {value}")
+            say(f"note: {name}: {before} before, {value} from here on")
             log.change(name, step=checkpoint.step, before=before, now=value)
 
 

@@ -109,6 +109,9 @@ def _with_workers(
 
 def _check(config: PretrainingConfig, workers: Workers, _: Interruption) -> int:
     with run_folder.claimed(config, workers, writes=False):
+        finished = run_folder.describe_finished(config, workers)
+        if finished:
+            return _say_finished(workers, finished)
         run = open_run(config, workers, writes=False)
     where = f"goes on from {run.checkpoint.path}" if run.checkpoint else "begins anew"
     if workers.is_chief:
@@ -123,9 +126,7 @@ def _pretrain(config: PretrainingConfig, workers: Workers, interruption: Interru
     with run_folder.claimed(config, workers) as lock:
         finished = run_folder.describe_finished(config, workers)
         if finished:
-            if workers.is_chief:
-                say(finished)
-            return 0
+            return _say_finished(workers, finished)
         run = open_run(config, workers, lock=lock)
         is_done = workers.is_chief and run_folder.is_done(config, run.checkpoint)
         if workers.of_chief(is_done):
@@ -133,6 +134,12 @@ def _pretrain(config: PretrainingConfig, workers: Workers, interruption: Interru
             return 0
         step = run.checkpoint.step if run.checkpoint else 0
         return _train_stages(run, interruption, first_stage=run.plan.stage_at(max(step - 1, 0))[0])
+
+
+def _say_finished(workers: Workers, text: str) -> int:
+    if workers.is_chief:
+        say(text)
+    return 0
 
 
 def _train_stages(run: Run, interruption: Interruption, *, first_stage: int) -> int:

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from mslt_tf.config import PretrainingConfig
-from mslt_tf.distribution import cluster, peer_check, strategies
+from mslt_tf.distribution import cluster, peer_check, slurm, strategies
 from mslt_tf.distribution.workers import Workers
 from mslt_tf.errors import UserError
 from mslt_tf.files import removal
@@ -61,14 +61,15 @@ def _note_ignored_cluster(config: PretrainingConfig) -> None:
     """Says so if the environment names several workers, and this process trains by itself."""
     try:
         found = cluster.find_cluster(os.environ)
+        count, name = found.num_workers, found.name
     except UserError:  # no cluster, or not one that this run would have to understand
-        return
-    if found.num_workers > 1:
+        count, name = slurm.count_tasks(os.environ), "one"
+    if count > 1:
         say(
-            f"note: the environment names {found.num_workers} workers, of which this is "
-            f"{found.name}, but with --distribution_strategy={config.distribution_strategy} it "
-            "trains the whole run by itself. To train together, give "
-            "--distribution_strategy=multi_worker_mirrored, behind every flag that says otherwise."
+            f"note: the environment names {count} workers, of which this is {name}, but with "
+            f"--distribution_strategy={config.distribution_strategy} it trains the whole run by "
+            "itself. To train together, give --distribution_strategy=multi_worker_mirrored, behind "
+            "every flag that says otherwise."
         )
 
 

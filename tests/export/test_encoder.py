@@ -100,5 +100,5 @@ def test_a_hub_layer_fine_tunes_it_with_dropout(path):
 
 def test_an_unfinished_export_does_not_count(path, tmp_path):
     assert encoder.exists(path)
-    (tmp_path / "encoder.tmp").mkdir()
+    (tmp_path / ".encoder.partial_of_mslt_tf").mkdir()
     assert not encoder.exists(str(tmp_path / "encoder"))

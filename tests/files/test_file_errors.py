@@ -35,11 +35,11 @@ def test_a_missing_file_is_named(tmp_path):
 
 @pytest.mark.parametrize("scheme", ["s3", "hdfs"])
 def test_a_kind_of_path_that_tensorflow_does_not_know_is_told(scheme):
-    expected = (
-        f"--x cannot be read (this TensorFlow cannot read or write {scheme}:// paths). Give a "
-        "local path, one of a mounted disk, or gs://. Mend it."
-    )
     path = f"{scheme}://bucket/file"
+    expected = (
+        f"--x cannot be read (this TensorFlow cannot read or write {scheme}:// paths, such as "
+        f"{path}). Give a local path, one of a mounted disk, or gs://. Mend it."
+    )
     assert message_of(lambda: tf.io.gfile.exists(path)) == expected
     # Within an operation, TensorFlow wraps the text.
     assert message_of(lambda: list(tf.data.TFRecordDataset(path))) == expected
@@ -54,7 +54,7 @@ def test_a_bucket_that_the_network_does_not_reach_is_told():
     def fail():
         raise tf.errors.FailedPreconditionError(None, None, text)
 
-    assert "(the network does not reach it: Couldn't resolve host name)" in message_of(fail)
+    assert "(the network does not reach gs://b/x: Couldn't resolve host name)" in message_of(fail)
 
 
 def test_a_full_disk_is_told_and_room_asked_for():

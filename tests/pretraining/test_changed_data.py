@@ -1,6 +1,7 @@
 """A run that goes on from its checkpoint with other records, or the same under other names."""
 
 import gzip
+import re
 import shutil
 
 import numpy as np
@@ -81,8 +82,8 @@ def test_other_evaluation_records_are_noted_and_marked(folder, capsys):
     ):
         (note,) = notes_of(config(folder, **flags), capsys)
         name = "evaluation records at 16 tokens"
-        assert note.startswith(f"note: {name} was 8 records in 1 file (")
-        assert f"from here on it is {now}" in note
+        assert note.startswith(f"note: {name}: 8 records in 1 file (")
+        assert re.search(rf" before, {now}.* from here on$", note)
         change = tiny.metrics(folder / "run", "change")[-1]
         assert (change["step"], change["setting"]) == (4, name)
         assert change["now"].startswith(now)

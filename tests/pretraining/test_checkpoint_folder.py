@@ -81,17 +81,28 @@ def test_what_lies_in_the_place_of_a_checkpoint_is_kept_under_another_name(folde
     assert newest(folder) == 3
     assert (folder / "step-00000003.kept" / "thesis.txt").read_text() == "mine"
     assert "step-00000003.kept now" in lines[0]
+    shutil.copytree(folder / "step-00000003.kept", folder / "step-00000004")
+    shutil.copytree(folder / "step-00000003.kept", folder / "step-00000004.kept")
+    save(folder, 4, report=lines.append)  # the name is taken
+    assert newest(folder) == 4
+    assert (folder / "step-00000004.kept1" / "thesis.txt").read_text() == "mine"
 
 
-def test_a_link_with_a_checkpoints_name_is_neither_followed_nor_removed(folder, tmp_path):
+def test_a_checkpoint_that_was_moved_and_linked_back_is_read_and_never_removed(folder, tmp_path):
     save(folder, 1)
     elsewhere = tmp_path / "elsewhere"
-    shutil.copytree(folder / "step-00000001", elsewhere)
-    (folder / "step-00000000").symlink_to(elsewhere)
+    shutil.move(folder / "step-00000001", elsewhere)
+    (folder / "step-00000001").symlink_to(elsewhere)
+    assert newest(folder) == 1
+    lines = []
     for step in (2, 3):
-        save(folder, step)
-    assert (folder / "step-00000000").is_symlink()
+        save(folder, step, report=lines.append)
+    assert lines == [f"note: {folder}/step-00000001 is kept, as it is a link"]
     assert (elsewhere / "state.json").exists()
+    save(folder, 1, report=lines.append)  # again, as when it was passed over
+    assert newest(folder) == 3
+    assert (folder / "step-00000001.kept").is_symlink()
+    assert not (folder / "step-00000001").is_symlink()
 
 
 def test_what_a_kill_left_half_written_or_half_removed_goes_with_the_next_checkpoint(folder):

@@ -69,7 +69,8 @@ def test_lines_that_are_no_entries_are_passed_over_and_counted(tmp_path, damage)
     numbers, notes = read(path)
     assert numbers == [1, 2, 3, 4]
     assert notes == [
-        f"note: {path} has 2 line(s) that are no entries, the first is line 3; they are passed over"
+        f"note: {path} has 2 line(s) that are no entries, the first is line 3; "
+        "they are left out from here on"
     ]
 
 
@@ -88,7 +89,7 @@ def test_a_file_keeps_its_lines_until_the_new_ones_are_whole(tmp_path, monkeypat
     lines = json_lines.read(str(path), is_numbered, report=pytest.fail)
 
     def fail(*_, **__):
-        assert (tmp_path / "x.jsonl.tmp").read_bytes() == line(2)
+        assert (tmp_path / ".x.jsonl.partial_of_mslt_tf").read_bytes() == line(2)
         raise tf.errors.UnavailableError(None, None, "gone")
 
     with monkeypatch.context() as patch:

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from mslt_tf.errors import UserError
-from mslt_tf.pretraining import parallel_scan, record_scan
+from mslt_tf.pretraining import facts_cache, parallel_scan, record_scan
 from mslt_tf.pretraining.record_facts import FileFacts, Layout
 from tests import tiny
 
@@ -89,6 +89,28 @@ def test_a_damaged_file_ends_the_reading_of_the_others_and_of_those_to_come(
         scan(paths, tmp_path)
     assert begun == paths[:2]
     assert threading.active_count() < 20  # those that read have ended
+
+
+def test_a_memory_that_cannot_be_written_ends_the_reading(paths, tmp_path, monkeypatch):
+    monkeypatch.setattr(parallel_scan.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(facts_cache, "SECONDS_BETWEEN_WRITES", -1)
+    ended, scan_file = threading.Event(), record_scan.scan_file
+
+    def scan_first_only(path, *, advance):
+        if path == paths[0]:
+            return scan_file(path)
+        try:
+            while True:
+                advance(1, 1)
+                time.sleep(0.01)
+        finally:
+            ended.set()
+
+    monkeypatch.setattr(record_scan, "scan_file", scan_first_only)
+    with pytest.raises(UserError, match="gone cannot be written to") as refusal:
+        scan(paths[:2], tmp_path / "gone")
+    assert ended.is_set()  # though the error, and with it where it came from, is still held
+    assert refusal
 
 
 def test_all_files_together_are_reported_while_they_are_read(tmp_path, monkeypatch):

@@ -201,6 +201,27 @@ def test_identity_tells_the_training_records_of_each_length(data, tmp_path):
     )
 
 
+@pytest.mark.parametrize("name", SETS)
+def test_workers_compare_each_set_by_content(tmp_path, name):
+    def facts(changed=""):
+        flags = {
+            each: write_set(
+                tmp_path / str(each == changed) / each,
+                described=False,
+                long=each.startswith("long"),
+                seed=10 * (each == changed) + number,
+            )
+            for number, each in enumerate(SETS)
+        }
+        return open_sets(tmp_path, **flags, **LONG).facts()
+
+    mine, others = facts(), facts(changed=name)
+    length = 32 if name.startswith("long") else 16
+    use = "records of {} tokens to train on" if "train" in name else "records to evaluate on at {}"
+    (differing,) = (key for key in mine if mine[key] != others[key])
+    assert differing.startswith(use.format(length))
+
+
 def test_settings_tell_what_each_length_is_evaluated_on(data, tmp_path):
     names = ("evaluation records at 16 tokens", "evaluation records at 32 tokens")
     short, long = names

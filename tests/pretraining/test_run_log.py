@@ -80,7 +80,7 @@ def test_a_changed_setting_marks_its_step_in_metrics_and_in_tensorboard(tmp_path
     log.change("rate", step=4, before=0.1, now=0.2)
     change = {"kind": "change", "step": 4, "setting": "rate", "before": 0.1, "now": 0.2}
     assert tiny.metrics(tmp_path, "change") == [change]
-    assert texts(tmp_path, "change/rate") == [(4, "rate was 0.1, from here on it is 0.2")]
+    assert texts(tmp_path, "change/rate") == [(4, "rate: 0.1 before, 0.2 from here on")]
 
 
 def test_a_change_is_marked_once_however_often_a_run_goes_on_from_its_step(tmp_path):

@@ -69,7 +69,7 @@ def test_a_run_that_goes_on_from_an_earlier_step_has_one_record_and_ascending_cu
         tiny.open_run(tiny.config(**changed))
     capsys.readouterr()
     assert training.pretrain(tiny.config(**changed)) == 0
-    assert "note: learning_rate was 0.01, from here on it is 0.001" in capsys.readouterr().out
+    assert "note: learning_rate: 0.01 before, 0.001 from here on" in capsys.readouterr().out
     assert [start["step"] for start in starts(tmp_path / "run")] == [0, 4, 4, 4]
     rates = [start["config"]["optimizer"]["learning_rate"] for start in starts(tmp_path / "run")]
     assert rates == [0.01, 0.001, 0.001, 0.001]

@@ -143,7 +143,7 @@ def test_a_finished_run_can_be_lengthened_with_another_weight_decay(data, tmp_pa
         training.pretrain(tiny.config(**longer))
     changed = {"weight_decay_rate": 0.5, "lengthen": True}
     assert training.pretrain(tiny.config(**longer, **changed)) == 0
-    assert "weight_decay_rate was 0.01, from here on it is 0.5" in capsys.readouterr().out
+    assert "weight_decay_rate: 0.01 before, 0.5 from here on" in capsys.readouterr().out
     assert final_weights(tmp_path)[0] == 5
 
 

@@ -33,7 +33,12 @@ def folder(make_settings: MakeSettings, tmp_path: Path, monkeypatch: pytest.Monk
 
 # Input, output and work folder, all below `folder`, and a part of the message, where T is `folder`.
 OVERLAPS = [
-    ("texts", "texts", "", "--output_dir T/texts is --input T/texts: records would be read"),
+    (
+        "texts",
+        "texts",
+        "",
+        "--output_dir T/texts is the same as --input T/texts: records",
+    ),
     ("texts", "texts/out", "", "--output_dir T/texts/out lies in --input T/texts: records"),
     ("texts", "link_to_texts/out", "", r"\(which is T/texts/out\) lies in --input T/texts"),
     ("link_to_texts", "texts/out", "", r"lies in --input T/link_to_texts \(which is T/texts\)"),
@@ -43,7 +48,12 @@ OVERLAPS = [
     ("link_to_a.txt", "texts", "", r"link_to_a.txt \(which is T/texts/a.txt\) lies in --output"),
     ("texts/below", "texts", "", "--input T/texts/below lies in --output_dir T/texts"),
     ("more/c.txt,texts", "texts/out", "", "lies in --input T/texts"),
-    ("texts", "out", "texts", "--work_dir T/texts is --input T/texts: work files would be read"),
+    (
+        "texts",
+        "out",
+        "texts",
+        "--work_dir T/texts is the same as --input T/texts: work files",
+    ),
     ("texts", "out", "texts/work", "--work_dir T/texts/work lies in --input T/texts: work"),
     (
         "texts",
@@ -53,9 +63,14 @@ OVERLAPS = [
     ),
     ("texts/*.txt", "out", "texts", "--input T/texts/a.txt lies in --work_dir T/texts"),
     ("texts/*/b.txt", "out", "texts", "--input T/texts/below/b.txt lies in --work_dir T/texts"),
-    ("more", "out", "out", "--output_dir T/out is --work_dir T/out: work files"),
+    ("more", "out", "out", "--output_dir T/out is the same as --work_dir T/out: work files"),
     ("more", "work/out", "work", "--output_dir T/work/out lies in --work_dir T/work"),
-    ("more", "out", "out/seq_32", "whose records go to T/out/seq_32, is --work_dir T/out/seq_32"),
+    (
+        "more",
+        "out",
+        "out/seq_32",
+        "go to T/out/seq_32, is the same as --work_dir T/out/seq_32",
+    ),
 ]
 
 
@@ -119,7 +134,9 @@ def test_remote_folders_are_compared_by_their_names(
     monkeypatch.setattr(places.text_files, "find_places", find_places)
     folder = "gs://bucket/texts/"
     for output in ("gs://bucket/texts", "gs://bucket/texts/out/", "gs://bucket", "gs://bucket/"):
-        with pytest.raises(UserError, match=r"(is|lies in) --(input|output_dir) gs://bucket"):
+        with pytest.raises(
+            UserError, match=r"(is the same as|lies in) --(input|output_dir) gs://bucket"
+        ):
             places.check_apart(make_settings(input=folder, output_dir=output, work_dir="work"))
     for output in ("gs://bucket/texts_too", "gs://bucket2/texts/out", "s3://bucket/texts/out"):
         places.check_apart(make_settings(input=folder, output_dir=output, work_dir="work"))

@@ -1,5 +1,6 @@
 """Shards as files: what TensorFlow reads from them, and that they depend on nothing but content."""
 
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -51,7 +52,10 @@ def test_tensorflow_reads_what_was_written(
     )
     path = tmp_path / "a.partial"
     assert (shard.name, shard.num_records, shard.num_bytes) == ("a", 66, path.stat().st_size)
-    examples = [tf.train.Example.FromString(record) for record in read(path, compression)]
+    stored_records = read(path, compression)
+    content = b"".join(len(r).to_bytes(8, "little") + r for r in stored_records)
+    assert shard.checksum == f"{zlib.crc32(content):08x}"
+    examples = [tf.train.Example.FromString(record) for record in stored_records]
     for feature in FEATURES:
         written = np.concatenate([getattr(batch, feature.name) for batch in batches])
         stored = [

@@ -12,7 +12,8 @@ import tensorflow as tf
 from mslt_tf.dataset_info import DatasetInfo
 from mslt_tf.errors import UserError
 from mslt_tf.files import folder_lock
-from mslt_tf.pretraining import record_files
+from mslt_tf.pretraining import record_files, record_scan
+from mslt_tf.pretraining.record_identity import FileIdentity
 from tests.tfrecords_tools.beam_text import (
     HELDOUT_FRACTION,
     NUM_DOCUMENTS,
@@ -197,6 +198,10 @@ def test_training_takes_the_folder(made: tuple[DatasetInfo, str], tmp_path: Path
     assert found.vocab_sha256 == info.vocab_sha256
     assert found.sentence_objective == "nsp"
     assert said == []  # nothing had to be read for it
+    # What it says of its files is what is in them.
+    assert found.identity.files == tuple(
+        FileIdentity.of(path, record_scan.scan_file(path), source="") for path in found.paths
+    )
 
 
 def test_a_second_run_does_nothing_and_the_local_way_keeps_off(

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
+from mslt_tf.dataset_info import extend_checksum
 from mslt_tf.errors import UserError
 from tests.tfrecords_tools.beam_text import RECIPE, VOCABULARY, settings_for
 from tests.tfrecords_tools.fair_share import assert_share
@@ -91,10 +93,12 @@ def test_a_shard_is_the_same_in_whatever_order_portions_come(tmp_path: Path):
         written = beam_steps.write_shard(key, in_order, job=job, plan=PLAN)
         assert written[:3] == key
         path = tmp_path / f"{name}.partial"
+        serialized = list(tf.data.TFRecordDataset(str(path)).as_numpy_iterator())
         assert written[3] == {
             "name": name,
             "num_records": sum(1 for _ in read_file(path)),
             "num_bytes": path.stat().st_size,
+            "checksum": extend_checksum("", serialized),
         }
         files.append(path.read_bytes())
         path.unlink()
