@@ -3,6 +3,7 @@
 import json
 import os
 import queue
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,15 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # its import logs errors tha
 os.environ["AUTOGRAPH_STRICT_CONVERSION"] = "1"
 
 import pytest
+
+# A shell ignores Ctrl-C for what it starts in the background, nohup a lost terminal, and programs
+# leave that so. The tests send both, and must not depend on how they were started.
+for _number, _handler in (
+    (signal.SIGINT, signal.default_int_handler),
+    (signal.SIGHUP, signal.SIG_DFL),
+):
+    if signal.getsignal(_number) == signal.SIG_IGN:
+        signal.signal(_number, _handler)
 
 if TYPE_CHECKING:
     from mslt_tf.pretraining import record_files

@@ -156,8 +156,16 @@ DATA_COMMAND = ("tfrecords_tools.create_data", "--input=a", "--vocab_file=b", "-
 @pytest.mark.parametrize(
     ("command", "flag", "message"),
     [
-        (PRETRAINING_COMMAND, "learning_rate=inf", "Use a finite number above 0."),
-        (PRETRAINING_COMMAND, "learning_rate=1e999", "Use a finite number above 0."),
+        (
+            PRETRAINING_COMMAND,
+            "learning_rate=inf",
+            "Use a finite number above 0 and at most 1e+38.",
+        ),
+        (
+            PRETRAINING_COMMAND,
+            "learning_rate=1e999",
+            "Use a finite number above 0 and at most 1e+38.",
+        ),
         (PRETRAINING_COMMAND, "weight_decay_rate=nan", "Use 0 to 1."),
         (PRETRAINING_COMMAND, "layer_norm_eps=-1", "Use a number above 0 and below 1."),
         (PRETRAINING_COMMAND, "layer_norm_eps=nan", "Use a finite number above 0 and below 1."),

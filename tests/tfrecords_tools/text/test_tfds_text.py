@@ -144,7 +144,10 @@ def test_text_that_is_not_utf8_is_refused_or_skipped(text_input: TextInput):
         ({"tfds": "small_texts/good:9.9.9"}, "--tfds small_texts/good:9.9.9 is no data set"),
         ({"tfds": "no_such_texts"}, "--tfds no_such_texts is no data set .* knows in "),
         ({"tfds": "small_texts/no_train"}, "has no split 'train', but test"),
-        ({"tfds_data_dir": "s3://bucket/x"}, r"cannot be read \(this TensorFlow .* s3:// paths\)"),
+        (
+            {"tfds_data_dir": "s3://bucket/x"},
+            r"cannot be read \(this TensorFlow .* s3:// paths, such as .*\)",
+        ),
         ({"text_field": "body"}, "has no 'body' in its examples, but number, text, title"),
         ({"text_field": "number"}, "--text_field 'number' of --tfds .* must be a text"),
     ],
