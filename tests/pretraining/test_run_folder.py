@@ -11,22 +11,22 @@ import tensorflow as tf
 from mslt_tf.errors import UserError
 from mslt_tf.export import encoder
 from mslt_tf.files import folder_lock, removal
-from mslt_tf.pretraining import checkpoint_folder, stage_model, training
+from mslt_tf.pretraining import checkpoint_folder, stage_model
 from tests import tiny
+from tests.pretraining import quick_runs
+from tests.pretraining.quick_runs import pretrain, steps
 
-SMALL = {
-    **{"method": "original", "num_hidden_layers": 1, "num_train_steps": 6},
-    **{"checkpoint_steps": 2, "num_checkpoints_kept": 3},
-}
+
+@pytest.fixture(scope="module", autouse=True)
+def quick_export():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(encoder, "_save", quick_runs.write_export)
+        yield
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("data")
-    return {
-        "train_records": tiny.write_random_shards(folder / "train"),
-        "eval_records": tiny.write_random_shards(folder / "eval", seed=1, sizes=(10,)),
-    }
+    return {"train_records": tiny.write_random_shards(tmp_path_factory.mktemp("data"))}
 
 
 @pytest.fixture(scope="module")
@@ -42,10 +42,6 @@ def finished(finished_run, tmp_path):
     return shutil.copytree(finished_run, tmp_path / "run")
 
 
-def pretrain(folder, data, **changes):
-    return training.pretrain(tiny.config(**{**SMALL, **data, "output_dir": folder, **changes}))
-
-
 def contents(folder):
     """Returns what lies below a folder, by path."""
     return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
@@ -55,10 +51,6 @@ def results(folder):
     """Returns what a start must not touch: metrics, export and checkpoints."""
     kept = ("metrics.jsonl", "export", "checkpoints")
     return {name: value for name, value in contents(folder).items() if name.startswith(kept)}
-
-
-def steps(folder):
-    return checkpoint_folder.steps(str(folder / "checkpoints"))
 
 
 def test_a_finished_run_without_its_checkpoints_is_done(finished, data, capsys):
@@ -73,7 +65,7 @@ def test_a_finished_run_without_its_checkpoints_is_done(finished, data, capsys):
 
 
 def test_a_finished_run_whose_records_were_cleaned_away_is_done(finished, capsys, tmp_path):
-    gone = {"train_records": tmp_path / "gone" / "*", "eval_records": ""}
+    gone = {"train_records": tmp_path / "gone" / "*"}
     before = contents(finished)
     assert pretrain(finished, gone) == 0
     assert "Its records are not there any more" in capsys.readouterr().out
@@ -81,7 +73,7 @@ def test_a_finished_run_whose_records_were_cleaned_away_is_done(finished, capsys
 
 
 def test_an_unfinished_run_whose_records_were_cleaned_away_is_not_done(finished, data, tmp_path):
-    gone = {"train_records": tmp_path / "gone" / "*", "eval_records": ""}
+    gone = {"train_records": tmp_path / "gone" / "*"}
     with pytest.raises(UserError, match="no record file matches"):
         pretrain(finished, gone, num_train_steps=8, lengthen=True)
 
@@ -175,7 +167,7 @@ def test_the_export_of_fewer_steps_stays_until_the_next_is_whole(finished, data,
         raise tf.errors.ResourceExhaustedError(None, None, "f; No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(tf.saved_model, "save", fail)
+        patch.setattr(encoder, "_save", fail)
         message = r"the export cannot be written to .*No space left on device\)\. Make room\."
         with pytest.raises(UserError, match=message):
             pretrain(finished, data, **longer)
@@ -205,6 +197,7 @@ def test_the_export_of_the_version_before_is_known_and_replaced(finished, data, 
     assert encoder.facts_of(str(finished / "export"))["step"] == 8
 
 
+@pytest.mark.slow
 def test_the_checkpoints_that_end_stages_stay_on_demand(data, tmp_path):
     stages = {"num_hidden_layers": 2, "num_stages": 2, "num_train_steps": 12, "method": "mslt"}
     options = {"num_checkpoints_kept": 1, "checkpoint_steps": 1}
@@ -212,51 +205,6 @@ def test_the_checkpoints_that_end_stages_stay_on_demand(data, tmp_path):
     ends = tiny.config(**stages).plan.stage_ends
     assert steps(tmp_path) == list(ends)
     assert len(ends) == 3
-
-
-def test_a_model_that_ran_away_is_not_saved(data, tmp_path):
-    message = (
-        r"after step \d+ the model is of no use: a weight of .* is .*e\+.* none may exceed 1000\. "
-        r"It is not saved\. Start again with a lower --learning_rate"
-    )
-    with pytest.raises(UserError, match=message):
-        pretrain(tmp_path, data, learning_rate=1e6, num_warmup_steps=0)
-    assert steps(tmp_path) == []
-    assert not (tmp_path / "export").exists()
-
-
-@pytest.mark.parametrize(
-    ("kept", "way"),
-    [([2, 4], r"the run goes on from step 2 then"), ([4], r"the run begins anew then")],
-)
-def test_a_checkpoint_whose_first_step_fails_is_named_with_the_way_back(
-    data, tmp_path, monkeypatch, kept, way
-):
-    assert pretrain(tmp_path, data, num_train_steps=4) == 0
-    spoil(tmp_path / "checkpoints" / "step-00000004", monkeypatch, data, tmp_path)
-    for step in {2, 4} - set(kept):
-        shutil.rmtree(tmp_path / "checkpoints" / f"step-{step:08d}")
-    longer = {"num_train_steps": 6, "lengthen": True}
-    message = rf"not finite at step 4 .*Going on from .*/step-00000004 leads here again.* {way}"
-    with pytest.raises(UserError, match=message):
-        pretrain(tmp_path, data, **longer)
-    if 2 in kept:  # the advice works
-        shutil.move(tmp_path / "checkpoints" / "step-00000004", tmp_path / "aside")
-        assert pretrain(tmp_path, data, **longer) == 0
-
-
-def spoil(path, monkeypatch, data, folder):
-    """Lets a run write a checkpoint whose weights are no numbers, as the version before did."""
-    with monkeypatch.context() as patch:
-        patch.setattr(stage_model, "check_usable", spoil_model)
-        shutil.rmtree(path)
-        shutil.rmtree(folder / "export")
-        assert pretrain(folder, data, num_train_steps=4) == 0
-
-
-def spoil_model(model):
-    for variable in model.trainable_variables:
-        variable.assign(variable * float("nan"))
 
 
 def test_a_second_process_in_the_same_folder_is_refused_and_spoils_nothing(finished, data):

@@ -1,0 +1,32 @@
+"""Runs of a few steps that compile and export as little as can be."""
+
+import os
+
+from mslt_tf.export import encoder
+from mslt_tf.pretraining import checkpoint_folder, training
+from tests import tiny
+
+SMALL = {
+    **{"method": "original", "num_hidden_layers": 1, "num_train_steps": 6},
+    **{"checkpoint_steps": 2, "num_checkpoints_kept": 3},
+    "xla": "off",  # nothing here depends on it, and it compiles for seconds
+}
+
+
+def write_export(config, weights, path):
+    """Writes what stands for a SavedModel, which takes seconds; test_training.py has a real one."""
+    for name in ("saved_model.pb", f"assets.extra/{encoder.CONFIG_FILE}", "variables/variables.x"):
+        content = repr(weights["pooler"]) + name
+        os.makedirs(os.path.dirname(os.path.join(path, name)), exist_ok=True)
+        with open(os.path.join(path, name), "w") as file:
+            file.write(content)
+
+
+def pretrain(folder, data, **changes):
+    """Trains in a folder and returns the exit status."""
+    return training.pretrain(tiny.config(**{**SMALL, **data, "output_dir": folder, **changes}))
+
+
+def steps(folder):
+    """Returns the steps of a run's checkpoints."""
+    return checkpoint_folder.steps(str(folder / "checkpoints"))
