@@ -11,7 +11,10 @@ from mslt_tf.errors import UserError
 from mslt_tf.pretraining import training
 from tests import tiny
 
-FLAGS = {"method": "original", "num_train_steps": 4, "checkpoint_steps": 2}
+FLAGS = {
+    **{"method": "original", "num_hidden_layers": 1, "num_train_steps": 4},
+    **{"checkpoint_steps": 2, "xla": "off"},  # it would compile for seconds
+}
 
 
 def config(folder, **flags):

@@ -1,6 +1,7 @@
 """Which calls of the tools remove or replace files; each is safe by a mark or an exact name."""
 
 import ast
+import functools
 from pathlib import Path
 
 PACKAGE = Path(__file__).parents[2] / "tfrecords_tools"
@@ -8,6 +9,7 @@ REMOVING = {"rmtree", "remove", "unlink", "rmdir", "removedirs", "remove_file"}
 REPLACING = {"os.replace", "os.rename", "tf.io.gfile.rename", "shutil.move"}
 
 
+@functools.cache
 def calls() -> set[tuple[str, str]]:
     """Returns (file, function) of all calls by a dotted name."""
     return {
