@@ -5,7 +5,8 @@
 #   SIZE=tiny bash benchmarks/gpu.sh    # a tiny model on whatever there is: 3 minutes on two cores
 #
 # PYTHON names the interpreter, OUT the folder for results (JSON files, logs, summary.txt): a new or
-# an empty one, or of a run before, whose results are replaced. Batches are 32, and the largest of a list at which the processes of all stages fit into memory together.
+# an empty one, or of a run before, whose results are replaced. Batches are 32, and the largest of a
+# list at which the processes of all stages fit into memory together.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -58,8 +58,8 @@ class Work:
             left = _foreign(removal.remove(_real(self._folder), owns, keeps_folder=True))
         if left:
             say(
-                f"note: {self._folder} stays, with {_listed(left)}: only what this program wrote "
-                "there was removed"
+                f"note: {self._folder} stays, with {removal.listed(left)}: only what this program "
+                "wrote there was removed"
             )
 
 
@@ -89,8 +89,9 @@ def check(folder: str) -> None:
         names = _foreign(sorted(os.listdir(folder)))
         if names and not is_begun(folder) and not _is_remnant(folder):
             raise UserError(
-                f"the work folder {folder} holds {_listed(names)}, not written by this program. "
-                "Work files come and go there: give a new or an empty folder by --work_dir."
+                f"the work folder {folder} holds {removal.listed(names)}, not written by this "
+                "program. Work files come and go there: give a new or an empty folder by "
+                "--work_dir."
             )
 
 
@@ -173,8 +174,8 @@ def _is_readable(folder: str) -> bool:
         if foreign:
             raise UserError(
                 f"{path} is damaged, so that nothing says whose work lies in {folder}: {error}. "
-                f"And there is {_listed(foreign)}, not written by this program. Move that away to "
-                "have the work begun anew, or give another --work_dir."
+                f"And there is {removal.listed(foreign)}, not written by this program. Move that "
+                "away to have the work begun anew, or give another --work_dir."
             ) from error
         say(f"{path} is damaged: {error}. The work begins anew.")
         removal.remove(
@@ -246,10 +247,6 @@ def _has_our_names(folder: str) -> bool:
 def _foreign(paths: list[str]) -> list[str]:
     """Returns the paths without those of the lock."""
     return [path for path in paths if not _OF_LOCK.fullmatch(path)]
-
-
-def _listed(paths: list[str]) -> str:
-    return paths[0] + (f" and {len(paths) - 1} more" if len(paths) > 1 else "")
 
 
 def _real(folder: str) -> str:

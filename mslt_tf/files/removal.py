@@ -8,7 +8,7 @@ import contextlib
 import dataclasses
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -175,9 +175,17 @@ def check_replaceable(path: str, kind: str) -> None:
         found = read_mark(path, kind)
         foreign = foreign_files(path, found.owns) if found else list(paths_below(path))
     if foreign or not found:
-        shown = f"holds {foreign[0]}" if foreign else "is empty"
-        more = f" and {len(foreign) - 1} more" if len(foreign) > 1 else ""
-        raise UserError(f"{path} {shown}{more}, not written by this program. {advice}")
+        shown = f"holds {listed(foreign)}" if foreign else "is empty"
+        raise UserError(f"{path} {shown}, not written by this program. {advice}")
+
+
+def listed(paths: Sequence[str]) -> str:
+    """Returns paths, at least one, as messages show them.
+
+    >>> listed(["a", "b/c", "d"])
+    'a and 2 more'
+    """
+    return paths[0] + (f" and {len(paths) - 1} more" if len(paths) > 1 else "")
 
 
 def _parents(path: str) -> Iterator[str]:

@@ -98,12 +98,14 @@ def describe_finished(config: PretrainingConfig, workers: Workers) -> str:
 
 def _describe_gone(config: PretrainingConfig) -> str:
     """Returns what a finished run with this plan, model and seed lacks; "" if nothing does."""
+    if not encoder.exists(export_of(config)):  # the usual case, so nothing else is looked at
+        return ""
     has_checkpoint = bool(checkpoint_folder.steps(checkpoints_of(config)))
     missing = [] if has_checkpoint else ["checkpoints"]
     missing += [] if _has_records(config) else ["records"]
-    facts = encoder.facts_of(export_of(config))
-    if not missing or not encoder.exists(export_of(config)):
+    if not missing:
         return ""
+    facts = encoder.facts_of(export_of(config))
     if facts is None and has_checkpoint:  # exported before exports said what they are of
         newest = checkpointing.newest(checkpoints_of(config), report=say)
         facts = facts_of_export(newest.step, newest.identity) if newest else None

@@ -36,6 +36,7 @@ class Run:
     config: PretrainingConfig
     workers: Workers
     records: RecordSets
+    identity: Mapping[str, Any]  # what must be equal for a run to go on from a checkpoint of it
     checkpoint: checkpointing.Checkpoint | None  # where it goes on
     initial_weights: stage_model.Weights | None  # of --init_checkpoint
     log: RunLog
@@ -55,11 +56,6 @@ class Run:
     def export(self) -> str:
         """Where the SavedModel goes."""
         return run_folder.export_of(self.config)
-
-    @property
-    def identity(self) -> dict[str, Any]:
-        """What must be equal for a run to go on from a checkpoint of this one."""
-        return {**self.config.identity(), **self.records.identity()}
 
     def save(
         self, model: tf.keras.Model, state: tf.train.Checkpoint, step: int, *, stage: Stage
@@ -128,11 +124,12 @@ def open_run(
             config, report=say, keeps_facts=writes and workers.is_chief
         )
     worker_setup.check_same(workers, records.facts())
+    identity = {**config.identity(), **records.identity()}
     checkpoint = run_folder.newest_checkpoint(config, workers)
     if checkpoint:
         notes = checkpointing.check_same_run(
             checkpoint,
-            {**config.identity(), **records.identity()},
+            identity,
             lengthen=config.lengthen,
             output_dir=config.output_dir,
         )
@@ -154,6 +151,7 @@ def open_run(
         config=config,
         workers=workers,
         records=records,
+        identity=identity,
         checkpoint=checkpoint,
         initial_weights=initial_weights,
         log=log,

@@ -13,15 +13,9 @@ from mslt_tf.export import encoder
 from mslt_tf.files import folder_lock, removal
 from mslt_tf.pretraining import checkpoint_folder, stage_model
 from tests import tiny
-from tests.pretraining import quick_runs
 from tests.pretraining.quick_runs import pretrain, steps
 
-
-@pytest.fixture(scope="module", autouse=True)
-def quick_export():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(encoder, "_save", quick_runs.write_export)
-        yield
+pytestmark = pytest.mark.usefixtures("quick_export")
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +24,7 @@ def data(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def finished_run(data, tmp_path_factory):
+def finished_run(data, quick_export, tmp_path_factory):
     folder = tmp_path_factory.mktemp("finished") / "run"
     assert pretrain(folder, data) == 0
     return folder

@@ -124,6 +124,7 @@ def test_output_that_nobody_reads_any_more_does_not_end_a_run(monkeypatch):
         monkeypatch.setattr(sys, "stdout", output)
         for _ in range(3):
             say("saving")
+        assert os.fstat(output.fileno()).st_rdev == os.stat(os.devnull).st_rdev
 
 
 def test_progress_that_goes_to_a_file_is_not_a_line_a_call(tmp_path, capsys):

@@ -6,18 +6,11 @@ import shutil
 import pytest
 
 from mslt_tf.errors import UserError
-from mslt_tf.export import encoder
 from mslt_tf.pretraining import run_folder, stage_model
 from tests import tiny
-from tests.pretraining import quick_runs
 from tests.pretraining.quick_runs import pretrain, steps
 
-
-@pytest.fixture(scope="module", autouse=True)
-def quick_export():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(encoder, "_save", quick_runs.write_export)
-        yield
+pytestmark = pytest.mark.usefixtures("quick_export")
 
 
 @pytest.fixture(scope="module")
