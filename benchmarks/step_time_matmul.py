@@ -35,5 +35,5 @@ def make_tasks(precision: str) -> step_time_pipes.Tasks:
 
 
 if __name__ == "__main__":
-    startup.silence_tensorflow()
+    startup.prepare_tensorflow()
     step_time_pipes.serve(lambda: make_tasks(sys.argv[1]))

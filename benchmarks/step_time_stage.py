@@ -118,7 +118,7 @@ def _build(run: run_setup.Run, stage: Stage) -> StageParts:
             first_step=0,
             variables=model.trainable_variables,
             precision=run.config.precision,
-            compiles=train_step.choose_xla(run.config) != "off",
+            compiles=train_step.choose_xla(run.config) == "chains",
         )
     return StageParts(model, optimizer, global_step)
 
@@ -190,7 +190,7 @@ def _check_one_device(strategy: tf.distribute.Strategy) -> None:
 
 def main() -> None:
     """Serves the stage that the file named on the command line holds, with its settings."""
-    startup.silence_tensorflow()
+    startup.prepare_tensorflow()
     config, stage = pickle.loads(Path(sys.argv[1]).read_bytes())
     step_time_pipes.serve(lambda: make_tasks(config, stage))
 

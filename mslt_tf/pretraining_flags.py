@@ -214,9 +214,9 @@ def _define_device_flags(values: flags.FlagValues) -> None:
         "xla",
         "auto",
         list(get_args(Xla)),
-        "What XLA compiles: forward and backward pass as a whole (step), or chains of element-wise "
-        "operations only (chains). auto: step on GPUs, chains on CPUs, off on TPUs, which have "
-        "compilers of their own.",
+        "What XLA compiles: forward and backward pass as a whole, and the update (step), or chains "
+        "of element-wise operations only (chains). auto: step on GPUs, chains on CPUs, off on "
+        "TPUs, which have compilers of their own.",
     )
     enum(
         "gradient_transport",

@@ -31,7 +31,7 @@ def run(
         define_flags: defines the command's flags on the values it is given.
         description: what `--help` says before it lists these flags.
     """
-    silence_tensorflow()
+    prepare_tensorflow()
     foreign = set(flags.FLAGS)
     define_flags(flags.FLAGS)
     own_flags = [flags.FLAGS[name] for name in flags.FLAGS if name not in foreign]
@@ -63,12 +63,30 @@ def values_of(
     return {name: flag_values[name].value for name in names}
 
 
-def silence_tensorflow() -> None:
-    """Keeps TensorFlow's start-up notes off the terminal; must run before it is imported."""
+def prepare_tensorflow() -> None:
+    """Sets what TensorFlow and XLA read from the environment; must run before they are imported."""
+    _silence_tensorflow()
+    _choose_matmul_kernels()
+
+
+def _silence_tensorflow() -> None:
+    """Keeps start-up notes off the terminal."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     # tensorflow-hub, behind tensorflow-text, imports it; setup.py pins a version that has it.
     warnings.filterwarnings("ignore", message="pkg_resources is deprecated")
+
+
+def _choose_matmul_kernels() -> None:
+    """Leaves matrix products on GPUs to cuBLAS, unless XLA_FLAGS says otherwise.
+
+    XLA's own kernels (Triton) ended the process on an H100, with TensorFlow 2.15, where a division
+    in bfloat16, such as softmax's, stands before a product: "'arith.divf' op requires the same
+    type".
+    """
+    xla_flags = os.environ.get("XLA_FLAGS", "")
+    if "xla_gpu_enable_triton_gemm" not in xla_flags:
+        os.environ["XLA_FLAGS"] = f"{xla_flags} --xla_gpu_enable_triton_gemm=false".strip()
 
 
 def help_text(description: str, own_flags: list[flags.Flag[Any]]) -> str:

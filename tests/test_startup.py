@@ -1,9 +1,12 @@
 """How commands start and end, as real processes."""
 
+import os
 import subprocess
 import sys
 
 import pytest
+
+from mslt_tf import startup
 
 PROGRAM = """
 import sys
@@ -75,3 +78,18 @@ def test_help_describes_the_command_and_its_own_flags_only():
         "Counts things.\n\nFlags:\n  --number (default: '1')\n      How many.\n\n"
         "--flagfile=FILE reads flags from a file; later flags win over earlier ones.\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("", "--xla_gpu_enable_triton_gemm=false"),
+        ("--xla_dump_to=here", "--xla_dump_to=here --xla_gpu_enable_triton_gemm=false"),
+        ("--xla_gpu_enable_triton_gemm=true", "--xla_gpu_enable_triton_gemm=true"),
+    ],
+)
+def test_xla_keeps_to_cublas_unless_its_flags_say_otherwise(monkeypatch, given, expected):
+    monkeypatch.setenv("XLA_FLAGS", given)
+    for _ in range(2):  # a child process inherits what its parent set
+        startup.prepare_tensorflow()
+        assert os.environ["XLA_FLAGS"] == expected

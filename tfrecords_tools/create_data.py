@@ -261,7 +261,7 @@ def main() -> None:
     for number in END_SIGNALS:
         if signal.getsignal(number) != signal.SIG_IGN:  # as nohup has it for a lost terminal
             signal.signal(number, _end)  # an orderly end, which takes the workers along
-    # Imports TensorFlow, which must come after `startup.run` has silenced it; and wrong flags are
+    # Imports TensorFlow, which must come after `startup.run` has prepared it; and wrong flags are
     # reported without waiting for it.
     if settings.runner == "beam":
         _create_with_beam(settings)

@@ -78,7 +78,7 @@ def main() -> None:
     settings = settings_from_flags(flags.FLAGS)
     # Text work needs no GPU, and TensorFlow would take all memory of one from a training run.
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
-    # Imports TensorFlow, which must come after `startup.run` has silenced it; and wrong flags are
+    # Imports TensorFlow, which must come after `startup.run` has prepared it; and wrong flags are
     # reported without waiting for it.
     from tfrecords_tools import inspection
 

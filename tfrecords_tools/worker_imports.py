@@ -2,7 +2,7 @@
 
 from mslt_tf import startup
 
-startup.silence_tensorflow()
+startup.prepare_tensorflow()
 
 import blingfire  # noqa: E402, F401
 import tensorflow  # noqa: E402, F401

@@ -145,5 +145,5 @@ def random_batch(shapes: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    startup.silence_tensorflow()
+    startup.prepare_tensorflow()
     step_time_pipes.serve(lambda: make_tasks(json.loads(sys.argv[1])))

@@ -69,3 +69,13 @@ def tpu(name: str) -> tf.distribute.Strategy:
             "records. Use one of a single machine, with up to eight cores."
         )
     return strategy
+
+
+def can_compile_updates(strategy: tf.distribute.Strategy) -> bool:
+    """Returns whether an optimizer may be called inside of a compiled function of a replica.
+
+    With TensorFlow's mirrored strategies only on GPUs: elsewhere replicas meet for each update,
+    which they can do in the outermost function only.
+    """
+    mirrored = (tf.distribute.MirroredStrategy, tf.distribute.MultiWorkerMirroredStrategy)
+    return bool(tf.config.list_physical_devices("GPU")) or not isinstance(strategy, mirrored)

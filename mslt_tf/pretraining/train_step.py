@@ -1,10 +1,11 @@
 """The compiled step of one stage: many updates in one call, gradients for what trains only."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import tensorflow as tf
 
 from mslt_tf.config import PretrainingConfig, Xla
+from mslt_tf.distribution import strategies
 from mslt_tf.distribution.gradient_sums import sum_over_replicas
 from mslt_tf.modeling import one_pass
 from mslt_tf.pretraining import losses, optimization
@@ -36,9 +37,12 @@ def make_train_steps(
     compute_gradients = make_gradient_function(
         config, model=model, optimizer=optimizer, micro_batch_size=micro_batch_size
     )
-    variables = model.trainable_variables
+    xla = choose_xla(config)
+    update = _make_update(optimizer, model.trainable_variables, global_step, xla)
+    if xla == "step" and strategies.can_compile_updates(strategy):
+        # As a whole: a program for each variable takes minutes to compile for a GPU.
+        update = tf.function(update, jit_compile=True, autograph=False)
     transport = tf.as_dtype(config.gradient_transport)
-    compiles_chains = choose_xla(config) == "chains"
 
     def replica_step(batch: Batch) -> tuple[tf.Tensor, tf.Tensor]:
         context = tf.distribute.get_replica_context()
@@ -47,17 +51,7 @@ def make_train_steps(
         shares = compute_gradients(batch, counts, seed)
         loss_sums = sum_over_replicas(context, shares[:2])
         gradients = sum_over_replicas(context, shares[2:], transport=transport)
-        gradients = optimization.unscale_gradients(optimizer, gradients)
-        with one_pass.compiling(compiles_chains):
-            norm = optimization.global_norm(gradients)
-        is_finite = tf.math.is_finite(norm)
-        is_good = is_finite | optimization.can_recover(optimizer)
-        is_good &= tf.math.is_finite(loss_sums[0] + loss_sums[1])
-        bad_step = tf.where(is_good, ALL_FINITE, tf.identity(global_step))
-        optimization.apply_clipped(optimizer, gradients, variables, norm=norm)
-        global_step.assign_add(1)
-        skipped = 1.0 - tf.cast(is_finite, tf.float32)
-        return tf.stack([*loss_sums, tf.where(is_finite, norm, 0.0), skipped]), bad_step
+        return update(loss_sums, gradients)
 
     @tf.function
     def train_steps(iterator: Iterator[Batch], num_steps: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -72,6 +66,35 @@ def make_train_steps(
         return totals, first_bad_step
 
     return train_steps
+
+
+def _make_update(
+    optimizer: tf.keras.optimizers.legacy.Optimizer,
+    variables: Sequence[tf.Variable],
+    global_step: tf.Variable,
+    xla: Xla,
+) -> Callable[[list[tf.Tensor], list[tf.Tensor]], tuple[tf.Tensor, tf.Tensor]]:
+    """Returns a function of (losses, gradients), summed over replicas, that takes the step.
+
+    It returns METRICS of the step, and its number if something was not finite, else ALL_FINITE.
+    """
+
+    def update(
+        loss_sums: list[tf.Tensor], gradients: list[tf.Tensor]
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        gradients = optimization.unscale_gradients(optimizer, gradients)
+        with one_pass.compiling(xla == "chains"):
+            norm = optimization.global_norm(gradients)
+        is_finite = tf.math.is_finite(norm)
+        is_good = is_finite | optimization.can_recover(optimizer)
+        is_good &= tf.math.is_finite(loss_sums[0] + loss_sums[1])
+        bad_step = tf.where(is_good, ALL_FINITE, tf.identity(global_step))
+        optimization.apply_clipped(optimizer, gradients, variables, norm=norm)
+        global_step.assign_add(1)
+        skipped = 1.0 - tf.cast(is_finite, tf.float32)
+        return tf.stack([*loss_sums, tf.where(is_finite, norm, 0.0), skipped]), bad_step
+
+    return update
 
 
 def make_gradient_function(

@@ -218,7 +218,7 @@ def _start_stage(
         first_step=_optimizer_start(run, index),
         variables=model.trainable_variables,
         precision=config.precision,
-        compiles=train_step.choose_xla(config) != "off",
+        compiles=train_step.choose_xla(config) == "chains",
     )
     parts = StageParts(model, optimizer, global_step)
     if checkpoint:

@@ -5,6 +5,7 @@ import collections
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.python.distribute import mirrored_strategy
 
 from mslt_tf.distribution import strategies
 from mslt_tf.pretraining import (
@@ -185,11 +186,28 @@ def moments(trained):
 
 
 @pytest.mark.multi_device
-@pytest.mark.parametrize("stage", [0, 1, 4])
-def test_two_replicas_with_unequal_numbers_of_masked_tokens_give_the_same_update(records, stage):
+@pytest.mark.parametrize("stage", [1, 4])
+def test_two_gpus_may_compile_the_update(records, stage, monkeypatch):
+    # Two processors in their place: what TensorFlow does differently for GPUs is told by this.
+    monkeypatch.setattr(mirrored_strategy, "_is_gpu_device", lambda _: True)
+    monkeypatch.setattr(strategies, "can_compile_updates", lambda _: True)
+    config = tiny.config(**NO_DROPOUT, xla="step")
+    one = Trained(config, records, stage=stage)
+    two = Trained(config, records, stage=stage, strategy=strategies.one_machine(all_devices=True))
+    assert two.strategy.num_replicas_in_sync == 2
+    np.testing.assert_allclose(two.train(3)[0], one.train(3)[0], rtol=1e-5)
+    for name, value in one.weights().items():
+        np.testing.assert_allclose(two.weights()[name], value, atol=2e-6, err_msg=name)
+
+
+@pytest.mark.multi_device
+@pytest.mark.parametrize(("stage", "xla"), [(0, "auto"), (1, "auto"), (4, "auto"), (4, "step")])
+def test_two_replicas_with_unequal_numbers_of_masked_tokens_give_the_same_update(
+    records, stage, xla
+):
     halves = tf.split(first_batch(records)["masked_lm_weights"], 2)
     assert tf.reduce_sum(halves[0]) != tf.reduce_sum(halves[1])
-    config = tiny.config(**NO_DROPOUT)
+    config = tiny.config(**NO_DROPOUT, xla=xla)
     one = Trained(config, records, stage=stage)
     two_replicas = strategies.one_machine(all_devices=True)
     assert two_replicas.num_replicas_in_sync == 2
@@ -244,8 +262,9 @@ def test_the_loss_falls_in_every_precision(records, sizes, precision):
     assert np.isfinite(last)
 
 
-def test_an_overflow_in_float16_is_skipped_and_counted(records):
-    trained = Trained(tiny.config(precision="float16", **NO_DROPOUT), records)
+@pytest.mark.parametrize("xla", ["chains", "step"])
+def test_an_overflow_in_float16_is_skipped_and_counted(records, xla):
+    trained = Trained(tiny.config(precision="float16", xla=xla, **NO_DROPOUT), records)
     trained.train(1)
     before, moments_before = trained.weights(), [m.numpy() for m in moments(trained)]
     trained.optimizer._loss_scale._current_loss_scale.assign(1e38)
