@@ -6,7 +6,8 @@ import numpy as np
 
 from mslt_tf.config import PretrainingConfig
 from mslt_tf.stage_plan import Stage
-from tfrecords_tools import masking, records
+from tfrecords_tools.dataset import records
+from tfrecords_tools.recipe import masking
 
 NUM_RECORDS = 4_096  # at least; in files of a quarter, as data sets come in several
 NUM_FILES = 4

@@ -24,7 +24,6 @@ from mslt_tf.config import PretrainingConfig
 from mslt_tf.errors import UserError
 from mslt_tf.pretraining import (
     losses,
-    optimization,
     run_folder,
     run_setup,
     stage_input,
@@ -34,6 +33,7 @@ from mslt_tf.pretraining import (
 )
 from mslt_tf.pretraining.training import StageParts
 from mslt_tf.stage_plan import Stage
+from mslt_tf.training import optimization
 
 
 def make_tasks(config: PretrainingConfig, stage: Stage) -> step_time_pipes.Tasks:

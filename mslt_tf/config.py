@@ -26,7 +26,7 @@ _PeerTimeout = Annotated[
 
 @dataclasses.dataclass(frozen=True)
 class OptimizerConfig:
-    """LAMB and its learning-rate schedule; see `mslt_tf.pretraining.optimization`."""
+    """LAMB and its learning-rate schedule; see `mslt_tf.training.optimization`."""
 
     learning_rate: Annotated[float, Bounds(above=0, at_most=1e38)]  # peak, at the end of warm-up
     num_warmup_steps: NonNegativeInt

@@ -25,7 +25,7 @@ for _number, _handler in (
         signal.signal(_number, _handler)
 
 if TYPE_CHECKING:
-    from mslt_tf.pretraining import record_files
+    from mslt_tf.records import record_files
 
 GOLDEN_FOLDER = Path(__file__).parent / "golden"
 

@@ -68,7 +68,7 @@ FLOORS = {
 # On floor 1, but resting on floor 0 alone, so that the tools may use it too.
 SHARED_WITH_TOOLS = "mslt_tf.files"
 THIRD_PARTY_ON_FLOOR_0 = {"absl"}
-HOME_OF_TENSORFLOW_ADDONS = "mslt_tf.pretraining.lamb"
+HOME_OF_TENSORFLOW_ADDONS = "mslt_tf.training.lamb"
 
 FOLDERS_WITH_CODE = (*PACKAGES, "tests", "benchmarks", "scripts")
 MAX_FILE_LINES = 300

@@ -17,10 +17,8 @@ from mslt_tf.errors import UserError
 from mslt_tf.model_config import ModelConfig
 from tests import tiny
 from tests.documented_commands import ROOT
-from tfrecords_tools.build_vocab import VocabularySettings
-from tfrecords_tools.inspect_data import InspectionSettings
-from tfrecords_tools.recipe import Recipe
-from tfrecords_tools.settings import DatasetSettings
+from tfrecords_tools.recipe.recipe import Recipe
+from tfrecords_tools.settings import DatasetSettings, InspectionSettings, VocabularySettings
 from tfrecords_tools.text.text_input import TextInput
 
 PRETRAINING = tiny.config()

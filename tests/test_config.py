@@ -7,7 +7,7 @@ from mslt_tf import pretraining_flags
 from mslt_tf.config import OptimizerConfig
 from mslt_tf.errors import UserError
 from mslt_tf.model_config import ModelConfig
-from mslt_tf.pretraining import checkpointing
+from mslt_tf.pretraining import same_run
 from tests import tiny
 
 
@@ -141,8 +141,8 @@ def test_a_run_from_before_there_was_dynamic_masking_goes_on_without():
         for choice in ("off", "token")
     )
     before = {name: value for name, value in off.items() if name != "dynamic_masking"}
-    assert checkpointing.differing_leaves(before, off) == {}
-    assert checkpointing.differing_leaves(before, token) == {"dynamic_masking": (None, "token")}
+    assert same_run.differing_leaves(before, off) == {}
+    assert same_run.differing_leaves(before, token) == {"dynamic_masking": (None, "token")}
 
 
 @pytest.mark.parametrize("choice", ["token", "whole_word"])

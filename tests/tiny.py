@@ -12,8 +12,8 @@ from absl import flags
 from mslt_tf import pretraining_flags
 from mslt_tf.config import PretrainingConfig
 from mslt_tf.dataset_info import DatasetInfo, Shard, hash_vocabulary
-from mslt_tf.pretraining import record_files
 from mslt_tf.pretraining_example import FEATURES, stored_name
+from mslt_tf.records import record_files
 from mslt_tf.vocabulary import SPECIAL_TOKENS
 
 if TYPE_CHECKING:

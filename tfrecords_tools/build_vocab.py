@@ -10,56 +10,14 @@ exactly as create_data splits them; give it the same --do_lower_case. The same t
 file, byte by byte.
 """
 
-import dataclasses
 import os
-from typing import Annotated
 
 from absl import flags
 
 from mslt_tf import path_flags, startup
-from mslt_tf.bounds import Bounds, check_numbers
-from mslt_tf.errors import UserError
+from tfrecords_tools.settings import VocabularySettings
 from tfrecords_tools.text import text_input
-from tfrecords_tools.text.read_report import ON_ERROR, OnError
-from tfrecords_tools.text.text_input import TextInput
-
-MIN_VOCAB_SIZE = 200  # room for the special tokens and an alphabet, begun and continued
-
-_VocabSize = Annotated[
-    int,
-    Bounds(
-        at_least=MIN_VOCAB_SIZE,
-        hint="A vocabulary holds the special tokens and all letters; BERT's has 30522 tokens.",
-    ),
-]
-
-
-@dataclasses.dataclass(frozen=True)
-class VocabularySettings:
-    """What a vocabulary depends on, and where it goes."""
-
-    vocab_file: str
-    # These five are the fields of `text`.
-    input: str = TextInput.input
-    text_format: str = TextInput.text_format
-    text_field: str = TextInput.text_field
-    tfds: str = TextInput.tfds
-    tfds_data_dir: str = TextInput.tfds_data_dir
-    on_error: OnError = "fail"
-    vocab_size: _VocabSize = 8192  # most tokens
-    do_lower_case: bool = True
-
-    @property
-    def text(self) -> TextInput:
-        """What to read."""
-        names = [field.name for field in dataclasses.fields(TextInput)]
-        return TextInput(**{name: getattr(self, name) for name in names})
-
-    def __post_init__(self) -> None:
-        _ = self.text  # is checked
-        if not self.vocab_file:
-            raise UserError("--vocab_file is not set, and has no default. See --help.")
-        check_numbers(self, prefix="--")
+from tfrecords_tools.text.read_report import ON_ERROR
 
 
 def define_flags(flag_values: flags.FlagValues) -> None:

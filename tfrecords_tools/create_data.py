@@ -36,7 +36,7 @@ from mslt_tf.dataset_info import Compression
 from mslt_tf.errors import UserError
 from mslt_tf.pretraining_example import FeatureNames, SentenceObjective
 from tfrecords_tools import processes
-from tfrecords_tools.recipe import Recipe
+from tfrecords_tools.recipe.recipe import Recipe
 from tfrecords_tools.settings import DatasetSettings, Runner
 from tfrecords_tools.text import text_input
 from tfrecords_tools.text.read_report import OnError
@@ -266,7 +266,7 @@ def main() -> None:
     if settings.runner == "beam":
         _create_with_beam(settings)
     else:
-        from tfrecords_tools import pretraining_dataset
+        from tfrecords_tools.dataset import pretraining_dataset
 
         pretraining_dataset.create(settings)
 

@@ -8,32 +8,12 @@ A token to predict is shown as [original->what the model sees], e.g. [the->[MASK
 where it was kept and [the->cow] where a random word stands in its place.
 """
 
-import dataclasses
 import os
-from typing import Annotated
 
 from absl import flags
 
 from mslt_tf import path_flags, startup
-from mslt_tf.bounds import Bounds, NonNegativeInt, check_numbers
-from mslt_tf.errors import UserError
-
-
-@dataclasses.dataclass(frozen=True)
-class InspectionSettings:
-    """Which records to look at."""
-
-    input_dir: str
-    vocab_file: str
-    split: str = "train"
-    num_shown: NonNegativeInt = 3  # records to print
-    num_counted: Annotated[int, Bounds(at_least=0, hint="0: all records.")] = 10_000  # to count
-
-    def __post_init__(self) -> None:
-        for name in ("input_dir", "vocab_file"):
-            if not getattr(self, name):
-                raise UserError(f"--{name} is not set, and has no default. See --help.")
-        check_numbers(self, prefix="--")
+from tfrecords_tools.settings import InspectionSettings
 
 
 def define_flags(flag_values: flags.FlagValues) -> None:
@@ -80,7 +60,7 @@ def main() -> None:
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
     # Imports TensorFlow, which must come after `startup.run` has prepared it; and wrong flags are
     # reported without waiting for it.
-    from tfrecords_tools import inspection
+    from tfrecords_tools.dataset import inspection
 
     inspection.inspect(settings)
 

@@ -1,13 +1,13 @@
-"""What `create_data` is told: where the documents are, how records are made, where they go."""
+"""What each of the three programs is told; all of it is checked here."""
 
 import dataclasses
 from typing import Annotated, Any, Literal
 
-from mslt_tf.bounds import Bounds, PositiveInt, check_numbers
+from mslt_tf.bounds import Bounds, NonNegativeInt, PositiveInt, check_numbers
 from mslt_tf.dataset_info import Compression
 from mslt_tf.errors import UserError
 from mslt_tf.pretraining_example import FeatureNames
-from tfrecords_tools.recipe import Recipe
+from tfrecords_tools.recipe.recipe import Recipe
 from tfrecords_tools.text.read_report import OnError
 from tfrecords_tools.text.text_input import TextInput
 
@@ -20,6 +20,17 @@ _HeldoutFraction = Annotated[
 ]
 _NumShards = Annotated[
     int, Bounds(at_least=0, at_most=MAX_SHARDS, hint="0: set by the number of records.")
+]
+
+
+MIN_VOCAB_SIZE = 200  # room for the special tokens and an alphabet, begun and continued
+
+_VocabSize = Annotated[
+    int,
+    Bounds(
+        at_least=MIN_VOCAB_SIZE,
+        hint="A vocabulary holds the special tokens and all letters; BERT's has 30522 tokens.",
+    ),
 ]
 
 
@@ -93,3 +104,48 @@ class DatasetSettings:
             **({"runner": self.runner} if self.runner != "local" else {}),
             **dataclasses.asdict(recipe),
         }
+
+
+@dataclasses.dataclass(frozen=True)
+class VocabularySettings:
+    """What a vocabulary depends on, and where it goes."""
+
+    vocab_file: str
+    # These five are the fields of `text`.
+    input: str = TextInput.input
+    text_format: str = TextInput.text_format
+    text_field: str = TextInput.text_field
+    tfds: str = TextInput.tfds
+    tfds_data_dir: str = TextInput.tfds_data_dir
+    on_error: OnError = "fail"
+    vocab_size: _VocabSize = 8192  # most tokens
+    do_lower_case: bool = True
+
+    @property
+    def text(self) -> TextInput:
+        """What to read."""
+        names = [field.name for field in dataclasses.fields(TextInput)]
+        return TextInput(**{name: getattr(self, name) for name in names})
+
+    def __post_init__(self) -> None:
+        _ = self.text  # is checked
+        if not self.vocab_file:
+            raise UserError("--vocab_file is not set, and has no default. See --help.")
+        check_numbers(self, prefix="--")
+
+
+@dataclasses.dataclass(frozen=True)
+class InspectionSettings:
+    """Which records to look at."""
+
+    input_dir: str
+    vocab_file: str
+    split: str = "train"
+    num_shown: NonNegativeInt = 3  # records to print
+    num_counted: Annotated[int, Bounds(at_least=0, hint="0: all records.")] = 10_000  # to count
+
+    def __post_init__(self) -> None:
+        for name in ("input_dir", "vocab_file"):
+            if not getattr(self, name):
+                raise UserError(f"--{name} is not set, and has no default. See --help.")
+        check_numbers(self, prefix="--")

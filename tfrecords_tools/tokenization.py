@@ -10,7 +10,7 @@ import tensorflow_text as tf_text
 
 from mslt_tf.errors import UserError
 from mslt_tf.vocabulary import parse_vocabulary
-from tfrecords_tools import masking
+from tfrecords_tools.recipe import masking
 from tfrecords_tools.text.sentence_splitting import split_sentences
 from tfrecords_tools.text.text_files import reading
 from tfrecords_tools.text.text_formats import Document

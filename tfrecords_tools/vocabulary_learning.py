@@ -15,8 +15,8 @@ from tensorflow_text.tools.wordpiece_vocab import wordpiece_tokenizer_learner_li
 from mslt_tf.errors import UserError
 from mslt_tf.files import file_errors, new_file
 from mslt_tf.vocabulary import SPECIAL_TOKENS
-from tfrecords_tools.build_vocab import VocabularySettings
 from tfrecords_tools.console import Progress, say
+from tfrecords_tools.settings import VocabularySettings
 from tfrecords_tools.text import text_pieces
 from tfrecords_tools.text.read_report import ReadReport
 

@@ -15,8 +15,8 @@ import tensorflow as tf
 from mslt_tf.config import PretrainingConfig
 from mslt_tf.errors import UserError
 from mslt_tf.files import file_errors, removal
-from mslt_tf.modeling import bert
-from mslt_tf.pretraining import stage_model
+from mslt_tf.modeling import bert, weights
+from mslt_tf.modeling.weights import Weights
 
 # TF Hub's names for the model's inputs.
 INPUTS = {
@@ -79,7 +79,7 @@ def check_place(path: str) -> None:
 
 def export(
     config: PretrainingConfig,
-    weights: stage_model.Weights,
+    trained: Weights,
     path: str,
     *,
     facts: Mapping[str, Any] | None = None,
@@ -92,7 +92,7 @@ def export(
 
     Args:
         config: of the run.
-        weights: of its last stage.
+        trained: the weights of its last stage.
         path: a folder that is not there yet, or holds an export.
         facts: JSON values that `facts_of` returns.
 
@@ -105,7 +105,7 @@ def export(
     with file_errors.naming(f"the export cannot be written to {path}", advice):
         temporary = removal.partial_path(path)
         removal.remove(temporary, _is_ours)  # half written
-        _save(config, weights, temporary)
+        _save(config, trained, temporary)
         removal.mark(temporary, KIND, facts=facts)
         removal.replace(temporary, path, KIND)
 
@@ -114,8 +114,8 @@ def _is_ours(path: str) -> bool:
     return path == removal.MARK_FILE or _FILES.fullmatch(path) is not None
 
 
-def _save(config: PretrainingConfig, weights: stage_model.Weights, path: str) -> None:
-    encoder = _encoder_object(config, weights)
+def _save(config: PretrainingConfig, trained: Weights, path: str) -> None:
+    encoder = _encoder_object(config, trained)
     tf.saved_model.save(
         encoder,
         path,
@@ -128,8 +128,8 @@ def _save(config: PretrainingConfig, weights: stage_model.Weights, path: str) ->
         file.write(json.dumps(config.model.to_bert_config(), indent=2) + "\n")
 
 
-def _encoder_object(config: PretrainingConfig, weights: stage_model.Weights) -> tf.train.Checkpoint:
-    model = _encoder_model(config, weights)
+def _encoder_object(config: PretrainingConfig, trained: Weights) -> tf.train.Checkpoint:
+    model = _encoder_model(config, trained)
 
     @tf.function
     def call(inputs: dict[str, tf.Tensor], training: bool = False) -> dict[str, tf.Tensor]:
@@ -153,14 +153,14 @@ def _encoder_object(config: PretrainingConfig, weights: stage_model.Weights) -> 
     return encoder
 
 
-def _encoder_model(config: PretrainingConfig, weights: stage_model.Weights) -> tf.keras.Model:
+def _encoder_model(config: PretrainingConfig, trained: Weights) -> tf.keras.Model:
     """Returns the float32 model without its pretraining heads."""
     whole = bert.build_bert(config.model, num_blocks=config.model.num_blocks)
     inputs = {name: whole.input[name] for name in (*INPUTS.values(), "dropout_seed")}
     outputs = {name: whole.output[name] for name in ("sequence_output", "pooled_output")}
     model = tf.keras.Model(inputs, outputs, name="encoder")
-    stage_model.load(model, weights)
-    stage_model.check_usable(model)
+    weights.load(model, trained)
+    weights.check_usable(model)
     return model
 
 

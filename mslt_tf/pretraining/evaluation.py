@@ -5,9 +5,10 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from mslt_tf.distribution.workers import Workers
-from mslt_tf.pretraining import input_pipeline, losses
-from mslt_tf.pretraining.losses import Batch
-from mslt_tf.pretraining.record_files import Records
+from mslt_tf.pretraining import losses
+from mslt_tf.records import input_pipeline
+from mslt_tf.records.batch import Batch
+from mslt_tf.records.record_files import Records
 
 # Evaluates the model as it is then; returns None if asked to stop before the end.
 Evaluate = Callable[[Callable[[], bool]], dict[str, float] | None]

@@ -6,8 +6,7 @@ Shapes: batch, predictions (masked positions of a sequence, with padding), vocab
 import tensorflow as tf
 
 from mslt_tf.modeling.cross_entropy import cross_entropy
-
-Batch = dict[str, tf.Tensor]
+from mslt_tf.records.batch import Batch
 
 
 def loss_counts(batch: Batch) -> tuple[tf.Tensor, tf.Tensor]:

@@ -13,15 +13,9 @@ from mslt_tf.distribution.workers import Workers
 from mslt_tf.errors import UserError
 from mslt_tf.export import encoder
 from mslt_tf.files import file_errors, folder_lock, new_file
-from mslt_tf.pretraining import (
-    checkpoint_folder,
-    checkpointing,
-    json_lines,
-    run_log,
-    run_record,
-    worker_setup,
-)
-from mslt_tf.pretraining.run_log import say
+from mslt_tf.pretraining import run_record, worker_setup
+from mslt_tf.terminal import say
+from mslt_tf.training import checkpoint_folder, checkpointing, json_lines, run_log
 
 _ANEW = "To train it anew on purpose, give another --output_dir, or move this one away."
 

@@ -9,8 +9,9 @@ import socket
 import tensorflow as tf
 
 from mslt_tf.config import PretrainingConfig
-from mslt_tf.pretraining import checkpoint_files, json_lines
-from mslt_tf.pretraining.run_log import naming_full_disk
+from mslt_tf.files import new_file
+from mslt_tf.training import json_lines
+from mslt_tf.training.run_log import naming_full_disk
 
 FILES = ("plan.txt", "config.json", "versions.json")  # what the run is, each start anew
 PACKAGES = ("tensorflow", "tensorflow-addons", "keras", "numpy")  # what results depend on
@@ -51,4 +52,4 @@ def _add_start(config: PretrainingConfig, step: int, versions: dict[str, str]) -
         "config": json.loads(config.to_json()),
     }
     json_lines.append(path, start)
-    checkpoint_files.flush([path])
+    new_file.flush([path])

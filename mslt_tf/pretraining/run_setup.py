@@ -12,21 +12,15 @@ from mslt_tf.config import PretrainingConfig
 from mslt_tf.distribution.workers import Workers
 from mslt_tf.errors import UserError
 from mslt_tf.files import file_errors, folder_lock
-from mslt_tf.pretraining import (
-    checkpoint_files,
-    checkpoint_folder,
-    checkpointing,
-    record_sets,
-    run_folder,
-    run_log,
-    run_record,
-    stage_model,
-    waiting,
-    worker_setup,
-)
-from mslt_tf.pretraining.record_sets import RecordSets
-from mslt_tf.pretraining.run_log import RunLog, say
+from mslt_tf.modeling import weights
+from mslt_tf.modeling.weights import Weights
+from mslt_tf.pretraining import run_folder, run_record, same_run, stage_model, worker_setup
+from mslt_tf.records import record_sets
+from mslt_tf.records.record_sets import RecordSets
 from mslt_tf.stage_plan import Stage, StagePlan
+from mslt_tf.terminal import say
+from mslt_tf.training import checkpoint_files, checkpoint_folder, checkpointing, run_log, waiting
+from mslt_tf.training.run_log import RunLog
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +32,7 @@ class Run:
     records: RecordSets
     identity: Mapping[str, Any]  # what must be equal for a run to go on from a checkpoint of it
     checkpoint: checkpointing.Checkpoint | None  # where it goes on
-    initial_weights: stage_model.Weights | None  # of --init_checkpoint
+    initial_weights: Weights | None  # of --init_checkpoint
     log: RunLog
     lock: folder_lock.Lock | None = None  # of the folder; None on all workers but the chief
 
@@ -69,7 +63,7 @@ class Run:
         if not self.workers.is_chief:
             return
         try:
-            stage_model.check_usable(model)
+            weights.check_usable(model)
         except UserError as error:
             advice = run_folder.describe_way_back(self.config)
             raise UserError(f"after step {step} {error} It is not saved. {advice}") from error
@@ -127,7 +121,7 @@ def open_run(
     identity = {**config.identity(), **records.identity()}
     checkpoint = run_folder.newest_checkpoint(config, workers)
     if checkpoint:
-        notes = checkpointing.check_same_run(
+        notes = same_run.check(
             checkpoint,
             identity,
             lengthen=config.lengthen,
@@ -191,7 +185,7 @@ def _check_batches(config: PretrainingConfig, num_replicas: int) -> None:
 
 def _initial_weights(
     config: PretrainingConfig, workers: Workers, checkpoint: checkpointing.Checkpoint | None
-) -> stage_model.Weights | None:
+) -> Weights | None:
     """Returns the weights of --init_checkpoint; all workers must call it."""
     if checkpoint:
         if config.init_checkpoint:
@@ -206,15 +200,15 @@ def _initial_weights(
     worker_setup.check_same(workers, {"initial weights": seen})
     if not source:
         return None
-    differences = checkpointing.differing_leaves(
+    differences = same_run.differing_leaves(
         _shape(source.identity["model"]), _shape(config.identity()["model"])
     )
     if differences:
         listed = "; ".join(f"{k}: {old} there, {new} now" for k, (old, new) in differences.items())
         raise UserError(f"{source.path} is of another model ({listed}). Set these flags to its.")
-    weights = checkpointing.read_weights(source)
-    stage_model.check_depth(weights, config.plan.stages[0], path=source.path)
-    return weights
+    found = checkpointing.read_weights(source)
+    stage_model.check_depth(found, config.plan.stages[0], path=source.path)
+    return found
 
 
 def _shape(model: Mapping[str, Any]) -> dict[str, Any]:

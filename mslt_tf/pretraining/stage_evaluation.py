@@ -5,8 +5,8 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from mslt_tf.pretraining import evaluation, stage_input
-from mslt_tf.pretraining.interruption import Interruption
 from mslt_tf.pretraining.run_setup import Run
+from mslt_tf.training.interruption import Interruption
 
 
 def make_evaluate_if_due(

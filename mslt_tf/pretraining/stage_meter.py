@@ -8,10 +8,12 @@ import tensorflow as tf
 from mslt_tf import cost_model
 from mslt_tf.config import PretrainingConfig
 from mslt_tf.distribution import gradient_sums
-from mslt_tf.pretraining import optimization, train_step
-from mslt_tf.pretraining.run_log import RunLog, format_duration
+from mslt_tf.pretraining import train_step
 from mslt_tf.pretraining.run_setup import Run
 from mslt_tf.stage_plan import Stage
+from mslt_tf.terminal import format_duration
+from mslt_tf.training import optimization
+from mslt_tf.training.run_log import RunLog
 
 
 class StageMeter:

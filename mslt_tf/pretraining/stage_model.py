@@ -1,20 +1,12 @@
 """The model of one stage: built anew, frozen below, started from the stage before it."""
 
-from collections.abc import Mapping
-
-import numpy as np
 import tensorflow as tf
 
 from mslt_tf.config import PretrainingConfig
 from mslt_tf.errors import UserError
-from mslt_tf.modeling import bert
+from mslt_tf.modeling import bert, weights
+from mslt_tf.modeling.weights import Weights
 from mslt_tf.stage_plan import Stage
-
-# Values of a model's variables on the host: layer name -> name within the layer -> value.
-Weights = Mapping[str, Mapping[str, np.ndarray]]
-
-# Of an absolute value. Those of trained models stay below 100; what runs away passes it in no time.
-LARGEST_WEIGHT = 1e3
 
 POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
 
@@ -67,68 +59,16 @@ def grow(model: tf.keras.Model, before: Weights, stage: Stage) -> None:
     """
     for name, source in source_layers(stage).items():
         if source is not None:
-            assign(model.get_layer(name), before[source])
+            weights.assign(model.get_layer(name), before[source])
 
 
-def load(model: tf.keras.Model, weights: Weights) -> None:
-    """Gives every layer of `model` the weights of the layer of the same name."""
-    for layer in model.layers:
-        if layer.variables:
-            assign(layer, weights[layer.name])
-
-
-def assign(layer: tf.keras.layers.Layer, values: Mapping[str, np.ndarray]) -> None:
-    """Sets all variables of `layer` from values by name within the layer.
-
-    Raises:
-        ValueError: the names differ.
-    """
-    variables = named_variables(layer)
-    if variables.keys() != values.keys():
-        raise ValueError(f"{layer.name} has {sorted(variables)}, the source {sorted(values)}")
-    for name, variable in variables.items():
-        variable.assign(values[name])
-
-
-def weights_of(model: tf.keras.Model) -> dict[str, dict[str, np.ndarray]]:
-    """Copies the weights of a model to the host."""
-    return {
-        layer.name: {name: v.numpy() for name, v in named_variables(layer).items()}
-        for layer in model.layers
-        if layer.variables
-    }
-
-
-def named_variables(layer: tf.keras.layers.Layer) -> dict[str, tf.Variable]:
-    """Returns a layer's variables by their name within it, e.g. "attention/query/kernel"."""
-    prefix = layer.name + "/"
-    return {v.name.removeprefix(prefix).removesuffix(":0"): v for v in layer.variables}
-
-
-def check_usable(model: tf.keras.Model) -> None:
-    """Checks that a model's weights are those of one that can be used and trained on.
-
-    Raises:
-        UserError: names the first variable that has a value that is no number, or beyond
-            `LARGEST_WEIGHT`.
-    """
-    for layer in model.layers:
-        for name, variable in named_variables(layer).items():
-            largest = np.max(np.abs(variable.numpy()))
-            if not largest <= LARGEST_WEIGHT:  # NaN is not, either
-                raise UserError(
-                    f"the model is of no use: a weight of {layer.name}/{name} is {largest:.3g}, "
-                    f"and none may exceed {LARGEST_WEIGHT:g}."
-                )
-
-
-def check_depth(weights: Weights, stage: Stage, *, path: str) -> None:
+def check_depth(found: Weights, stage: Stage, *, path: str) -> None:
     """Checks that another run's weights have the depth of the first stage.
 
     Raises:
         UserError: they have not.
     """
-    depth = sum(name not in (bert.EMBEDDINGS, *bert.HEADS) for name in weights)
+    depth = sum(name not in (bert.EMBEDDINGS, *bert.HEADS) for name in found)
     if depth != stage.num_blocks:
         raise UserError(
             f"{path} has {depth} blocks, stage {stage.name} begins with {stage.num_blocks}. Use "

@@ -8,8 +8,9 @@ from mslt_tf.config import PretrainingConfig, Xla
 from mslt_tf.distribution import strategies
 from mslt_tf.distribution.gradient_sums import sum_over_replicas
 from mslt_tf.modeling import one_pass
-from mslt_tf.pretraining import losses, optimization
-from mslt_tf.pretraining.losses import Batch
+from mslt_tf.pretraining import losses
+from mslt_tf.records.batch import Batch
+from mslt_tf.training import optimization
 
 METRICS = ("masked_lm_loss", "sentence_pair_loss", "gradient_norm", "skipped_updates")
 ALL_FINITE = tf.int64.max

@@ -18,9 +18,9 @@ from mslt_tf.distribution.workers import PEER_LOST_STATUS, Workers
 from mslt_tf.errors import UserError
 from mslt_tf.export import encoder
 from mslt_tf.files import file_errors
+from mslt_tf.modeling import weights
+from mslt_tf.modeling.weights import Weights
 from mslt_tf.pretraining import (
-    checkpointing,
-    optimization,
     run_folder,
     stage_input,
     stage_meter,
@@ -28,10 +28,11 @@ from mslt_tf.pretraining import (
     train_step,
     worker_setup,
 )
-from mslt_tf.pretraining.interruption import Interruption
-from mslt_tf.pretraining.run_log import say
 from mslt_tf.pretraining.run_setup import Run, open_run
 from mslt_tf.pretraining.stage_evaluation import make_evaluate_if_due
+from mslt_tf.terminal import say
+from mslt_tf.training import checkpointing, optimization
+from mslt_tf.training.interruption import Interruption
 
 SECONDS_PER_CALL = 4.0  # of compiled steps: a signal to stop is answered in between
 
@@ -40,7 +41,7 @@ SECONDS_PER_CALL = 4.0  # of compiled steps: a signal to stop is answered in bet
 class Handover:
     """What a stage leaves to the next."""
 
-    weights: stage_model.Weights
+    weights: Weights
     optimizer_state: list[np.ndarray] | None = None
 
 
@@ -196,7 +197,7 @@ def train_stage(
     interruption.has_unsaved_steps = False
     keeps_optimizer = index + 1 < len(run.plan.stages) and run.plan.keeps_optimizer(index + 1)
     return Handover(
-        weights=stage_model.weights_of(parts.model),
+        weights=weights.weights_of(parts.model),
         optimizer_state=optimization.get_state(parts.optimizer) if keeps_optimizer else None,
     )
 
@@ -228,7 +229,7 @@ def _start_stage(
         if before.optimizer_state is not None:
             optimization.set_state(optimizer, before.optimizer_state)
     elif run.initial_weights:
-        stage_model.load(model, run.initial_weights)
+        weights.load(model, run.initial_weights)
     return parts
 
 

@@ -13,11 +13,11 @@ import numpy as np
 import tensorflow as tf
 
 from mslt_tf.config import PretrainingConfig
-from mslt_tf.distribution import cluster, peer_check, slurm, strategies
+from mslt_tf.distribution import cluster_environment, peer_check, slurm, strategies
 from mslt_tf.distribution.workers import Workers
 from mslt_tf.errors import UserError
 from mslt_tf.files import removal
-from mslt_tf.pretraining.run_log import say
+from mslt_tf.terminal import say
 
 PATH_FLAGS = (  # machines may have other names for the same files
     "output_dir",
@@ -44,7 +44,7 @@ def start_workers(config: PretrainingConfig) -> Workers:
 
 def _find_workers(config: PretrainingConfig) -> Workers:
     if config.distribution_strategy == "multi_worker_mirrored":
-        found = cluster.find_cluster(os.environ)
+        found = cluster_environment.find_cluster(os.environ)
         if found.num_workers > 1:
             peer_check.check_peers(
                 found, facts=_facts(config), time_limit=config.peer_timeout, report=say
@@ -60,7 +60,7 @@ def _find_workers(config: PretrainingConfig) -> Workers:
 def _note_ignored_cluster(config: PretrainingConfig) -> None:
     """Says so if the environment names several workers, and this process trains by itself."""
     try:
-        found = cluster.find_cluster(os.environ)
+        found = cluster_environment.find_cluster(os.environ)
         count, name = found.num_workers, found.name
     except UserError:  # no cluster, or not one that this run would have to understand
         count, name = slurm.count_tasks(os.environ), "one"

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from mslt_tf.distribution.cluster import Cluster, find_cluster, split_address
+from mslt_tf.distribution.cluster import Cluster, split_address
+from mslt_tf.distribution.cluster_environment import find_cluster
 from mslt_tf.errors import UserError
 
 

@@ -59,7 +59,7 @@ def test_processes_that_exit_at_once_leave_nobody_behind():
     workers = free_addresses(3)
     program = (
         "import sys\n"
-        "from mslt_tf.distribution.cluster import find_cluster\n"
+        "from mslt_tf.distribution.cluster_environment import find_cluster\n"
         "from mslt_tf.distribution.peer_check import check_peers\n"
         "cluster = find_cluster({'TF_CONFIG': sys.argv[1]})\n"
         "check_peers(cluster, facts={}, time_limit=20, report=print)\n"

@@ -6,7 +6,7 @@ import subprocess
 import numpy as np
 import pytest
 
-from mslt_tf.pretraining import checkpointing
+from mslt_tf.training import checkpointing
 from tests import tiny
 from tests.distribution import worker_processes
 

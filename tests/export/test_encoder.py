@@ -9,6 +9,7 @@ import tensorflow_hub as hub
 from tensorflow.core.protobuf import saved_model_pb2
 
 from mslt_tf.export import encoder
+from mslt_tf.modeling import weights
 from mslt_tf.pretraining import stage_model
 from tests import tiny
 
@@ -25,7 +26,7 @@ def path(model, tmp_path_factory):
     vocab_file = folder / "vocab.txt"
     vocab_file.write_text("\n".join(f"token{i}" for i in range(tiny.VOCAB_SIZE)))
     config = tiny.config(method="original", vocab_file=vocab_file)
-    encoder.export(config, stage_model.weights_of(model), str(folder / "encoder"))
+    encoder.export(config, weights.weights_of(model), str(folder / "encoder"))
     return str(folder / "encoder")
 
 

@@ -3,7 +3,8 @@
 import os
 
 from mslt_tf.export import encoder
-from mslt_tf.pretraining import checkpoint_folder, training
+from mslt_tf.pretraining import training
+from mslt_tf.training import checkpoint_folder
 from tests import tiny
 
 SMALL = {

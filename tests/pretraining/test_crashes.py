@@ -6,7 +6,7 @@ import time
 import numpy as np
 import pytest
 
-from mslt_tf.pretraining import checkpointing
+from mslt_tf.training import checkpointing
 from tests import process_family, process_groups, tiny
 
 NUM_STEPS, CHECKPOINT_STEPS, NUM_KILLS = 600, 10, 20

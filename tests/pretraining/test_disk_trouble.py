@@ -13,7 +13,8 @@ import pytest
 import tensorflow as tf
 
 from mslt_tf.errors import UserError
-from mslt_tf.pretraining import checkpointing, training
+from mslt_tf.pretraining import training
+from mslt_tf.training import checkpointing
 from tests import tiny
 
 PROJECT = Path(__file__).parents[2]

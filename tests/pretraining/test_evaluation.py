@@ -6,7 +6,8 @@ import tensorflow as tf
 
 from mslt_tf.distribution import strategies
 from mslt_tf.distribution.workers import Workers
-from mslt_tf.pretraining import evaluation, input_pipeline, record_files, stage_model
+from mslt_tf.pretraining import evaluation, stage_model
+from mslt_tf.records import input_pipeline, record_files
 from tests import tiny
 
 

@@ -11,7 +11,8 @@ import tensorflow as tf
 from mslt_tf.errors import UserError
 from mslt_tf.export import encoder
 from mslt_tf.files import folder_lock, removal
-from mslt_tf.pretraining import checkpoint_folder, stage_model
+from mslt_tf.pretraining import stage_model
+from mslt_tf.training import checkpoint_folder
 from tests import tiny
 from tests.pretraining.quick_runs import pretrain, steps
 

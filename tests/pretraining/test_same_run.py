@@ -6,7 +6,8 @@ import json
 import pytest
 
 from mslt_tf.errors import UserError
-from mslt_tf.pretraining import checkpointing
+from mslt_tf.pretraining import same_run
+from mslt_tf.training import checkpointing
 from tests import tiny
 
 FILE = {"name": "part-0.tfrecord", "num_records": 24, "content": "crc32:00c0ffee"}
@@ -20,9 +21,7 @@ def checkpoint_of(identity, step=4):
 
 
 def check(old, new, *, step=4, lengthen=False):
-    return checkpointing.check_same_run(
-        checkpoint_of(old, step), new, lengthen=lengthen, output_dir="runs/x"
-    )
+    return same_run.check(checkpoint_of(old, step), new, lengthen=lengthen, output_dir="runs/x")
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,10 @@ import time
 
 import pytest
 
-from mslt_tf.pretraining import checkpointing, interruption
+from mslt_tf.training import checkpointing, interruption
 from tests import process_family, process_groups, tiny
 from tests.distribution import worker_processes
-from tests.pretraining.test_interruption import EACH_SIGNAL
+from tests.training.test_interruption import EACH_SIGNAL
 
 pytestmark = pytest.mark.slow
 

@@ -3,8 +3,8 @@
 import numpy as np
 
 from mslt_tf.pretraining import training
-from mslt_tf.pretraining.run_log import RunLog
 from mslt_tf.pretraining.stage_meter import StageMeter
+from mslt_tf.training.run_log import RunLog
 from tests import tiny
 
 

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from mslt_tf.errors import UserError
-from mslt_tf.modeling import bert
+from mslt_tf.modeling import bert, weights
 from mslt_tf.pretraining import stage_model
 from tests import tiny
 
@@ -88,20 +88,20 @@ def test_every_weight_of_a_grown_model_is_its_sources(config):
             expected = {name: before[name] for name in ("embeddings", *HEADS)}
             for block, source in enumerate(stage.block_sources):
                 expected[f"encoder_{block}"] = before[f"encoder_{source}"]
-            grown = stage_model.weights_of(model)
+            grown = weights.weights_of(model)
             assert grown.keys() == expected.keys()
             for layer, values in expected.items():
                 assert grown[layer].keys() == values.keys()
                 for name, value in values.items():
                     np.testing.assert_array_equal(grown[layer][name], value, f"{layer}/{name}")
         number = fingerprinted(model, number)
-        before = stage_model.weights_of(model)
+        before = weights.weights_of(model)
 
 
 def test_a_fresh_stage_keeps_its_initial_weights_and_they_come_from_the_seed():
     stage = MSLT.plan.stages[0]
-    first, again = (stage_model.weights_of(stage_model.build(MSLT, stage)) for _ in range(2))
-    other = stage_model.weights_of(stage_model.build(tiny.config(seed=1), stage))
+    first, again = (weights.weights_of(stage_model.build(MSLT, stage)) for _ in range(2))
+    other = weights.weights_of(stage_model.build(tiny.config(seed=1), stage))
     kernel = ("encoder_0", "attention/query/kernel")
     np.testing.assert_array_equal(first[kernel[0]][kernel[1]], again[kernel[0]][kernel[1]])
     assert np.all(first[kernel[0]][kernel[1]] != other[kernel[0]][kernel[1]])
@@ -127,16 +127,16 @@ def model_blocks(depth):
 
 def test_weights_with_other_names_are_refused():
     model = stage_model.build(MSLT, MSLT.plan.stages[0])
-    values = stage_model.weights_of(model)["pooler"]
+    values = weights.weights_of(model)["pooler"]
     with pytest.raises(ValueError, match="pooler has"):
-        stage_model.assign(model.get_layer("pooler"), {**values, "extra": np.zeros(1)})
+        weights.assign(model.get_layer("pooler"), {**values, "extra": np.zeros(1)})
 
 
 def test_initial_weights_of_another_depth_are_refused():
-    weights = stage_model.weights_of(stage_model.build(MSLT, MSLT.plan.stages[0]))
-    stage_model.check_depth(weights, MSLT.plan.stages[0], path="p")
+    found = weights.weights_of(stage_model.build(MSLT, MSLT.plan.stages[0]))
+    stage_model.check_depth(found, MSLT.plan.stages[0], path="p")
     with pytest.raises(UserError, match="has 1 blocks, stage layers_2 begins with 2"):
-        stage_model.check_depth(weights, MSLT.plan.stages[1], path="p")
+        stage_model.check_depth(found, MSLT.plan.stages[1], path="p")
 
 
 def test_the_trunk_may_compute_in_a_type_of_its_own():

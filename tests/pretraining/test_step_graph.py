@@ -12,7 +12,8 @@ import pytest
 import tensorflow as tf
 
 from mslt_tf.distribution import strategies
-from mslt_tf.pretraining import optimization, stage_model, train_step
+from mslt_tf.pretraining import stage_model, train_step
+from mslt_tf.training import optimization
 from tests import tiny
 from tests.traced_graphs import reachable
 

@@ -8,13 +8,9 @@ import tensorflow as tf
 from tensorflow.python.distribute import mirrored_strategy
 
 from mslt_tf.distribution import strategies
-from mslt_tf.pretraining import (
-    input_pipeline,
-    losses,
-    optimization,
-    stage_model,
-    train_step,
-)
+from mslt_tf.pretraining import losses, stage_model, train_step
+from mslt_tf.records import input_pipeline
+from mslt_tf.training import optimization
 from tests import tiny
 
 NO_DROPOUT = {"hidden_dropout_prob": 0, "attention_probs_dropout_prob": 0}

@@ -14,7 +14,8 @@ import tensorflow as tf
 from mslt_tf.distribution import strategies
 from mslt_tf.errors import UserError
 from mslt_tf.export import encoder
-from mslt_tf.pretraining import checkpointing, evaluation, train_step, training
+from mslt_tf.pretraining import evaluation, train_step, training
+from mslt_tf.training import checkpointing
 from tests import tiny
 
 PROJECT = Path(__file__).parents[2]

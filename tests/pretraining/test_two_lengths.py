@@ -10,8 +10,10 @@ import tensorflow as tf
 
 from mslt_tf.errors import UserError
 from mslt_tf.export import encoder
-from mslt_tf.pretraining import input_pipeline, stage_input, stage_model, training
-from mslt_tf.pretraining.interruption import Interruption
+from mslt_tf.modeling import weights
+from mslt_tf.pretraining import stage_input, training
+from mslt_tf.records import input_pipeline
+from mslt_tf.training.interruption import Interruption
 from tests import tiny
 
 # Stages of 2, 2, 3 and 3 steps, the last at the greater length.
@@ -174,14 +176,14 @@ def test_a_run_stopped_at_the_crossing_ends_as_an_undisturbed_one(
 ):
     folder = broken_off(whole, tmp_path / "run", CROSSING)
     config = tiny.config(**train_data, **FLAGS, output_dir=folder)
-    weights_of = stage_model.weights_of
+    weights_of = weights.weights_of
 
     def interrupted(model):  # called when the short stage is over and the long one not begun
         signal.raise_signal(signal.SIGTERM)
         assert exits.get(timeout=10) == 143  # all is saved: the program would have ended here
         return weights_of(model)
 
-    monkeypatch.setattr(stage_model, "weights_of", interrupted)
+    monkeypatch.setattr(weights, "weights_of", interrupted)
     assert training.pretrain(config) == 143
     assert max(os.listdir(folder / "checkpoints")) == f"step-{CROSSING:08d}"
     monkeypatch.undo()

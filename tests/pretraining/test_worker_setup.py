@@ -11,7 +11,8 @@ import tensorflow as tf
 from mslt_tf.distribution.cluster import Cluster
 from mslt_tf.distribution.workers import Workers
 from mslt_tf.errors import UserError
-from mslt_tf.pretraining import record_sets, run_folder, run_setup, training, worker_setup
+from mslt_tf.pretraining import run_folder, run_setup, training, worker_setup
+from mslt_tf.records import record_sets
 from tests import tiny
 
 SHORT = {"method": "original", "num_hidden_layers": 1, "num_train_steps": 3}

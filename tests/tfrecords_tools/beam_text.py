@@ -4,7 +4,7 @@ import random
 from pathlib import Path
 
 from tests.tfrecords_tools.numbered_text import SPECIAL_TOKENS, word
-from tfrecords_tools.recipe import Recipe
+from tfrecords_tools.recipe.recipe import Recipe
 from tfrecords_tools.settings import DatasetSettings
 from tfrecords_tools.text.text_input import TextInput
 

@@ -16,7 +16,7 @@ from tests.tfrecords_tools.numbered_text import (
     word,
 )
 from tfrecords_tools import create_data
-from tfrecords_tools.recipe import Recipe
+from tfrecords_tools.recipe.recipe import Recipe
 from tfrecords_tools.settings import DatasetSettings
 from tfrecords_tools.text.text_input import TextInput
 
@@ -62,7 +62,7 @@ def make_settings(tmp_path: Path, vocabulary: list[str]) -> Callable[..., Datase
 @pytest.fixture
 def stop_in(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """A function that runs with settings and stops before the n-th call of a kind of task."""
-    from tfrecords_tools import dataset_tasks, pretraining_dataset  # loads TensorFlow
+    from tfrecords_tools.dataset import dataset_tasks, pretraining_dataset
 
     def run(settings: DatasetSettings, name: str, call: int = 1) -> None:
         calls, function = [], getattr(dataset_tasks, name)

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from tfrecords_tools import recipe
-from tfrecords_tools.recipe import Corpus, DocumentPairs, Recipe
+from tfrecords_tools.recipe import recipe
+from tfrecords_tools.recipe.recipe import Corpus, DocumentPairs, Recipe
 
 
 def make_corpus(documents: list[list[int]]) -> Corpus:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from tfrecords_tools.recipe import Recipe
+from tfrecords_tools.recipe.recipe import Recipe
 
 SEQ_LENGTH, NUM_PREDICTIONS = 32, 5  # as in `make_settings`
 FEATURES = {

@@ -20,7 +20,7 @@ PAIRS_PER_PORTION = 50
 
 def shrink(monkeypatch: pytest.MonkeyPatch) -> None:
     """Makes pieces and portions small; only the process that shares out the work cuts them."""
-    from tfrecords_tools import splits
+    from tfrecords_tools.dataset import splits
 
     monkeypatch.setitem(text_pieces.list_pieces.__kwdefaults__, "piece_bytes", PIECE_BYTES)
     monkeypatch.setattr(splits, "PAIRS_PER_PORTION", PAIRS_PER_PORTION)
@@ -39,7 +39,7 @@ def slowed(function: Callable[..., object], seconds: float) -> Callable[..., obj
 
 def main() -> None:
     """Runs create_data with small tasks and slow ends."""
-    from tfrecords_tools import records, token_store
+    from tfrecords_tools.dataset import records, token_store
 
     shrink(pytest.MonkeyPatch())
     token_store._create = slowed(token_store._create, seconds)

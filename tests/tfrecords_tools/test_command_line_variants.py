@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mslt_tf.pretraining.record_files import open_records
+from mslt_tf.records.record_files import open_records
 from tests.tfrecords_tools import record_reading
 from tfrecords_tools.settings import DatasetSettings
 

@@ -11,8 +11,7 @@ from absl import flags
 
 from tests.tfrecords_tools import record_reading
 from tfrecords_tools import build_vocab, create_data, inspect_data, processes, vocabulary_learning
-from tfrecords_tools.build_vocab import VocabularySettings
-from tfrecords_tools.settings import DatasetSettings
+from tfrecords_tools.settings import DatasetSettings, VocabularySettings
 from tfrecords_tools.text.text_input import TextInput
 
 PROJECT = Path(__file__).parents[2]

@@ -9,7 +9,7 @@ import pytest
 from mslt_tf.errors import UserError
 from tests.tfrecords_tools.record_reading import contents
 from tests.tfrecords_tools.small_tasks import shrink
-from tfrecords_tools import pretraining_dataset
+from tfrecords_tools.dataset import pretraining_dataset
 from tfrecords_tools.settings import DatasetSettings
 
 MakeSettings = Callable[..., DatasetSettings]

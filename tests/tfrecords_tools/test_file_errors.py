@@ -8,16 +8,9 @@ import tensorflow as tf
 
 from mslt_tf.errors import UserError
 from tests.tfrecords_tools.text import corpus
-from tfrecords_tools import (
-    inspection,
-    pretraining_dataset,
-    records,
-    tokenization,
-    vocabulary_learning,
-)
-from tfrecords_tools.build_vocab import VocabularySettings
-from tfrecords_tools.inspect_data import InspectionSettings
-from tfrecords_tools.settings import DatasetSettings
+from tfrecords_tools import tokenization, vocabulary_learning
+from tfrecords_tools.dataset import inspection, pretraining_dataset, records
+from tfrecords_tools.settings import DatasetSettings, InspectionSettings, VocabularySettings
 
 MakeSettings = Callable[..., DatasetSettings]
 

@@ -9,7 +9,7 @@ from mslt_tf.errors import UserError
 from mslt_tf.files import removal
 from tests.tfrecords_tools.record_reading import contents
 from tests.tfrecords_tools.small_tasks import shrink
-from tfrecords_tools import dataset_tasks, pretraining_dataset, work_folder
+from tfrecords_tools.dataset import dataset_tasks, pretraining_dataset, work_folder
 from tfrecords_tools.settings import DatasetSettings
 
 MakeSettings = Callable[..., DatasetSettings]

@@ -13,14 +13,14 @@ import pytest
 from mslt_tf.errors import UserError
 from tests.tfrecords_tools.conftest import RECIPE
 from tests.tfrecords_tools.record_reading import contents
-from tfrecords_tools import (
+from tfrecords_tools.dataset import (
     dataset_tasks,
     estimation,
     pretraining_dataset,
     shuffled_pairs,
     work_folder,
 )
-from tfrecords_tools.recipe import PAIR_DTYPE
+from tfrecords_tools.recipe.recipe import PAIR_DTYPE
 from tfrecords_tools.settings import DatasetSettings
 
 MakeSettings = Callable[..., DatasetSettings]

@@ -8,7 +8,7 @@ import pytest
 
 from mslt_tf.errors import UserError
 from tests.tfrecords_tools.record_reading import contents
-from tfrecords_tools import pretraining_dataset, records
+from tfrecords_tools.dataset import pretraining_dataset, records
 from tfrecords_tools.settings import DatasetSettings
 
 MakeSettings = Callable[..., DatasetSettings]

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from tests.tfrecords_tools.numbered_text import NUM_DOCUMENTS, document_text
-from tfrecords_tools import pretraining_dataset, recipe
-from tfrecords_tools.recipe import Recipe
+from tfrecords_tools.dataset import pretraining_dataset
+from tfrecords_tools.recipe import recipe
+from tfrecords_tools.recipe.recipe import Recipe
 from tfrecords_tools.settings import DatasetSettings
 
 MakeSettings = Callable[..., DatasetSettings]

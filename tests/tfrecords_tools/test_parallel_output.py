@@ -7,9 +7,11 @@ import pytest
 
 from tests.tfrecords_tools.record_reading import contents
 from tests.tfrecords_tools.small_tasks import shrink
-from tfrecords_tools import dataset_tasks, masking, pretraining_dataset, splits, tokenization
+from tfrecords_tools import tokenization
+from tfrecords_tools.dataset import dataset_tasks, pretraining_dataset, splits
 from tfrecords_tools.processes import Workers
-from tfrecords_tools.recipe import Recipe
+from tfrecords_tools.recipe import masking
+from tfrecords_tools.recipe.recipe import Recipe
 from tfrecords_tools.settings import DatasetSettings
 from tfrecords_tools.text import text_pieces
 

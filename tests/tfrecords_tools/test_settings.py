@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from mslt_tf.errors import UserError
-from tfrecords_tools.recipe import Recipe
+from tfrecords_tools.recipe.recipe import Recipe
 from tfrecords_tools.settings import DatasetSettings
 
 

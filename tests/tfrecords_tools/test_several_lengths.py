@@ -9,8 +9,8 @@ import pytest
 from mslt_tf.errors import UserError
 from tests.tfrecords_tools.record_reading import contents, read_arrays, unmasked
 from tests.tfrecords_tools.small_tasks import shrink
-from tfrecords_tools import dataset_tasks, pretraining_dataset
-from tfrecords_tools.recipe import Recipe
+from tfrecords_tools.dataset import dataset_tasks, pretraining_dataset
+from tfrecords_tools.recipe.recipe import Recipe
 from tfrecords_tools.settings import DatasetSettings
 
 MakeSettings = Callable[..., DatasetSettings]

@@ -20,8 +20,8 @@ from tests.tfrecords_tools.create_data_runs import (
     write_text,
 )
 from tests.tfrecords_tools.record_reading import contents
-from tfrecords_tools import pretraining_dataset
-from tfrecords_tools.recipe import Recipe
+from tfrecords_tools.dataset import pretraining_dataset
+from tfrecords_tools.recipe.recipe import Recipe
 from tfrecords_tools.settings import DatasetSettings
 
 MakeSettings = Callable[..., DatasetSettings]

@@ -11,7 +11,7 @@ import tensorflow as tf
 from mslt_tf.errors import UserError
 from tests.tfrecords_tools.numbered_text import SPECIAL_TOKENS
 from tfrecords_tools import tokenization, vocabulary_learning
-from tfrecords_tools.build_vocab import VocabularySettings
+from tfrecords_tools.settings import VocabularySettings
 
 TEXT = [
     "The café's naïve CAT sat; it's $5 a^b, 中文x-y\u00a0z\x01q!",

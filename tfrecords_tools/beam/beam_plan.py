@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from mslt_tf.errors import UserError
-from tfrecords_tools import token_store
-from tfrecords_tools.recipe import Recipe, least_documents
+from tfrecords_tools.dataset import token_store
+from tfrecords_tools.dataset.splits import HELDOUT, LEAST_SHARDS, RECORDS_PER_SHARD, TRAIN
+from tfrecords_tools.dataset.token_store import StoreFacts
+from tfrecords_tools.recipe.recipe import Recipe, least_documents
 from tfrecords_tools.settings import MAX_SHARDS, DatasetSettings
-from tfrecords_tools.splits import HELDOUT, LEAST_SHARDS, RECORDS_PER_SHARD, TRAIN
 from tfrecords_tools.text.read_report import ReadReport
-from tfrecords_tools.token_store import StoreFacts
 
 TOKENS_PER_GROUP = 1 << 22  # about 16 MB of text, of which a worker makes pairs in its memory
 DOCUMENTS_PER_GROUP = 64  # at least: partners to choose from; and no group of 1 in 10^25

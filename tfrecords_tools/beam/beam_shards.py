@@ -16,12 +16,14 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from mslt_tf.dataset_info import Shard
-from tfrecords_tools import masking, records, tokenization, whole_words
-from tfrecords_tools.recipe import PAIR_DTYPE, Recipe
-from tfrecords_tools.record_statistics import RecordCounter, RecordCounts
+from tfrecords_tools import tokenization
+from tfrecords_tools.dataset import records
+from tfrecords_tools.dataset.record_statistics import RecordCounter, RecordCounts
+from tfrecords_tools.dataset.shuffled_pairs import shuffle_keys
+from tfrecords_tools.dataset.token_store import token_dtype
+from tfrecords_tools.recipe import masking, whole_words
+from tfrecords_tools.recipe.recipe import PAIR_DTYPE, Recipe
 from tfrecords_tools.settings import DatasetSettings
-from tfrecords_tools.shuffled_pairs import shuffle_keys
-from tfrecords_tools.token_store import token_dtype
 
 # (pass, group, records, their tokens): what one group gives to one shard; the first two name the
 # group, the others are the bytes of arrays.

@@ -19,18 +19,19 @@ import numpy.typing as npt
 from mslt_tf import dataset_info
 from mslt_tf.dataset_info import Shard
 from mslt_tf.errors import UserError
-from tfrecords_tools import dataset_summary, records, tokenization
+from tfrecords_tools import tokenization
 from tfrecords_tools.beam import beam_plan, beam_shards
 from tfrecords_tools.beam.beam_plan import Job, PieceFacts, Plan, hash_of
 from tfrecords_tools.beam.beam_shards import Portion
-from tfrecords_tools.dataset_summary import WrittenSplit
-from tfrecords_tools.recipe import Corpus, DocumentPairs, Recipe, pairs_of_document
-from tfrecords_tools.record_statistics import RecordCounts
-from tfrecords_tools.splits import HELDOUT, TRAIN
+from tfrecords_tools.dataset import dataset_summary, records
+from tfrecords_tools.dataset.dataset_summary import WrittenSplit
+from tfrecords_tools.dataset.record_statistics import RecordCounts
+from tfrecords_tools.dataset.splits import HELDOUT, TRAIN
+from tfrecords_tools.dataset.token_store import StoreFacts, token_dtype
+from tfrecords_tools.recipe.recipe import Corpus, DocumentPairs, Recipe, pairs_of_document
 from tfrecords_tools.text import text_pieces
 from tfrecords_tools.text.read_report import ReadReport
 from tfrecords_tools.text.text_pieces import Piece
-from tfrecords_tools.token_store import StoreFacts, token_dtype
 from tfrecords_tools.tokenization import TokenBatch
 
 _LENGTHS_DTYPE = np.dtype(np.int32)

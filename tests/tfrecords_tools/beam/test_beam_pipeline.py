@@ -12,8 +12,8 @@ import tensorflow as tf
 from mslt_tf.dataset_info import DatasetInfo
 from mslt_tf.errors import UserError
 from mslt_tf.files import folder_lock
-from mslt_tf.pretraining import record_files, record_scan
-from mslt_tf.pretraining.record_identity import FileIdentity
+from mslt_tf.records import record_files, record_scan
+from mslt_tf.records.record_identity import FileIdentity
 from tests.tfrecords_tools.beam_text import (
     HELDOUT_FRACTION,
     NUM_DOCUMENTS,
@@ -25,8 +25,9 @@ from tests.tfrecords_tools.beam_text import (
 from tests.tfrecords_tools.fair_share import assert_share
 from tests.tfrecords_tools.numbered_text import SPECIAL_TOKENS, place_of
 from tests.tfrecords_tools.record_reading import Record, contents, read_split, segments
-from tfrecords_tools import create_data, pretraining_dataset, tokenization
-from tfrecords_tools.recipe import Recipe
+from tfrecords_tools import create_data, tokenization
+from tfrecords_tools.dataset import pretraining_dataset
+from tfrecords_tools.recipe.recipe import Recipe
 from tfrecords_tools.settings import DatasetSettings
 from tfrecords_tools.text.text_input import TextInput
 

@@ -15,12 +15,12 @@ from tests.tfrecords_tools.beam_text import RECIPE, VOCABULARY, settings_for
 from tests.tfrecords_tools.fair_share import assert_share
 from tests.tfrecords_tools.made_corpus import make_corpus
 from tests.tfrecords_tools.record_reading import read_file
-from tfrecords_tools import recipe
 from tfrecords_tools.beam import beam_plan, beam_shards, beam_steps
 from tfrecords_tools.beam.beam_plan import Job, PieceFacts, Plan
 from tfrecords_tools.beam.beam_steps import Document
-from tfrecords_tools.recipe import PAIR_DTYPE, Recipe
-from tfrecords_tools.token_store import StoreFacts
+from tfrecords_tools.dataset.token_store import StoreFacts
+from tfrecords_tools.recipe import recipe
+from tfrecords_tools.recipe.recipe import PAIR_DTYPE, Recipe
 
 PLAN = Plan({"train": 7, "heldout": 1}, {(0, "train"): 4, (0, "heldout"): 1})
 SENTENCES = [5, 9, 3, 12, 7]  # tokens of each, in every document

@@ -1,0 +1,1 @@
+"""What any training has: optimizer and schedule, checkpoints, log, progress, interruption."""

@@ -1,0 +1,204 @@
+"""Says before the work what will come of it: records, bytes, time; from a sample of the text."""
+
+import dataclasses
+import os
+import shutil
+import time
+import zlib
+
+import numpy as np
+
+from mslt_tf.errors import UserError
+from tfrecords_tools import tokenization
+from tfrecords_tools.console import say
+from tfrecords_tools.dataset import example_bytes
+from tfrecords_tools.recipe import masking
+from tfrecords_tools.recipe.recipe import PAIR_DTYPE, Corpus, Recipe, pairs_of_document
+from tfrecords_tools.settings import DatasetSettings
+from tfrecords_tools.text import text_pieces
+from tfrecords_tools.text.text_formats import Document
+from tfrecords_tools.text.text_input import EMBEDDED
+from tfrecords_tools.text.text_pieces import Piece
+
+_SAMPLE_CHARACTERS = 500_000
+_SAMPLE_PIECES = 8
+_SAMPLE_RECORDS = 2_048
+_EMBEDDED_SAMPLES = 6
+_FRAMING_BYTES = 16  # of a record in its file
+_WORK_BYTES_PER_RECORD = PAIR_DTYPE.itemsize + 8  # and its key
+_COMPRESSION_RATIO = 3  # of English text, about
+_WORK_BYTES_PER_TOKEN = 2.5  # two, and its part of a sentence's start
+
+
+@dataclasses.dataclass(frozen=True)
+class Sample:
+    """Some documents of the text, tokenised."""
+
+    corpus: Corpus
+    num_bytes: int
+    seconds: float
+
+
+@dataclasses.dataclass(frozen=True)
+class RecipeEstimate:
+    """What one recipe makes of the whole text."""
+
+    max_seq_length: int
+    num_records: int
+    num_bytes: int
+    seconds: float  # of one process
+
+
+def say_estimate(settings: DatasetSettings, vocabulary: list[str]) -> None:
+    """Says how many records, bytes and seconds to expect, and refuses a disk that is too small.
+
+    A sample of some pieces stands for all; compressed text is taken as three times its size.
+
+    Raises:
+        UserError: the work and the records will not fit on a local disk.
+    """
+    pieces = text_pieces.list_pieces(settings.text)
+    sample = _take_sample(pieces, settings, vocabulary)
+    if sample is None:
+        return
+    factor = sum(piece.num_bytes for piece in pieces) / sample.num_bytes
+    estimates = [
+        _estimate(recipe, sample, factor, settings, vocabulary) for recipe in settings.recipes
+    ]
+    seconds = sample.seconds * factor + sum(estimate.seconds for estimate in estimates)
+    for estimate in estimates:
+        say(
+            f"estimate: {_rounded(estimate.num_records):,} records of {estimate.max_seq_length} "
+            f"tokens, {estimate.num_bytes / 1e6:,.0f} MB"
+        )
+    work_bytes = int(factor * len(sample.corpus.tokens) * _WORK_BYTES_PER_TOKEN) + sum(
+        estimate.num_records * _WORK_BYTES_PER_RECORD for estimate in estimates
+    )
+    say(
+        f"estimate: {seconds / settings.num_processes:,.0f} s with {settings.num_processes} "
+        f"process(es); {work_bytes / 1e6:,.0f} MB of work files for that time"
+    )
+    _check_room(settings, work_bytes, sum(estimate.num_bytes for estimate in estimates))
+
+
+def _check_room(settings: DatasetSettings, work_bytes: int, record_bytes: int) -> None:
+    needed = {settings.work_folder: work_bytes}
+    if "://" not in settings.output_dir:
+        place = settings.output_dir if settings.work_dir else settings.work_folder
+        needed[place] = needed.get(place, 0) + record_bytes
+        if settings.work_dir and _device(settings.work_dir) == _device(settings.output_dir):
+            needed[place] += work_bytes
+    for folder, num_bytes in needed.items():
+        free = shutil.disk_usage(_existing(folder)).free
+        if num_bytes > free:
+            raise UserError(
+                f"the disk of {folder} has {free / 1e6:,.0f} MB free, and about "
+                f"{num_bytes / 1e6:,.0f} MB will be needed. Make room, give another --output_dir "
+                "or --work_dir, or lower --dupe_factor."
+            )
+
+
+def _device(folder: str) -> int:
+    return os.stat(_existing(folder)).st_dev
+
+
+def _existing(folder: str) -> str:
+    """Returns the folder, or the nearest above it that is there."""
+    while not os.path.exists(folder):
+        folder = os.path.dirname(os.path.abspath(folder))
+    return folder
+
+
+def _take_sample(
+    pieces: tuple[Piece, ...], settings: DatasetSettings, vocabulary: list[str]
+) -> Sample | None:
+    """Returns documents of some pieces, None if there is no text in them."""
+    begin = time.monotonic()
+    tokenizer = tokenization.make_tokenizer(vocabulary, do_lower_case=settings.do_lower_case)
+    documents, num_bytes = _some_documents(pieces)
+    batches = list(tokenization.tokenize_documents(documents, tokenizer))
+    sizes = np.concatenate([np.zeros(1, np.int64), *(b.document_sizes for b in batches)])
+    if len(sizes) < 2:
+        return None
+    lengths = np.concatenate([np.zeros(1, np.int64), *(b.sentence_lengths for b in batches)])
+    corpus = Corpus(
+        tokens=np.concatenate([batch.tokens for batch in batches]),
+        sentence_starts=np.cumsum(lengths),
+        document_starts=np.cumsum(sizes),
+    )
+    return Sample(corpus, max(1, num_bytes), time.monotonic() - begin)
+
+
+def _some_documents(pieces: tuple[Piece, ...]) -> tuple[list[Document], int]:
+    """Returns the first documents of some pieces, and how many bytes of the input they are."""
+    num_read = 0
+
+    def count(num_bytes: int) -> None:
+        nonlocal num_read
+        num_read += num_bytes
+
+    chosen = pieces[:: max(1, len(pieces) // _SAMPLE_PIECES)][:_SAMPLE_PIECES]
+    is_embedded = pieces[0].text_format == EMBEDDED
+    # The embedded corpus begins with other text than it goes on with.
+    wanted = _SAMPLE_CHARACTERS // len(chosen) * (_EMBEDDED_SAMPLES if is_embedded else 1)
+    documents: list[Document] = []
+    for piece in chosen:
+        characters = 0
+        for document in text_pieces.read_piece(piece, on_error="skip", advance=count):
+            documents.append(document)
+            characters += sum(map(len, document))
+            if characters > wanted:
+                break
+    if is_embedded:
+        return documents, num_read
+    # Reading runs ahead of the documents, so their own bytes are counted.
+    of_documents = sum(len(line.encode()) for document in documents for line in document)
+    packed = _COMPRESSION_RATIO if pieces[0].compression else 1
+    return documents, min(num_read, of_documents // packed)
+
+
+def _estimate(
+    recipe: Recipe,
+    sample: Sample,
+    factor: float,
+    settings: DatasetSettings,
+    vocabulary: list[str],
+) -> RecipeEstimate:
+    if sample.corpus.num_documents == 1:  # "nsp" would need another one
+        recipe = dataclasses.replace(recipe, sentence_objective="sop")
+    documents = np.arange(sample.corpus.num_documents)
+    begin = time.monotonic()
+    pairs = np.concatenate(
+        [
+            pairs_of_document(sample.corpus, documents, rank, recipe=recipe, pass_index=0).pairs
+            for rank in documents
+        ]
+    )
+    pair_seconds = time.monotonic() - begin
+    begin = time.monotonic()
+    features = masking.make_features(
+        sample.corpus.tokens,
+        pairs[:_SAMPLE_RECORDS],
+        recipe=recipe,
+        special=tokenization.special_tokens(vocabulary),
+    )
+    encoded = example_bytes.encode_examples(features, feature_names=settings.feature_names)
+    seconds_per_record = (time.monotonic() - begin) / max(len(encoded), 1)
+    content = b"".join(encoded)
+    num_bytes = len(zlib.compress(content)) if settings.compression else len(content)
+    bytes_per_record = num_bytes / max(len(encoded), 1) + _FRAMING_BYTES
+    heldout = settings.heldout_fraction
+    num_passes = (1 - heldout) * recipe.dupe_factor + heldout
+    num_records = int(len(pairs) * factor * num_passes)
+    return RecipeEstimate(
+        max_seq_length=recipe.max_seq_length,
+        num_records=num_records,
+        num_bytes=int(num_records * bytes_per_record),
+        seconds=num_records * seconds_per_record + pair_seconds * factor * num_passes,
+    )
+
+
+def _rounded(number: int) -> int:
+    """Returns the number with two digits that are not zero, as an estimate should look."""
+    step = 10 ** max(0, len(str(number)) - 2)
+    return round(number / step) * step
