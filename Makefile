@@ -41,7 +41,7 @@ test: setup ## Run the fast tests
 	@$(PYTHON) -m pytest -n auto --maxprocesses=8 --dist loadfile
 
 test-slow: setup ## Run the slow tests
-	@$(PYTHON) -m pytest -m "slow and not gpu" || [[ $$? == 5 ]]  # 5: there are none
+	@$(PYTHON) -m pytest -m "slow and not gpu" -n 2 --dist loadfile || [[ $$? == 5 ]]  # 5: none
 
 check: setup ## Lint, format, types of floor 0, import floors; changes nothing
 	@$(PYTHON) -m ruff check .

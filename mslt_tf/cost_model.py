@@ -108,6 +108,13 @@ def speedup_over_original(config: ModelConfig, plan: StagePlan) -> float:
     return original / planned
 
 
+def checkpoint_bytes(model: ModelConfig, stage: Stage) -> int:
+    """Returns the size of a checkpoint: four bytes a weight, and eight of slots if it trains."""
+    all_train = dataclasses.replace(stage, num_frozen_blocks=0)
+    num_weights = trainable_parameters(model, all_train)
+    return 4 * num_weights + 8 * trainable_parameters(model, stage)
+
+
 def table(config: ModelConfig, plan: StagePlan, *, transport: str = "float32") -> str:
     """Returns the cost of each stage as text, and the arithmetic speed-up.
 

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from mslt_tf.bounds import Bounds, NonNegativeInt, PositiveInt, check_numbers
 from mslt_tf.errors import UserError
+from mslt_tf.flag_fields import flag_field
 
 # Sizes of ALBERT; 0 in BERT.
 _OPTIONAL = ("embedding_size", "num_hidden_groups")
@@ -12,14 +13,6 @@ _OPTIONAL = ("embedding_size", "num_hidden_groups")
 _DropoutProb = Annotated[float, Bounds(at_least=0, below=1)]
 _InitializerRange = Annotated[float, Bounds(above=0, at_most=1, hint="BERT's is 0.02.")]
 _LayerNormEps = Annotated[float, Bounds(above=0, below=1, hint="BERT's is 1e-12.")]
-
-# What the command line says of a field that bert_config.json does not explain.
-FIELD_HELP = {
-    "embedding_size": "ALBERT: width of the embeddings, e.g. 128. 0: hidden_size, as in BERT.",
-    "num_hidden_groups": "ALBERT: in how many groups the layers share weights; each is grown as "
-    "one. 0: every layer has its own, as in BERT.",
-    "hidden_act": "gelu: the exact (erf) form. gelu_new: the tanh form.",
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,20 +25,43 @@ class ModelConfig:
     a group of ALBERT.
     """
 
-    vocab_size: PositiveInt = 30_522
-    embedding_size: NonNegativeInt = 0  # 0: hidden_size, and no matrix between
-    hidden_size: PositiveInt = 768
-    num_hidden_layers: PositiveInt = 12
-    num_hidden_groups: NonNegativeInt = 0  # 0: every layer has weights of its own
-    num_attention_heads: PositiveInt = 12
-    intermediate_size: PositiveInt = 3_072
-    hidden_act: Literal["gelu", "gelu_new"] = "gelu"  # erf form; "gelu_new" is the tanh form
-    hidden_dropout_prob: _DropoutProb = 0.1
-    attention_probs_dropout_prob: _DropoutProb = 0.1
-    max_position_embeddings: PositiveInt = 512
-    type_vocab_size: PositiveInt = 2
-    initializer_range: _InitializerRange = 0.02
-    layer_norm_eps: _LayerNormEps = 1e-12
+    vocab_size: PositiveInt = flag_field(30_522, "Number of tokens in the vocabulary.")
+    embedding_size: NonNegativeInt = flag_field(
+        0, "For ALBERT: width of the embeddings, e.g. 128. 0: hidden_size, as in BERT."
+    )
+    hidden_size: PositiveInt = flag_field(768, "Width of the layers.")
+    num_hidden_layers: PositiveInt = flag_field(12, "Number of layers of the whole model.")
+    num_hidden_groups: NonNegativeInt = flag_field(
+        0,
+        "For ALBERT: number of groups into which the layers are divided. The layers of a group "
+        "share their weights, and a stage adds whole groups. 0: every layer has weights of its "
+        "own, as in BERT.",
+    )
+    num_attention_heads: PositiveInt = flag_field(12, "Number of attention heads in each layer.")
+    intermediate_size: PositiveInt = flag_field(
+        3_072, "Width between the two matrices of a layer's feed-forward part."
+    )
+    hidden_act: Literal["gelu", "gelu_new"] = flag_field(
+        "gelu", "Activation function. gelu: the exact (erf) form. gelu_new: the tanh form."
+    )
+    hidden_dropout_prob: _DropoutProb = flag_field(
+        0.1, "Probability of dropout of the embeddings and of the two outputs in each layer."
+    )
+    attention_probs_dropout_prob: _DropoutProb = flag_field(
+        0.1, "Probability of dropout of the attention weights."
+    )
+    max_position_embeddings: PositiveInt = flag_field(
+        512, "Rows of the position table: the length of the longest possible sequence."
+    )
+    type_vocab_size: PositiveInt = flag_field(
+        2, "Kinds of segments; the records hold two, the first and the second."
+    )
+    initializer_range: _InitializerRange = flag_field(
+        0.02, "Standard deviation of the initial weights, from a truncated normal distribution."
+    )
+    layer_norm_eps: _LayerNormEps = flag_field(
+        1e-12, "Added to the variance in LayerNorm, so that nothing is divided by 0."
+    )
 
     def __post_init__(self) -> None:
         check_numbers(self)

@@ -2,12 +2,15 @@
 
 Shells expand them in `--flag ~/file`, but not in `--flag=~/file`, after a comma or in a flagfile.
 absl does so for the name of a flagfile only.
+
+The types at the end are those of fields that `flag_fields` makes such flags of.
 """
 
 import csv
 import io
 import os
 from collections.abc import Sequence
+from typing import Annotated
 
 from absl import flags
 
@@ -83,3 +86,8 @@ class _JoinedPathsParser(flags.ArgumentParser[str]):
         paths = split_paths(argument)
         expanded = [os.path.expanduser(path) for path in paths]
         return argument if expanded == paths else join_paths(expanded)
+
+
+FilePath = Annotated[str, define_path]
+FilePaths = Annotated[tuple[str, ...], define_paths]
+JoinedPaths = Annotated[str, define_joined_paths]

@@ -55,6 +55,18 @@ class Stage:
 
 
 @dataclasses.dataclass(frozen=True)
+class StageSpan:
+    """A stage and the global steps of it."""
+
+    index: int  # of the stage in the plan
+    stage: Stage
+    first_step: int  # the global step at which it begins
+    end: int  # the global step at which it has ended
+    optimizer_start: int  # the global step at which its optimizer began, perhaps in a stage before
+    keeps_optimizer: bool  # whether its optimizer state is that of the stage before
+
+
+@dataclasses.dataclass(frozen=True)
 class StagePlan:
     """All stages of a run, in order. The global step alone decides the stage."""
 
@@ -79,20 +91,32 @@ class StagePlan:
         """The number of steps of the whole run."""
         return sum(stage.num_steps for stage in self.stages)
 
-    def first_step(self, index: int) -> int:
-        """Returns the global step at which stage `index` begins."""
-        return sum(stage.num_steps for stage in self.stages[:index])
+    @property
+    def spans(self) -> tuple[StageSpan, ...]:
+        """Each stage with its steps.
 
-    def stage_at(self, global_step: int) -> tuple[int, int]:
-        """Returns (stage index, step in stage) of the update that makes step `global_step` + 1.
+        An optimizer state is kept where exactly the same variables train; else a fresh optimizer
+        starts.
+        """
+        spans: list[StageSpan] = []
+        for index, stage in enumerate(self.stages):
+            before = spans[-1] if spans else None
+            start = before.end if before else 0
+            keeps = before is not None and _trains_the_same(before.stage, stage)
+            optimizer_start = before.optimizer_start if before and keeps else start
+            end = start + stage.num_steps
+            spans.append(StageSpan(index, stage, start, end, optimizer_start, keeps))
+        return tuple(spans)
+
+    def span_at(self, global_step: int) -> StageSpan:
+        """Returns the stage of the update that makes step `global_step` + 1.
 
         Raises:
             ValueError: `global_step` is not one of the plan's steps, 0 to num_steps - 1.
         """
-        for index, stage in enumerate(self.stages):
-            step_in_stage = global_step - self.first_step(index)
-            if 0 <= step_in_stage < stage.num_steps:
-                return index, step_in_stage
+        for span in self.spans:
+            if span.first_step <= global_step < span.end:
+                return span
         raise ValueError(f"step {global_step} is not in 0..{self.num_steps - 1} of this plan")
 
     def sequences_before(self, global_step: int, *, seq_length: int) -> int:
@@ -101,29 +125,11 @@ class StagePlan:
         That is the position in the records of this length: each length has records of its own.
         """
         read = 0
-        for index, stage in enumerate(self.stages):
-            if stage.seq_length == seq_length:
-                steps_done = min(max(global_step - self.first_step(index), 0), stage.num_steps)
-                read += steps_done * stage.batch_size
+        for span in self.spans:
+            if span.stage.seq_length == seq_length:
+                steps_done = max(min(global_step, span.end) - span.first_step, 0)
+                read += steps_done * span.stage.batch_size
         return read
-
-    @property
-    def stage_ends(self) -> tuple[int, ...]:
-        """The global step at which each stage has ended."""
-        return tuple(self.first_step(index + 1) for index in range(len(self.stages)))
-
-    def keeps_optimizer(self, index: int) -> bool:
-        """Returns whether stage `index` goes on with the optimizer state of the one before.
-
-        True where exactly the same variables train; else a fresh optimizer starts.
-        """
-        if index == 0:
-            return False
-        before, stage = self.stages[index - 1], self.stages[index]
-        return (
-            stage.block_sources == kept(before.num_blocks)
-            and stage.num_frozen_blocks == before.num_frozen_blocks
-        )
 
     def table(self) -> str:
         """Returns the plan as text, a row a stage."""
@@ -158,6 +164,14 @@ def format_table(rows: Sequence[Sequence[str]]) -> str:
 def kept(num_blocks: int) -> tuple[int, ...]:
     """Returns the sources of `num_blocks` blocks that all stay where they are."""
     return tuple(range(num_blocks))
+
+
+def _trains_the_same(before: Stage, stage: Stage) -> bool:
+    """Returns whether the same variables train in two stages, one after the other."""
+    return (
+        stage.block_sources == kept(before.num_blocks)
+        and stage.num_frozen_blocks == before.num_frozen_blocks
+    )
 
 
 def _ranges(blocks: Sequence[int | None]) -> str:

@@ -1,17 +1,18 @@
 """How every command of this project starts: quiet libraries, flags, help, errors for people."""
 
-import dataclasses
 import logging
 import os
+import re
 import sys
 import textwrap
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 from absl import flags
 
 from mslt_tf.errors import UserError
+from mslt_tf.flag_fields import heading_of
 
 USAGE_STATUS = 2  # a flag, a file or a machine is not as it must be
 BROKEN_PIPE_STATUS = 141  # as shells count it: 128 + SIGPIPE
@@ -39,9 +40,7 @@ def run(
         sys.stdout.write(help_text(description, own_flags))
         sys.exit(0)
     try:
-        unparsed = flags.FLAGS(sys.argv)[1:]
-        if unparsed:
-            raise UserError(f"{unparsed[0]!r} is not a flag. Flags are written --name=value.")
+        _parse_command_line()
         sys.exit(main())
     except (UserError, flags.Error) as error:
         sys.stdout.flush()
@@ -55,12 +54,32 @@ def run(
         sys.exit(INTERRUPTED_STATUS)
 
 
-def values_of(
-    settings: type, flag_values: flags.FlagValues, *, without: Iterable[str] = ()
-) -> dict[str, Any]:
-    """Returns the flags that are named like the fields of the dataclass `settings`."""
-    names = {field.name for field in dataclasses.fields(settings)} - set(without)
-    return {name: flag_values[name].value for name in names}
+def _parse_command_line() -> None:
+    try:
+        unparsed = flags.FLAGS(sys.argv)[1:]
+    except flags.CantOpenFlagFileError as error:
+        if isinstance(error.__context__, OSError):
+            raise UserError(_unreadable_flag_file(error.__context__, sys.argv)) from error
+        raise
+    except UnicodeDecodeError as error:  # absl reads nothing but flag files
+        raise UserError(
+            f"a flag file is not text ({error}). Give another by --flagfile."
+        ) from error
+    except ValueError as error:  # of a flag of yes or no, such as --nolengthen=1
+        raise UserError(f"{error}. Write --name, --noname or --name=true.") from error
+    if unparsed:
+        raise UserError(f"{unparsed[0]!r} is not a flag. Flags are written --name=value.")
+
+
+def _unreadable_flag_file(error: OSError, arguments: list[str]) -> str:
+    given = {os.path.expanduser(re.sub("^--?flagfile=", "", word)) for word in arguments}
+    advice = "Give the path of a file of flags by --flagfile."
+    if error.filename not in given:
+        advice = (
+            "Another flag file names it, and such a name counts from the folder where the command "
+            "runs. Mend the name, or run the command in the right folder."
+        )
+    return f"the flag file {error.filename} cannot be read ({error.strerror}). {advice}"
 
 
 def prepare_tensorflow() -> None:
@@ -90,12 +109,19 @@ def _choose_matmul_kernels() -> None:
 
 
 def help_text(description: str, own_flags: list[flags.Flag[Any]]) -> str:
-    """Returns the description and a table of flags with their defaults, in order of definition."""
-    lines = [description.strip(), "", "Flags:"]
+    """Returns the description and the flags with their defaults, under the headings they have."""
+    groups: dict[str, list[flags.Flag[Any]]] = {}
     for flag in own_flags:
-        lines.append(f"  --{flag.name} (default: {flag.default_as_str or 'none'})")
-        lines += textwrap.wrap(
-            flag.help, width=96, initial_indent=" " * 6, subsequent_indent=" " * 6
-        )
+        groups.setdefault(heading_of(flag) or "Flags", []).append(flag)
+    lines = [description.strip()]
+    for heading, members in groups.items():
+        lines += ["", f"{heading}:"]
+        for flag in members:
+            lines.append(f"  --{flag.name} (default: {flag.default_as_str or 'none'})")
+            # absl's own words for flags that may be given several times are hard to read.
+            text = re.sub(r";\s+repeat this option.*", " May be repeated.", flag.help)
+            # Never within a word: it may be a flag to copy.
+            words = textwrap.wrap(text, width=90, break_long_words=False, break_on_hyphens=False)
+            lines += [" " * 6 + line for line in words]
     lines += ["", "--flagfile=FILE reads flags from a file; later flags win over earlier ones."]
     return "\n".join(lines) + "\n"

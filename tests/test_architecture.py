@@ -1,7 +1,7 @@
 """House rules that a program can check: import floors, files and functions of a readable size.
 
-A module imports from its own floor and the floors below, never from above. Imports inside
-functions and under `if TYPE_CHECKING` count too.
+A module imports from its own folder and from the floors below, never from above and never in a
+circle. Imports inside functions and under `if TYPE_CHECKING` count too.
 """
 
 import ast
@@ -12,61 +12,35 @@ from pathlib import Path
 
 import pytest
 
+from tests.traced_graphs import reachable
+
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("mslt_tf", "tfrecords_tools")
 
-# Who lives where in mslt_tf. On floor 0, unlisted: `__init__` files and plain modules directly in
-# mslt_tf, except the entries.
+# Folder by folder, the floor that its modules are on; "" is the package's own folder. Rooms of one
+# floor do not know each other.
 FLOORS = {
-    1: (
-        "distribution.*",
-        "files.*",
-        "modeling.*",
-        "pretraining.block_reading",
-        "pretraining.checkpoint_files",
-        "pretraining.checkpoint_folder",
-        "pretraining.dynamic_masking",
-        "pretraining.event_file",
-        "pretraining.facts_cache",
-        "pretraining.input_pipeline",
-        "pretraining.json_lines",
-        "pretraining.lamb",
-        "pretraining.losses",
-        "pretraining.optimization",
-        "pretraining.parallel_scan",
-        "pretraining.record_checks",
-        "pretraining.record_facts",
-        "pretraining.record_files",
-        "pretraining.record_identity",
-        "pretraining.record_order",
-        "pretraining.record_paths",
-        "pretraining.record_scan",
-        "pretraining.record_sets",
-        "pretraining.run_log",
-        "pretraining.run_record",
-        "pretraining.waiting",
-    ),
-    2: (
-        "export.encoder",
-        "pretraining.checkpointing",
-        "pretraining.evaluation",
-        "pretraining.interruption",
-        "pretraining.run_folder",
-        "pretraining.stage_model",
-        "pretraining.train_step",
-        "pretraining.worker_setup",
-    ),
-    3: (
-        "pretraining.run_setup",
-        "pretraining.stage_evaluation",
-        "pretraining.stage_input",
-        "pretraining.stage_meter",
-        "pretraining.training",
-    ),
-    4: ("run_*",),
+    "mslt_tf": {
+        "": 0,
+        "files": 1,
+        "distribution": 1,
+        "modeling": 1,
+        "records": 2,
+        "training": 2,
+        "export": 2,
+        "pretraining": 3,
+    },
+    "tfrecords_tools": {"text": 0, "recipe": 0, "": 1, "dataset": 2, "beam": 3},
 }
-# On floor 1, but resting on floor 0 alone, so that the tools may use it too.
-SHARED_WITH_TOOLS = "mslt_tf.files"
+# The programs, above all rooms of their package.
+ENTRY_FLOOR = 4
+ENTRIES = (
+    "mslt_tf.run_*",
+    "tfrecords_tools.build_vocab",
+    "tfrecords_tools.create_data",
+    "tfrecords_tools.inspect_data",
+)
+SHARED_WITH_TOOLS = "mslt_tf.files"  # so it rests on floor 0 alone
 THIRD_PARTY_ON_FLOOR_0 = {"absl"}
 HOME_OF_TENSORFLOW_ADDONS = "mslt_tf.training.lamb"
 
@@ -85,14 +59,23 @@ def find_modules(root: Path) -> dict[str, Path]:
     return modules
 
 
+def room_of(module: str, path: Path) -> str:
+    """Returns the folder of a module within its package, "" for the package's own."""
+    parts = module.split(".")
+    return parts[1] if len(parts) > 2 or (len(parts) == 2 and path.name == "__init__.py") else ""
+
+
 def floor_of(module: str, path: Path) -> int | None:
-    """Returns the floor of a module of mslt_tf, or None where nothing places it."""
+    """Returns the floor of a module, or None where FLOORS does not know its folder."""
+    floors = FLOORS[module.partition(".")[0]]
+    room = room_of(module, path)
+    if room not in floors:
+        return None
     if path.name == "__init__.py":
         return 0  # it runs before each module of its package, so it may need no more than they
-    for floor, patterns in FLOORS.items():
-        if any(fnmatch.fnmatchcase(module, f"mslt_tf.{pattern}") for pattern in patterns):
-            return floor
-    return 0 if module.count(".") == 1 else None
+    if any(fnmatch.fnmatchcase(module, entry) for entry in ENTRIES):
+        return ENTRY_FLOOR
+    return floors[room]
 
 
 def imports_of(path: Path) -> Iterator[tuple[int, str]]:
@@ -109,9 +92,10 @@ def find_floor_breaches(root: Path) -> list[str]:
     modules = find_modules(root)
     breaches = []
     for module, path in modules.items():
-        if module.startswith("mslt_tf") and floor_of(module, path) is None:
+        if floor_of(module, path) is None:
             breaches.append(
-                f"{module} is on no floor yet: place it in FLOORS of {Path(__file__).name}"
+                f"the folder of {module} is on no floor yet: place it in FLOORS of "
+                f"{Path(__file__).name}"
             )
             continue
         for line, imported in imports_of(path):
@@ -123,27 +107,66 @@ def find_floor_breaches(root: Path) -> list[str]:
 
 def why_forbidden(importer: str, imported: str, modules: dict[str, Path]) -> str | None:
     """Returns why `importer` must not import that dotted name, or None where it may."""
-    is_tool = importer.startswith("tfrecords_tools")
-    is_shared = importer.startswith(SHARED_WITH_TOOLS)
-    floor = 0 if is_tool else floor_of(importer, modules[importer])
-    top_level = imported.partition(".")[0]
+    package, top_level = importer.partition(".")[0], imported.partition(".")[0]
+    is_plain = package == "mslt_tf" and floor_of(importer, modules[importer]) == 0
     if top_level not in PACKAGES:
         allowed = top_level in sys.stdlib_module_names or top_level in THIRD_PARTY_ON_FLOOR_0
-        if floor == 0 and not is_tool and not allowed:
+        if is_plain and not allowed:
             return f"floor 0 runs on the standard library and {', '.join(THIRD_PARTY_ON_FLOOR_0)}"
         return None
-    if top_level == "tfrecords_tools":
-        return None if is_tool else "the tools need mslt_tf, not the reverse"
-    # `from package.module import name` ends in a name that is no module.
-    target = imported if imported in modules else imported.rpartition(".")[0]
-    target_floor = floor_of(target, modules[target]) if target in modules else None
-    if (is_tool or is_shared) and target.startswith(SHARED_WITH_TOOLS):
+    target = target_of(imported, modules)
+    if target is None or floor_of(target, modules[target]) is None:
         return None
-    if is_shared and target_floor:
-        return f"the tools use {SHARED_WITH_TOOLS}, so it may rest on floor 0 only"
-    if target_floor is not None and target_floor > floor:
-        return f"floor {target_floor} from floor {floor}"
+    if package != top_level:
+        if top_level == "tfrecords_tools":
+            return "the tools need mslt_tf, not the reverse"
+        return why_not_for_tools(target, modules)
+    return why_not_within_package(importer, target, modules)
+
+
+def target_of(imported: str, modules: dict[str, Path]) -> str | None:
+    """Returns the module that an import names: the name itself, or what it is a name of."""
+    candidates = (imported, imported.rpartition(".")[0])
+    return next((name for name in candidates if name in modules), None)
+
+
+def why_not_for_tools(target: str, modules: dict[str, Path]) -> str | None:
+    """Returns why the tools must not import a module of mslt_tf, or None where they may."""
+    is_shared = target.startswith(SHARED_WITH_TOOLS)
+    if floor_of(target, modules[target]) and not is_shared:
+        return f"the tools use floor 0 of mslt_tf and {SHARED_WITH_TOOLS} only"
     return None
+
+
+def why_not_within_package(importer: str, target: str, modules: dict[str, Path]) -> str | None:
+    """Returns why a module must not import another one of its package, or None where it may."""
+    floor, target_floor = (floor_of(name, modules[name]) for name in (importer, target))
+    rooms = [room_of(name, modules[name]) for name in (importer, target)]
+    assert floor is not None
+    assert target_floor is not None
+    if rooms[0] == rooms[1] and ENTRY_FLOOR not in (floor, target_floor):
+        return None
+    if target_floor > floor:
+        return f"floor {target_floor} from floor {floor}"
+    if target_floor == floor:
+        return f"{target} is another room of the same floor"
+    return None
+
+
+def find_circles(root: Path) -> list[list[str]]:
+    """Returns the sets of modules that need each other, each sorted."""
+    modules = find_modules(root)
+    needs = {
+        module: {target for _, name in imports_of(path) if (target := target_of(name, modules))}
+        for module, path in modules.items()
+    }
+    reached = {module: reachable(needs[module], needs.__getitem__) for module in modules}
+    circles = {
+        tuple(sorted(other for other in reached[module] if module in reached[other]))
+        for module in modules
+        if module in reached[module]
+    }
+    return [list(circle) for circle in sorted(circles)]
 
 
 def write_modules(root: Path, **sources: str) -> None:
@@ -171,11 +194,14 @@ def test_no_import_goes_up_a_floor() -> None:
             "import mslt_tf.pretraining.training",
             "floor 3 from floor 1",
         ),
+        ("mslt_tf__modeling__layers", "from mslt_tf.files import removal", "of the same floor"),
         ("mslt_tf__pretraining__losses", "from mslt_tf import run_pretraining", "floor 4 from"),
+        ("tfrecords_tools__words", "from tfrecords_tools import create_data", "floor 4 from"),
+        ("tfrecords_tools__recipe__pairs", "from tfrecords_tools import words", "floor 1 from"),
         ("mslt_tf__pretraining__training", "from tfrecords_tools import words", "not the reverse"),
-        ("tfrecords_tools__words", "from mslt_tf.modeling import bert", "floor 1 from floor 0"),
-        ("mslt_tf__files__removal", "from mslt_tf.modeling import bert", "may rest on floor 0"),
-        ("mslt_tf__pretraining__novelty", "", "place it in FLOORS"),
+        ("tfrecords_tools__words", "from mslt_tf.modeling import bert", "floor 0 of mslt_tf and"),
+        ("mslt_tf__files__removal", "from mslt_tf.modeling import bert", "of the same floor"),
+        ("mslt_tf__novelty__module", "", "place it in FLOORS"),
     ],
 )
 def test_the_checker_catches_a_breach(
@@ -190,11 +216,27 @@ def test_the_checker_catches_a_breach(
         mslt_tf__files__file_errors="import tensorflow\nfrom mslt_tf import stage_plan",
         mslt_tf__files__removal="from mslt_tf.files import file_errors",
         tfrecords_tools__words="from mslt_tf import stage_plan\nfrom mslt_tf.files import removal",
+        tfrecords_tools__create_data="from tfrecords_tools import words",
     )
     assert find_floor_breaches(tmp_path) == []
     write_modules(tmp_path, **{module: source})
     (breach,) = find_floor_breaches(tmp_path)
     assert reason in breach
+
+
+def test_no_modules_need_each_other() -> None:
+    assert find_circles(ROOT) == []
+
+
+def test_the_checker_catches_a_circle(tmp_path: Path) -> None:
+    write_modules(
+        tmp_path,
+        mslt_tf__a="from mslt_tf import b",
+        mslt_tf__b="def later():\n    from mslt_tf.c import name",
+        mslt_tf__c="import mslt_tf.a",
+        mslt_tf__d="from mslt_tf import a",
+    )
+    assert find_circles(tmp_path) == [["mslt_tf.a", "mslt_tf.b", "mslt_tf.c"]]
 
 
 def test_tensorflow_addons_is_imported_in_one_module_only() -> None:

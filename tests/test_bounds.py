@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import pytest
 
-from benchmarks.step_time_rounds import Schedule
+from benchmarks.step_time.turns import Schedule
 from mslt_tf.bounds import Bounds, check_number, check_numbers, declared_bounds
 from mslt_tf.errors import UserError
 from mslt_tf.model_config import ModelConfig
@@ -147,7 +147,7 @@ def test_only_numbers_are_compared():
 
 
 PRETRAINING_COMMAND = ("mslt_tf.run_pretraining", "--dry_run")
-AGREEMENT_COMMAND = ("benchmarks.step_time_agreement",)
+AGREEMENT_COMMAND = ("benchmarks.gpu_agreement",)
 DATA_COMMAND = ("tfrecords_tools.create_data", "--input=a", "--vocab_file=b", "--output_dir=c")
 
 

@@ -6,6 +6,7 @@ from absl import flags
 from mslt_tf import pretraining_flags
 from mslt_tf.config import OptimizerConfig
 from mslt_tf.errors import UserError
+from mslt_tf.flag_fields import flag_names
 from mslt_tf.model_config import ModelConfig
 from mslt_tf.pretraining import same_run
 from tests import tiny
@@ -16,6 +17,26 @@ def test_the_flags_are_the_pinned_ones(check_golden):
     pretraining_flags.define_flags(values)
     text = "".join(f"--{name}={values[name].default_as_str}\n" for name in sorted(values))
     check_golden("run_pretraining_flags.txt", text)
+
+
+def test_every_flag_of_the_settings_stands_in_one_group():
+    grouped = [name for names in pretraining_flags.GROUPS.values() for name in names]
+    of_settings = [name for each in pretraining_flags.SETTINGS for name in flag_names(each)]
+    assert sorted(grouped) == sorted(of_settings)
+
+
+def test_the_groups_begin_with_what_a_newcomer_looks_for():
+    first = {heading: next(iter(names)) for heading, names in pretraining_flags.GROUPS.items()}
+    assert list(first)[:3] == ["Run", "Data", "Method"]
+    assert (first["Run"], first["Method"]) == ("output_dir", "method")
+
+
+def test_a_flags_help_is_a_text_of_its_own():
+    values = flags.FlagValues()
+    pretraining_flags.define_flags(values)
+    texts = [values[name].help for name in values]
+    assert [text for text in texts if not text.strip().endswith(".")] == []
+    assert len(set(texts)) == len(texts)
 
 
 def test_flags_arrive_in_the_settings():
@@ -59,8 +80,9 @@ def test_values_that_do_not_fit_are_refused_by_name(flag, value, message):
 def test_micro_batches_are_of_one_size_or_of_one_for_each_stage():
     def sizes(value):
         config = tiny.config(micro_batch_size=value)
-        return [config.micro_batch_size_in(stage) for stage in config.plan.stages]
+        return [config.micro_batch_size_in(span, num_replicas=1) for span in config.plan.spans]
 
+    assert sizes(0) == sizes(100) == [8] * 5
     assert sizes(2) == [2] * 5
     assert sizes("8,4,4,2,1") == [8, 4, 4, 2, 1]
 

@@ -15,7 +15,7 @@ import tensorflow as tf
 from mslt_tf import cost_model
 from mslt_tf.methods import make_plan
 from mslt_tf.model_config import ModelConfig
-from mslt_tf.pretraining import stage_model, train_step
+from mslt_tf.pretraining import losses, stage_model, train_step
 from tests import tiny
 from tests.traced_graphs import reachable
 
@@ -213,12 +213,15 @@ def uncounted_flops(config, stage):
 
 def traced_flops(config, stage):
     """Returns the FLOPs of all matrix products in the gradient function of one replica."""
-    model = stage_model.build(config, stage)
+    xla = train_step.choose_xla(config)
+    model = stage_model.build(config, stage, forms=train_step.forms_for(xla))
     optimizer = tf.keras.optimizers.legacy.SGD()  # only asked whether it scales the loss
-    compute = train_step.make_gradient_function(config, model=model, optimizer=optimizer)
+    compute = train_step.make_gradient_function(
+        model, optimizer, micro_batch_size=stage.batch_size, xla=xla
+    )
     scalar = tf.TensorSpec([], tf.float32)
     traced = tf.function(compute).get_concrete_function(
-        batch_specs(stage), [scalar, scalar], tf.TensorSpec([2], tf.int64)
+        batch_specs(stage), losses.LossCounts(scalar, scalar), tf.TensorSpec([2], tf.int64)
     )
     totals = dict.fromkeys(Traced._fields, 0)
     for product in matrix_products(traced.graph):

@@ -70,7 +70,7 @@ def test_without_a_joint_stage_the_growing_stages_share_all_steps():
 def test_odd_step_counts_are_split_without_loss(method, num_train_steps):
     split = plan(method, num_train_steps=num_train_steps)
     assert split.num_steps == num_train_steps
-    assert split.first_step(len(split.stages)) == num_train_steps
+    assert split.spans[-1].end == num_train_steps
 
 
 def test_explicit_steps_replace_the_shares():
@@ -124,7 +124,7 @@ def test_the_last_tenth_of_all_steps_is_long_in_a_stage_of_its_own(method, last,
         batch_size=256,
     )
     assert found.num_steps == 1_000_000
-    assert found.keeps_optimizer(len(before) + 1)
+    assert found.spans[len(before) + 1].keeps_optimizer
 
 
 @pytest.mark.parametrize("method", ["mslt", "stacking"])
@@ -141,7 +141,7 @@ def test_a_long_share_of_the_whole_last_stage_replaces_it(method):
         batch_size=256,
     )
     # Other variables train than in the stage before, so the optimizer starts afresh there.
-    assert not found.keeps_optimizer(len(found.stages) - 1)
+    assert not found.spans[-1].keeps_optimizer
 
 
 def test_the_long_stage_of_groups_is_one_of_groups():

@@ -26,7 +26,13 @@ PATH_FLAGS = {
     "scripts.demo": ["folder", "input"],
     "benchmarks.create_data": ["input", "vocab_file", "folder"],
     "benchmarks.learning": ["output_dir", "input"],
-    "benchmarks.step_time": ["torch_python", "json", "plot", "output_dir", "train_records"],
+    "benchmarks.step_time.__main__": [
+        "torch_python",
+        "json",
+        "plot",
+        "output_dir",
+        "train_records",
+    ],
 }
 LIST_FLAGS = [
     *(("mslt_tf.pretraining_flags", name) for name in PATH_FLAGS["mslt_tf.pretraining_flags"][3:]),

@@ -28,14 +28,16 @@ PLAN = StagePlan(
 
 
 def test_the_global_step_alone_decides_the_stage():
-    found = [PLAN.stage_at(step) for step in range(10)]
-    assert found == [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2), (1, 3), (1, 4), (2, 0), (2, 1)]
+    found = [PLAN.span_at(step) for step in range(10)]
+    assert [span.index for span in found] == [0, 0, 0, 1, 1, 1, 1, 1, 2, 2]
+    assert [(span.first_step, span.end) for span in PLAN.spans] == [(0, 3), (3, 8), (8, 10)]
+    assert [span.stage for span in PLAN.spans] == list(PLAN.stages)
 
 
 @pytest.mark.parametrize("step", [-1, 10, 1_000])
 def test_a_step_outside_the_plan_raises(step):
     with pytest.raises(ValueError, match=r"not in 0\.\.9"):
-        PLAN.stage_at(step)
+        PLAN.span_at(step)
 
 
 def test_consumed_sequences_count_each_stages_own_batch():
@@ -67,16 +69,18 @@ def test_embeddings_train_just_where_nothing_is_frozen():
 
 def test_optimizer_state_is_kept_only_where_the_same_variables_train():
     same = [stage(sources=[None, None]), stage(sources=[0, 1], seq=512)]
-    assert StagePlan(tuple(same)).keeps_optimizer(1)
-    assert [PLAN.keeps_optimizer(i) for i in range(3)] == [False, False, False]
+    assert StagePlan(tuple(same)).spans[1].keeps_optimizer
+    assert StagePlan(tuple(same)).spans[1].optimizer_start == 0
+    assert [span.optimizer_start for span in PLAN.spans] == [0, 3, 8]
+    assert [span.keeps_optimizer for span in PLAN.spans] == [False, False, False]
     # The length alone changes nothing about it; another trainable set does.
     longer_and_freezing = [stage(sources=[None, None]), stage(sources=[0, 1], frozen=1, seq=512)]
-    assert not StagePlan(tuple(longer_and_freezing)).keeps_optimizer(1)
+    assert not StagePlan(tuple(longer_and_freezing)).spans[1].keeps_optimizer
     longer_and_deeper = [stage(sources=[None]), stage(sources=[0, None], seq=512)]
-    assert not StagePlan(tuple(longer_and_deeper)).keeps_optimizer(1)
+    assert not StagePlan(tuple(longer_and_deeper)).spans[1].keeps_optimizer
     # Same depth and trainable blocks, but other weights in them: state would not belong to them.
     swapped = StagePlan((stage(sources=[None, None]), stage(sources=[1, 0])))
-    assert not swapped.keeps_optimizer(1)
+    assert not swapped.spans[1].keeps_optimizer
 
 
 def test_a_source_that_does_not_exist_is_refused():

@@ -1,12 +1,16 @@
 """How commands start and end, as real processes."""
 
+import dataclasses
 import os
+import re
 import subprocess
 import sys
 
 import pytest
+from absl import flags
 
-from mslt_tf import startup
+from mslt_tf import flag_fields, startup
+from tests.documented_commands import ROOT
 
 PROGRAM = """
 import sys
@@ -16,6 +20,7 @@ from mslt_tf.errors import UserError
 
 def define_flags(values):
     flags.DEFINE_integer("number", 1, "How many.", flag_values=values)
+    flags.DEFINE_bool("wordy", False, "Say more.", flag_values=values)
 
 def main():
     if flags.FLAGS.number == 1:
@@ -32,9 +37,14 @@ startup.run(main, define_flags=define_flags, description="Counts things.")
 """
 
 
-def run(*arguments):
+def run(*arguments, cwd=ROOT, env=None):
     return subprocess.run(
-        [sys.executable, "-c", PROGRAM, *arguments], capture_output=True, text=True, check=False
+        [sys.executable, "-c", PROGRAM, *arguments],
+        cwd=cwd,
+        env=(env or os.environ) | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 
@@ -46,6 +56,12 @@ def run(*arguments):
         (["--number=2"], 2, "error: number is 2. Use 1.\n"),
         (["--number=3"], 130, "\ninterrupted\n"),
         (["--nunber=2"], 2, "error: Unknown command line flag 'nunber'. Did you mean: number ?\n"),
+        (
+            ["--nowordy=3"],
+            2,
+            "error: --nowordy=3 does not take an argument. Write --name, --noname or "
+            "--name=true.\n",
+        ),
         (["file"], 2, "error: 'file' is not a flag. Flags are written --name=value.\n"),
     ],
 )
@@ -75,9 +91,71 @@ def test_help_describes_the_command_and_its_own_flags_only():
     process = run("--help")
     assert process.returncode == 0
     assert process.stdout == (
-        "Counts things.\n\nFlags:\n  --number (default: '1')\n      How many.\n\n"
+        "Counts things.\n\nFlags:\n  --number (default: '1')\n      How many.\n"
+        "  --wordy (default: 'false')\n      Say more.\n\n"
         "--flagfile=FILE reads flags from a file; later flags win over earlier ones.\n"
     )
+
+
+@dataclasses.dataclass(frozen=True)
+class Grouped:
+    first: int = flag_fields.flag_field(1, "A.")
+    second: int = flag_fields.flag_field(2, f"{'x' * 70} --words-with-hyphens=1,--and-more=2 y.")
+    third: int = flag_fields.flag_field(3, "C.")
+
+
+def test_help_has_headings_over_groups_and_breaks_no_word():
+    values = flags.FlagValues()
+    flags.DEFINE_integer("own", 1, "The program's own.", flag_values=values)
+    groups = {"Run": ("first",), "Data": ("second",)}
+    flag_fields.define_flags(groups, [Grouped], values)
+    flag_fields.define_flags({"Run": ("third",)}, [Grouped], values)
+    text = startup.help_text("Counts.", [values[name] for name in values])
+    assert [block.split("\n") for block in text.split("\n\n")[1:-1]] == [
+        ["Flags:", "  --own (default: '1')", "      The program's own."],
+        [
+            *("Run:", "  --first (default: '1')", "      A."),
+            *("  --third (default: '3')", "      C."),
+        ],
+        [
+            *("Data:", "  --second (default: '2')", f"      {'x' * 70}"),
+            "      --words-with-hyphens=1,--and-more=2 y.",
+        ],
+    ]
+
+
+COUNTS_FROM_HERE = (
+    "Another flag file names it, and such a name counts from the folder where the command runs. "
+    "Mend the name, or run the command in the right folder."
+)
+GIVE_ONE = "Give the path of a file of flags by --flagfile."
+
+
+@pytest.mark.parametrize(
+    ("arguments", "file", "reason"),
+    [
+        (["--flagfile=none"], "none", f"No such file or directory). {GIVE_ONE}"),
+        (["-flagfile=none"], "none", f"No such file or directory). {GIVE_ONE}"),
+        (["--flagfile", "none"], "none", f"No such file or directory). {GIVE_ONE}"),
+        (["--flagfile=~/none"], "HOME/none", f"No such file or directory). {GIVE_ONE}"),
+        (["--flagfile=folder"], "folder", f"Is a directory). {GIVE_ONE}"),
+        (["--flagfile=outer"], "gone", f"No such file or directory). {COUNTS_FROM_HERE}"),
+    ],
+)
+def test_a_flag_file_that_cannot_be_read_is_named_in_one_line(tmp_path, arguments, file, reason):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "outer").write_text("--number=1\n--flagfile=gone\n")
+    process = run(*arguments, cwd=tmp_path, env=os.environ | {"HOME": str(tmp_path / "HOME")})
+    file = file.replace("HOME", f"{tmp_path}/HOME")
+    message = f"error: the flag file {file} cannot be read ({reason}\n"
+    assert (process.returncode, process.stdout, process.stderr) == (2, "", message)
+
+
+def test_a_flag_file_that_is_no_text_is_refused_in_one_line(tmp_path):
+    (tmp_path / "packed").write_bytes(b"\x1f\x8b\xff")
+    process = run(f"--flagfile={tmp_path}/packed")
+    assert process.returncode == 2
+    assert re.fullmatch(r"error: a flag file is not text \(.*\)\. Give .*\n", process.stderr)
 
 
 @pytest.mark.parametrize(

@@ -14,34 +14,20 @@ import os
 
 from absl import flags
 
-from mslt_tf import path_flags, startup
+from mslt_tf import flag_fields, startup
 from tfrecords_tools.settings import VocabularySettings
 from tfrecords_tools.text import text_input
-from tfrecords_tools.text.read_report import ON_ERROR
+
+GROUPS = {
+    "Input": ["on_error"],  # after those of `text_input`
+    "Vocabulary": ["vocab_file", "vocab_size", "do_lower_case"],
+}
 
 
 def define_flags(flag_values: flags.FlagValues) -> None:
     """Defines the flags; only on running as a program, as other tools use the same names."""
     text_input.define_flags(flag_values)
-    flags.DEFINE_enum(
-        "on_error",
-        VocabularySettings.on_error,
-        ON_ERROR,
-        "At a mistake in the text: fail, or skip what cannot be read and count it.",
-        flag_values=flag_values,
-    )
-    path_flags.define_path(
-        "vocab_file", "", "File to write; it must not exist yet.", flag_values=flag_values
-    )
-    flags.DEFINE_integer(
-        "vocab_size", VocabularySettings.vocab_size, "Most tokens to take.", flag_values=flag_values
-    )
-    flags.DEFINE_boolean(
-        "do_lower_case",
-        VocabularySettings.do_lower_case,
-        "Lower-case the text and strip accents.",
-        flag_values=flag_values,
-    )
+    flag_fields.define_flags(GROUPS, [VocabularySettings], flag_values)
 
 
 def settings_from_flags(flag_values: flags.FlagValues) -> VocabularySettings:
@@ -50,7 +36,7 @@ def settings_from_flags(flag_values: flags.FlagValues) -> VocabularySettings:
     Raises:
         UserError: a value is out of its range, or a needed one is missing.
     """
-    return VocabularySettings(**startup.values_of(VocabularySettings, flag_values))
+    return VocabularySettings(**flag_fields.values_of(VocabularySettings, flag_values))
 
 
 def main() -> None:

@@ -12,30 +12,14 @@ import os
 
 from absl import flags
 
-from mslt_tf import path_flags, startup
+from mslt_tf import flag_fields, startup
 from tfrecords_tools.settings import InspectionSettings
 
 
 def define_flags(flag_values: flags.FlagValues) -> None:
     """Defines the flags; only on running as a program, as other tools use the same names."""
-    path_flags.define_path(
-        "input_dir", "", "Folder that create_data made.", flag_values=flag_values
-    )
-    path_flags.define_path(
-        "vocab_file", "", "The vocabulary it was made with.", flag_values=flag_values
-    )
-    flags.DEFINE_string(
-        "split", InspectionSettings.split, "train or heldout.", flag_values=flag_values
-    )
-    flags.DEFINE_integer(
-        "num_shown", InspectionSettings.num_shown, "Records to print.", flag_values=flag_values
-    )
-    flags.DEFINE_integer(
-        "num_counted",
-        InspectionSettings.num_counted,
-        "Records to count; 0 for all.",
-        flag_values=flag_values,
-    )
+    groups = {"Flags": flag_fields.flag_names(InspectionSettings)}
+    flag_fields.define_flags(groups, [InspectionSettings], flag_values)
 
 
 def settings_from_flags(flag_values: flags.FlagValues) -> InspectionSettings:
@@ -44,13 +28,7 @@ def settings_from_flags(flag_values: flags.FlagValues) -> InspectionSettings:
     Raises:
         UserError: a value is out of its range, or a needed one is missing.
     """
-    return InspectionSettings(
-        input_dir=flag_values.input_dir,
-        vocab_file=flag_values.vocab_file,
-        split=flag_values.split,
-        num_shown=flag_values.num_shown,
-        num_counted=flag_values.num_counted,
-    )
+    return InspectionSettings(**flag_fields.values_of(InspectionSettings, flag_values))
 
 
 def main() -> None:

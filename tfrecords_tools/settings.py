@@ -6,7 +6,9 @@ from typing import Annotated, Any, Literal
 from mslt_tf.bounds import Bounds, NonNegativeInt, PositiveInt, check_numbers
 from mslt_tf.dataset_info import Compression
 from mslt_tf.errors import UserError
-from mslt_tf.pretraining_example import FeatureNames
+from mslt_tf.flag_fields import flag_field
+from mslt_tf.path_flags import FilePath
+from mslt_tf.pretraining_example import FeatureNames, SentenceObjective
 from tfrecords_tools.recipe.recipe import Recipe
 from tfrecords_tools.text.read_report import OnError
 from tfrecords_tools.text.text_input import TextInput
@@ -35,6 +37,73 @@ _VocabSize = Annotated[
 
 
 @dataclasses.dataclass(frozen=True)
+class RecipeFlags:
+    """The flags that become a `Recipe`, or several: one for each length."""
+
+    sentence_objective: SentenceObjective = flag_field(
+        Recipe.sentence_objective,
+        "What the sentence label of a record tells. nsp, as in BERT: whether the second segment is "
+        "the next one or a random one. sop, as in ALBERT: whether two consecutive segments are in "
+        "order or swapped.",
+    )
+    max_seq_length: tuple[str, ...] = flag_field(
+        (str(Recipe.max_seq_length),),
+        "Tokens of a record, with [CLS] and [SEP]; or several such lengths, with commas.",
+    )
+    max_predictions_per_seq: tuple[str, ...] = flag_field(
+        (str(Recipe.max_predictions_per_seq),),
+        "The most tokens to predict in a record, about max_seq_length x masked_lm_prob; one "
+        "number for each length.",
+    )
+    whole_word_masking: bool = flag_field(
+        Recipe.whole_word_masking, "Predict all pieces of a word or none."
+    )
+    dupe_factor: int = flag_field(
+        Recipe.dupe_factor, "Passes over the text, each with other pairs and masks."
+    )
+    short_seq_prob: float = flag_field(
+        Recipe.short_seq_prob,
+        "Probability that a document's records of one pass are made shorter than max_seq_length.",
+    )
+    masked_lm_prob: float = flag_field(
+        Recipe.masked_lm_prob, "Probability of each token to be one that is predicted."
+    )
+    random_seed: int = flag_field(
+        Recipe.random_seed,
+        "Seed of all that is random. The same seed and input give the same files.",
+    )
+
+    def recipes(self) -> tuple[Recipe, ...]:
+        """Returns a recipe for each length.
+
+        Raises:
+            UserError: a value is out of its range, or not every length has its predictions.
+        """
+        lengths = _integers("max_seq_length", self.max_seq_length)
+        predictions = _integers("max_predictions_per_seq", self.max_predictions_per_seq)
+        if len(lengths) != len(predictions):
+            raise UserError(
+                f"--max_seq_length has {len(lengths)} value(s), --max_predictions_per_seq "
+                f"{len(predictions)}; each length needs its own number. Give e.g. "
+                "--max_seq_length=128,512 --max_predictions_per_seq=20,80."
+            )
+        return tuple(
+            Recipe(
+                **dataclasses.asdict(self)
+                | {"max_seq_length": length, "max_predictions_per_seq": most}
+            )
+            for length, most in zip(lengths, predictions, strict=True)
+        )
+
+
+def _integers(name: str, words: tuple[str, ...]) -> list[int]:
+    try:
+        return [int(word) for word in words]
+    except ValueError as error:
+        raise UserError(f"--{name} is {','.join(words)}; it takes whole numbers.") from error
+
+
+@dataclasses.dataclass(frozen=True)
 class DatasetSettings:
     """Everything that one or several data sets of pretraining records depend on.
 
@@ -42,20 +111,48 @@ class DatasetSettings:
     """
 
     text: TextInput
-    output_dir: str
-    vocab_file: str
-    do_lower_case: bool = True
-    heldout_fraction: _HeldoutFraction = 0.02  # of the documents
-    num_shards: _NumShards = 0  # of the train split; 0: by the number of records
-    recipes: tuple[Recipe, ...] = (Recipe(),)
-    feature_names: FeatureNames = "v1"
-    compression: Compression = ""
-    runner: Runner = "local"  # processes of this machine, or Apache Beam
+    output_dir: FilePath = flag_field("", "Folder for the records; may be gs://...")
+    vocab_file: FilePath = flag_field("", "WordPiece vocabulary, one token a line.")
+    do_lower_case: bool = flag_field(
+        True, "Lower-case the text and strip accents; must suit the vocabulary."
+    )
+    heldout_fraction: _HeldoutFraction = flag_field(
+        0.02, "Share of the documents for the heldout split (at least two); 0 for none."
+    )
+    num_shards: _NumShards = flag_field(
+        0, "Files of the train split. 0: one for each 200,000 records, at least 8."
+    )
+    recipes: tuple[Recipe, ...] = (Recipe(),)  # of `RecipeFlags`
+    feature_names: FeatureNames = flag_field(
+        "v1",
+        "How a record names its features. v1: as BERT's own records do. v2: as TensorFlow Model "
+        "Garden's do (input_word_ids, ...).",
+    )
+    compression: Compression = flag_field(
+        "", "GZIP: a quarter of the bytes, slower to write and to read. Empty: none."
+    )
+    runner: Runner = flag_field(
+        "local",
+        "local: --num_processes of this machine, with --work_dir. beam: Apache Beam, without "
+        "these two; needs the extra [beam].",
+    )
     # These do not change what is written.
-    on_error: OnError = "fail"
+    on_error: OnError = flag_field(
+        "fail",
+        "What to do about text that cannot be read, e.g. because it is not UTF-8. fail: stop and "
+        "name the file and the place. skip: leave it out and count it in the summary.",
+    )
     num_processes: PositiveInt = 1
-    work_dir: str = ""  # "": in output_dir
-    beam_options: tuple[str, ...] = ()  # for Beam, unread
+    work_dir: FilePath = flag_field(
+        "",
+        "Local folder for unfinished work, new or empty; its files are removed at the end. Empty: "
+        "_work in output_dir.",
+    )
+    beam_options: tuple[str, ...] = flag_field(
+        (),
+        "Beam's own options, with commas, e.g. --runner=DirectRunner,--direct_num_workers=4,"
+        "--direct_running_mode=multi_processing. Empty: one process of this machine.",
+    )
 
     def __post_init__(self) -> None:
         for name in ("output_dir", "vocab_file"):
@@ -110,16 +207,20 @@ class DatasetSettings:
 class VocabularySettings:
     """What a vocabulary depends on, and where it goes."""
 
-    vocab_file: str
+    vocab_file: FilePath = flag_field("", "File to write; it must not exist yet.")
     # These five are the fields of `text`.
     input: str = TextInput.input
     text_format: str = TextInput.text_format
     text_field: str = TextInput.text_field
     tfds: str = TextInput.tfds
     tfds_data_dir: str = TextInput.tfds_data_dir
-    on_error: OnError = "fail"
-    vocab_size: _VocabSize = 8192  # most tokens
-    do_lower_case: bool = True
+    on_error: OnError = flag_field(
+        "fail",
+        "What to do about text that cannot be read. fail: stop there. skip: leave it out and "
+        "count it.",
+    )
+    vocab_size: _VocabSize = flag_field(8192, "The most tokens that the vocabulary may have.")
+    do_lower_case: bool = flag_field(True, "Lower-case the text and strip accents.")
 
     @property
     def text(self) -> TextInput:
@@ -138,11 +239,13 @@ class VocabularySettings:
 class InspectionSettings:
     """Which records to look at."""
 
-    input_dir: str
-    vocab_file: str
-    split: str = "train"
-    num_shown: NonNegativeInt = 3  # records to print
-    num_counted: Annotated[int, Bounds(at_least=0, hint="0: all records.")] = 10_000  # to count
+    input_dir: FilePath = flag_field("", "Folder that create_data made.")
+    vocab_file: FilePath = flag_field("", "The vocabulary it was made with.")
+    split: str = flag_field("train", "train or heldout.")
+    num_shown: NonNegativeInt = flag_field(3, "How many records to print.")
+    num_counted: Annotated[int, Bounds(at_least=0, hint="0: all records.")] = flag_field(
+        10_000, "How many records to count for the shares that are printed. 0: all."
+    )
 
     def __post_init__(self) -> None:
         for name in ("input_dir", "vocab_file"):

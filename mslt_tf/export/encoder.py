@@ -116,12 +116,7 @@ def _is_ours(path: str) -> bool:
 
 def _save(config: PretrainingConfig, trained: Weights, path: str) -> None:
     encoder = _encoder_object(config, trained)
-    tf.saved_model.save(
-        encoder,
-        path,
-        signatures={"serving_default": _serving_function(encoder)},
-        options=tf.saved_model.SaveOptions(experimental_custom_gradients=True),
-    )
+    tf.saved_model.save(encoder, path, signatures={"serving_default": _serving_function(encoder)})
     extra = os.path.join(path, "assets.extra")
     tf.io.gfile.makedirs(extra)
     with tf.io.gfile.GFile(os.path.join(extra, CONFIG_FILE), "w") as file:

@@ -10,9 +10,9 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from mslt_tf.model_config import ModelConfig
-from mslt_tf.modeling.dropout import Place, drop, drop_in_one_pass, encoder_site, make_key
-from mslt_tf.modeling.linear import Linear
-from mslt_tf.modeling.one_pass import one_pass
+from mslt_tf.modeling.dropout import Key, drop
+from mslt_tf.modeling.forms import Forms
+from mslt_tf.modeling.linear import Linear, Product
 from mslt_tf.modeling.sums import bias_gradient, row_sums
 
 # exp(-10,000) is 0 in every float type, and float16 (up to 65,504) still holds it plus a score.
@@ -29,10 +29,11 @@ class SelfAttention(tf.keras.layers.Layer):
         path: str,
         initializer_seed: int,
         dtype: str,
+        forms: Forms = Forms.DEFINITIONS,
     ):
         super().__init__(name=path.rpartition("/")[-1], dtype=dtype)
+        self._forms = forms
         self._num_heads = config.num_attention_heads
-        self._rate = config.attention_probs_dropout_prob
         linear = functools.partial(
             Linear,
             config.hidden_size,
@@ -50,26 +51,25 @@ class SelfAttention(tf.keras.layers.Layer):
         self,
         x: tf.Tensor,
         input_mask: tf.Tensor,
-        dropout_seed: tf.Tensor,
-        layer_index: int,
+        dropout_key: Key | None = None,
         training: bool = False,
-    ) -> tf.Tensor:
-        """Transforms x [batch, seq, hidden] into the same shape; input_mask is int [batch, seq].
+    ) -> Product:
+        """Returns values [batch, seq, hidden], and the bias [hidden] that the next pass adds.
 
-        What it returns lacks the bias of `output_dense`: the LayerNorm that follows adds it.
+        Args:
+            x: [batch, seq, hidden].
+            input_mask: int [batch, seq], 0 at padding.
+            dropout_key: of `dropout.make_key`, or None for no dropout of the probabilities.
+            training: whether the forms that the layer was made with are used.
         """
+        forms = self._forms.when(training)
         query, key, value = (
-            _split_heads(linear(x, adds_bias=False), linear.bias, self._num_heads)
+            split_heads(linear(x), self._num_heads, forms)
             for linear in (self.query, self.key, self.value)
         )  # [batch, heads, seq, head_size]
         mask_bias = attention_bias(input_mask, query.dtype)
-        dropout_key = None
-        if training and self._rate:
-            site = encoder_site(layer_index, Place.ATTENTION_PROBS)
-            dropout_key = make_key(dropout_seed, site, self._rate)
-        probs = _attention_probs(query, key, mask_bias, dropout_key)
-        context = _merge_heads(tf.matmul(probs, value))
-        return self.output_dense(context, adds_bias=False)
+        probs = attention_probs(query, key, mask_bias, dropout_key, forms)
+        return self.output_dense(merge_heads(tf.matmul(probs, value)))
 
 
 def attention_bias(input_mask: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
@@ -78,35 +78,41 @@ def attention_bias(input_mask: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
     return bias[:, tf.newaxis, tf.newaxis, :]
 
 
-def _split_heads(x: tf.Tensor, bias: tf.Variable, num_heads: int) -> tf.Tensor:
-    """Turns x [batch, seq, hidden] + bias [hidden] into [batch, heads, seq, head_size]."""
+def split_heads(x: Product, num_heads: int, forms: Forms = Forms.DEFINITIONS) -> tf.Tensor:
+    """Turns x [batch, seq, hidden] + bias into [batch, heads, seq, head_size]."""
+    if not forms.are_definitions:
+        return _fast_split_heads(x, num_heads, forms)
+    size = x.values.shape[2] // num_heads
+    shape = tf.concat([tf.shape(x.values)[:2], [num_heads, size]], axis=0)
+    return tf.transpose(tf.reshape(x.sum(), shape), [0, 2, 1, 3])
+
+
+def _fast_split_heads(x: Product, num_heads: int, forms: Forms) -> tf.Tensor:
+    """Adds the bias while it transposes."""
 
     @tf.custom_gradient
-    def split(x: tf.Tensor, bias: tf.Tensor) -> tuple[tf.Tensor, Callable]:
+    def split(values: tf.Tensor, bias: tf.Tensor) -> tuple[tf.Tensor, Callable]:
         def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            to_x = _merge_heads(upstream)
-            return to_x, bias_gradient(to_x)
+            to_x = merge_heads(upstream)
+            return to_x, bias_gradient(to_x, forms)
 
-        return _add_and_split(x, bias, num_heads), gradient
+        return forms.one_pass(split_heads, Product(values, bias), num_heads), gradient
 
-    return split(x, tf.convert_to_tensor(bias))
-
-
-@one_pass
-def _add_and_split(x: tf.Tensor, bias: tf.Tensor, num_heads: int) -> tf.Tensor:
-    shape = tf.concat([tf.shape(x)[:2], [num_heads, x.shape[2] // num_heads]], axis=0)
-    heads = tf.reshape(tf.nn.bias_add(x, bias), shape)
-    return tf.transpose(heads, [0, 2, 1, 3])
+    return split(*x)
 
 
-def _merge_heads(x: tf.Tensor) -> tf.Tensor:
+def merge_heads(x: tf.Tensor) -> tf.Tensor:
     """Turns [batch, heads, seq, head_size] into [batch, seq, hidden]."""
     x = tf.transpose(x, [0, 2, 1, 3])
     return tf.reshape(x, tf.concat([tf.shape(x)[:2], [x.shape[2] * x.shape[3]]], axis=0))
 
 
-def _attention_probs(
-    query: tf.Tensor, key: tf.Tensor, mask_bias: tf.Tensor, dropout_key: tf.Tensor | None
+def attention_probs(
+    query: tf.Tensor,
+    key: tf.Tensor,
+    mask_bias: tf.Tensor,
+    dropout_key: Key | None,
+    forms: Forms = Forms.DEFINITIONS,
 ) -> tf.Tensor:
     """Returns how much of each value a token gets [batch, heads, seq, seq], dropped out if asked.
 
@@ -114,39 +120,44 @@ def _attention_probs(
         query: [batch, heads, seq, head_size].
         key: the same.
         mask_bias: of `attention_bias`.
-        dropout_key: of `make_key`, or None.
+        dropout_key: of `dropout.make_key`, or None for no dropout.
+        forms: how to compute it.
     """
+    if not forms.are_definitions:
+        return _fast_attention_probs(query, key, mask_bias, dropout_key, forms)
+    # The query is scaled, not the scores: there are fewer of it, and float16 could not hold them.
+    scores = tf.matmul(query * query.shape[-1] ** -0.5, key, transpose_b=True) + mask_bias
+    return drop(tf.nn.softmax(scores), dropout_key)
+
+
+def _fast_attention_probs(
+    query: tf.Tensor, key: tf.Tensor, mask_bias: tf.Tensor, dropout_key: Key | None, forms: Forms
+) -> tf.Tensor:
+    """Keeps query, key and probabilities; draws the dropped units again for the gradient."""
     scale = query.shape[-1] ** -0.5
 
     @tf.custom_gradient
     def attend(query: tf.Tensor, key: tf.Tensor) -> tuple[tf.Tensor, Callable]:
-        products = tf.matmul(query, key, transpose_b=True)
-        scores = _scale_and_mask(products, scale, mask_bias)
-        # TensorFlow's optimizer infers no shapes through a compiled call, and logs a line of errors
-        # for each softmax of unknown rank.
-        probs = tf.nn.softmax(tf.ensure_shape(scores, products.shape))
+        # TensorFlow's optimizer infers no shapes through a compiled call (of `split_heads`), and
+        # logs a line of errors for each softmax of unknown rank.
+        query, key = (tf.ensure_shape(x, x.shape) for x in (query, key))
+        probs = attention_probs(query, key, mask_bias, dropout_key=None)
 
         def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            to_products = _softmax_gradient(probs, upstream, scale, dropout_key)
+            to_products = forms.one_pass(
+                _softmax_gradient, probs, upstream, scale, dropout_key, forms
+            )
             return tf.matmul(to_products, key), tf.matmul(to_products, query, transpose_a=True)
 
-        return probs if dropout_key is None else drop_in_one_pass(probs, dropout_key), gradient
+        return probs if dropout_key is None else forms.one_pass(drop, probs, dropout_key), gradient
 
     return attend(query, key)
 
 
-@one_pass
-def _scale_and_mask(products: tf.Tensor, scale: float, mask_bias: tf.Tensor) -> tf.Tensor:
-    """Returns the scores; scaling them costs nothing here, scaling the query a pass of its own."""
-    scores = tf.cast(products, tf.float32) * scale + tf.cast(mask_bias, tf.float32)
-    return tf.cast(scores, products.dtype)
-
-
-@one_pass
 def _softmax_gradient(
-    probs: tf.Tensor, upstream: tf.Tensor, scale: float, dropout_key: tf.Tensor | None
+    probs: tf.Tensor, upstream: tf.Tensor, scale: float, dropout_key: Key | None, forms: Forms
 ) -> tf.Tensor:
-    """Returns the gradient to the scores before their scaling; draws the dropped units again."""
-    dropped = upstream if dropout_key is None else drop(upstream, dropout_key)
-    wide, gradient = tf.cast(probs, tf.float32), tf.cast(dropped, tf.float32)
-    return tf.cast(wide * (gradient - row_sums(wide * gradient)) * scale, probs.dtype)
+    """Returns the gradient to the products of queries and keys, times `scale`."""
+    wide, gradient = tf.cast(probs, tf.float32), tf.cast(drop(upstream, dropout_key), tf.float32)
+    mean = row_sums(wide * gradient, forms)
+    return tf.cast(wide * (gradient - mean) * scale, probs.dtype)

@@ -10,13 +10,15 @@ The names below are fixed: weights are copied, frozen, decayed and saved by them
 """
 
 import collections
-from collections.abc import Mapping
-from typing import Literal
+import dataclasses
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Literal
 
 import tensorflow as tf
 
 from mslt_tf.errors import UserError
 from mslt_tf.model_config import ModelConfig
+from mslt_tf.modeling.forms import Forms
 from mslt_tf.modeling.heads import MaskedLanguageModelHead, Pooler, SentencePairHead
 from mslt_tf.modeling.layers import Embeddings, EncoderLayer
 
@@ -44,6 +46,8 @@ def build_bert(
     num_blocks: int,
     compute_dtype: ComputeDtype = "float32",
     other_dtypes: Mapping[str, ComputeDtype] | None = None,
+    without_dropout: Collection[str] = (),
+    forms: Forms = Forms.DEFINITIONS,
     initializer_seed: int = 0,
 ) -> tf.keras.Model:
     """Builds the model; call it as `model(inputs, training=True)`.
@@ -61,6 +65,8 @@ def build_bert(
         num_blocks: of this model, from 1 to `config.num_blocks`.
         compute_dtype: a Keras policy. Variables and logits are float32 under each of them.
         other_dtypes: policies of single layers, by name, where they differ.
+        without_dropout: names of layers that drop no units.
+        forms: how the model is computed with `training=True`; without, by its definitions always.
         initializer_seed: with a layer's name it decides that layer's initial weights.
 
     Raises:
@@ -71,25 +77,40 @@ def build_bert(
             f"num_blocks is {num_blocks}. Use 1 to {config.num_blocks}, the {config.block_unit} "
             "of the config."
         )
-    # Layers
     dtypes = collections.defaultdict(lambda: compute_dtype, other_dtypes or {})
+    still = dataclasses.replace(config, hidden_dropout_prob=0, attention_probs_dropout_prob=0)
 
-    def make(layer: type[tf.keras.layers.Layer], name: str) -> tf.keras.layers.Layer:
-        return layer(config, name=name, initializer_seed=initializer_seed, dtype=dtypes[name])
+    def make(layer: type[tf.keras.layers.Layer], name: str, **options: Forms) -> Any:
+        return layer(
+            still if name in without_dropout else config,
+            name=name,
+            initializer_seed=initializer_seed,
+            dtype=dtypes[name],
+            **options,
+        )
 
-    embeddings = make(Embeddings, EMBEDDINGS)
-    blocks = [make(EncoderLayer, block_name(i)) for i in range(num_blocks)]
+    embeddings = make(Embeddings, EMBEDDINGS, forms=forms)
+    blocks = [make(EncoderLayer, block_name(i), forms=forms) for i in range(num_blocks)]
     pooler = make(Pooler, POOLER)
     sentence_pair = SentencePairHead(config, name=SENTENCE_PAIR, initializer_seed=initializer_seed)
-    masked_lm = make(MaskedLanguageModelHead, MASKED_LM)
+    masked_lm = make(MaskedLanguageModelHead, MASKED_LM, forms=forms)
+    applied = [block for block in blocks for _ in range(config.layers_per_block)]
+    return _connect(embeddings, applied, pooler, sentence_pair, masked_lm)
 
-    # Model
+
+def _connect(
+    embeddings: Embeddings,
+    encoder_layers: Sequence[EncoderLayer],
+    pooler: Pooler,
+    sentence_pair: SentencePairHead,
+    masked_lm: MaskedLanguageModelHead,
+) -> tf.keras.Model:
+    """Returns the model; `encoder_layers` are applied from first to last, some repeatedly."""
     inputs = _inputs()
     input_mask, dropout_seed = inputs["input_mask"], inputs["dropout_seed"]
     x, word_table = embeddings(inputs["input_ids"], inputs["segment_ids"], dropout_seed)
-    for layer_index in range(num_blocks * config.layers_per_block):
-        block = blocks[layer_index // config.layers_per_block]
-        x = block(x, input_mask, dropout_seed, layer_index)
+    for layer_index, layer in enumerate(encoder_layers):
+        x = layer(x, input_mask, dropout_seed, layer_index)
     pooled_output = pooler(x)
     outputs = {
         "masked_lm_logits": masked_lm(x, inputs["masked_lm_positions"], word_table),

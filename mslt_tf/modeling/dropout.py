@@ -11,10 +11,11 @@ time of a whole training step.
 
 import enum
 from collections.abc import Callable
+from typing import NamedTuple
 
 import tensorflow as tf
 
-from mslt_tf.modeling.one_pass import one_pass
+from mslt_tf.modeling.forms import Forms
 
 
 class Place(enum.IntEnum):
@@ -33,23 +34,23 @@ def encoder_site(layer_index: int, place: Place) -> int:
     return 1 + len(Place) * layer_index + place
 
 
-def dropout(x: tf.Tensor, rate: float, *, seed: tf.Tensor, site: int) -> tf.Tensor:
-    """Sets units to zero with probability `rate` and scales the others.
+class Key(NamedTuple):
+    """Which units of a place in the model are dropped."""
+
+    words: tf.Tensor  # uint32 [4], random
+    rate: float  # the probability to drop a unit, above 0 and below 1
+
+
+def make_key(seed: tf.Tensor, site: int, rate: float) -> Key | None:
+    """Returns the key of a site, or None, for no dropout, where `rate` is 0.
 
     Args:
-        x: float tensor of any shape but a scalar.
-        rate: the probability to drop a unit; 0 returns `x` itself.
-        seed: int64 [2].
+        seed: integers [2].
         site: the number of this place in the model.
+        rate: the probability to drop a unit, below 1.
     """
-    return _dropout(x, make_key(seed, site, rate)) if rate else x
-
-
-def make_key(seed: tf.Tensor, site: int, rate: float) -> tf.Tensor:
-    """Returns what `drop` needs to know of a site: uint32 [5].
-
-    Four words of random key, and the threshold that the hash of a unit must reach to be kept.
-    """
+    if not rate:
+        return None
     # 64 bits, because with 32 some steps of a million would meet in the same folded seed.
     folded = tf.random.experimental.stateless_fold_in(
         tf.cast(seed, tf.int64), tf.constant(site, tf.int64), alg="philox"
@@ -58,24 +59,39 @@ def make_key(seed: tf.Tensor, site: int, rate: float) -> tf.Tensor:
     words = tf.random.stateless_uniform(
         [4], folded, minval=None, maxval=None, dtype=tf.uint32, alg="philox"
     )
-    return tf.concat([words, tf.constant([round(rate * 2**32)], tf.uint32)], axis=0)
+    return Key(words, rate)
 
 
-def drop(x: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
-    """Returns `x` with the units of `make_key`'s key set to zero and the others scaled up.
+def drop(x: tf.Tensor, key: Key | None, forms: Forms = Forms.DEFINITIONS) -> tf.Tensor:
+    """Returns `x` with the units of a key set to zero and the others scaled up.
 
-    The gradient of it is the same function of the upstream gradient. For use within `one_pass`.
+    Args:
+        x: of any shape but a scalar.
+        key: of `make_key`; None returns `x` itself.
+        forms: how to compute it. Within one pass the definition serves.
     """
-    scale = 2.0**32 / (2.0**32 - tf.cast(key[4], tf.float32))
-    kept = random_words(x, key) >= key[4]
+    if key is None:
+        return x
+    if not forms.are_definitions:
+        return _fast_drop(x, key, forms)
+    threshold = round(key.rate * 2**32)  # that the number of a unit must reach to be kept
+    kept = random_words(x, key.words) >= _word(threshold)
     # Not scaled in a short type: bfloat16 would make 1.1094 of 1 / 0.9.
-    return tf.cast(tf.where(kept, tf.cast(x, tf.float32) * scale, 0.0), x.dtype)
+    scaled = tf.cast(x, tf.float32) * (2**32 / (2**32 - threshold))
+    return tf.cast(tf.where(kept, scaled, 0.0), x.dtype)
 
 
-drop_in_one_pass = one_pass(drop)
+def _fast_drop(x: tf.Tensor, key: Key, forms: Forms) -> tf.Tensor:
+    """Keeps nothing: the gradient is the same function of the upstream gradient."""
+
+    @tf.custom_gradient
+    def dropped(x: tf.Tensor) -> tuple[tf.Tensor, Callable]:
+        return forms.one_pass(drop, x, key), lambda upstream: forms.one_pass(drop, upstream, key)
+
+    return dropped(x)
 
 
-def random_words(x: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
+def random_words(x: tf.Tensor, words: tf.Tensor) -> tf.Tensor:
     """Returns uniform uint32 numbers of the shape of `x`: hashes of the units' indices.
 
     The mixing is that of MurmurHash3's finalizer (shifts and multiplications that let each bit of
@@ -87,20 +103,15 @@ def random_words(x: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
     # From two short ranges: TensorFlow makes ranges on the host, also for a GPU.
     index = _range(num_rows)[:, tf.newaxis] * tf.cast(num_columns, tf.uint32) + _range(num_columns)
     # An odd factor: other keys give other places in the sequence of all numbers.
-    mixed = index * _word(0x9E3779B1) + key[0]
-    mixed = _fold_down(mixed, 16) * _word(0x85EBCA6B) + key[1]
-    mixed = _fold_down(mixed, 13) * _word(0xC2B2AE35) + key[2]
-    mixed = _fold_down(mixed, 16) * _word(0x27D4EB2F) + key[3]
+    mixed = index * _word(0x9E3779B1) + words[0]
+    mixed = _fold_down(mixed, 16) * _word(0x85EBCA6B) + words[1]
+    mixed = _fold_down(mixed, 13) * _word(0xC2B2AE35) + words[2]
+    mixed = _fold_down(mixed, 16) * _word(0x27D4EB2F) + words[3]
     return tf.reshape(_fold_down(mixed, 15), shape)
 
 
-@tf.custom_gradient
-def _dropout(x: tf.Tensor, key: tf.Tensor) -> tuple[tf.Tensor, Callable]:
-    return drop_in_one_pass(x, key), lambda upstream: (drop_in_one_pass(upstream, key), None)
-
-
-def _fold_down(words: tf.Tensor, shift: int) -> tf.Tensor:
-    return tf.bitwise.bitwise_xor(words, tf.bitwise.right_shift(words, _word(shift)))
+def _fold_down(mixed: tf.Tensor, shift: int) -> tf.Tensor:
+    return tf.bitwise.bitwise_xor(mixed, tf.bitwise.right_shift(mixed, _word(shift)))
 
 
 def _range(count: tf.Tensor | int) -> tf.Tensor:

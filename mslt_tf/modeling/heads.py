@@ -9,7 +9,8 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from mslt_tf.model_config import ModelConfig
-from mslt_tf.modeling.activations import gelu
+from mslt_tf.modeling.activations import bias_gelu
+from mslt_tf.modeling.forms import Forms
 from mslt_tf.modeling.linear import Linear
 from mslt_tf.modeling.normalization import LayerNorm
 from mslt_tf.modeling.sums import bias_gradient
@@ -31,7 +32,7 @@ class Pooler(tf.keras.layers.Layer):
 
     def call(self, sequence_output: tf.Tensor) -> tf.Tensor:
         """Turns [batch, seq, hidden] into [batch, hidden]."""
-        return tf.tanh(self.dense(sequence_output[:, 0]))
+        return tf.tanh(self.dense(sequence_output[:, 0]).sum())
 
 
 class SentencePairHead(tf.keras.layers.Layer):
@@ -55,7 +56,7 @@ class SentencePairHead(tf.keras.layers.Layer):
 
     def call(self, pooled_output: tf.Tensor) -> tf.Tensor:
         """Turns [batch, hidden] into logits [batch, 2]."""
-        return self.dense(pooled_output)
+        return self.dense(pooled_output).sum()
 
 
 class MaskedLanguageModelHead(tf.keras.layers.Layer):
@@ -65,9 +66,17 @@ class MaskedLanguageModelHead(tf.keras.layers.Layer):
     layer neither owns it nor decides whether it trains.
     """
 
-    def __init__(self, config: ModelConfig, *, initializer_seed: int, name: str, dtype: str):
+    def __init__(
+        self,
+        config: ModelConfig,
+        *,
+        initializer_seed: int,
+        name: str,
+        dtype: str,
+        forms: Forms = Forms.DEFINITIONS,
+    ):
         super().__init__(name=name, dtype=dtype, autocast=False)
-        self._activation = gelu(config.hidden_act)
+        self._hidden_act, self._forms = config.hidden_act, forms
         self.transform = Linear(
             config.hidden_size,
             config.embedding_width,
@@ -81,6 +90,7 @@ class MaskedLanguageModelHead(tf.keras.layers.Layer):
             path=f"{name}/layer_norm",
             epsilon=config.layer_norm_eps,
             dtype=dtype,
+            forms=forms,
         )
         self.output_bias = self.add_weight(
             name=f"{name}/output_bias",
@@ -90,7 +100,11 @@ class MaskedLanguageModelHead(tf.keras.layers.Layer):
         )
 
     def call(
-        self, sequence_output: tf.Tensor, positions: tf.Tensor, word_table: tf.Tensor
+        self,
+        sequence_output: tf.Tensor,
+        positions: tf.Tensor,
+        word_table: tf.Tensor,
+        training: bool = False,
     ) -> tf.Tensor:
         """Returns float32 logits [batch, predictions, vocab].
 
@@ -98,33 +112,50 @@ class MaskedLanguageModelHead(tf.keras.layers.Layer):
             sequence_output: float [batch, seq, hidden].
             positions: int [batch, predictions]; padding may name any position.
             word_table: float32 [vocab, embedding].
+            training: whether the forms for training are used.
         """
+        forms = self._forms.when(training)
         x = tf.gather(sequence_output, positions, batch_dims=1)  # [batch, predictions, hidden]
-        x = self._activation(self.transform(x, adds_bias=False), self.transform.bias)
-        x = self.layer_norm(x)
+        x = bias_gelu(self.transform(x), self._hidden_act, forms)
+        x = self.layer_norm(x, training=training)
         rows = tf.reshape(x, [-1, word_table.shape[1]])
-        logits = float32_logits(rows, word_table, tf.convert_to_tensor(self.output_bias))
+        logits = float32_logits(rows, word_table, tf.convert_to_tensor(self.output_bias), forms)
         shape = tf.concat([tf.shape(positions), [word_table.shape[0]]], axis=0)
         return tf.reshape(logits, shape)
 
 
-@tf.custom_gradient
 def float32_logits(
-    rows: tf.Tensor, word_table: tf.Tensor, bias: tf.Tensor
-) -> tuple[tf.Tensor, Callable]:
+    rows: tf.Tensor, word_table: tf.Tensor, bias: tf.Tensor, forms: Forms = Forms.DEFINITIONS
+) -> tf.Tensor:
     """Returns rows [masked, embedding] times the table [vocab, embedding], plus bias [vocab].
 
-    In float32 whatever the encoder computes in: bfloat16 would round a logit of 10 to 1/16. To
-    bfloat16 the gradients are rounded, as those of all products of such an encoder are; float16's
-    range is too short for them.
+    In float32 whatever the encoder computes in: bfloat16 would round a logit of 10 to 1/16.
+    """
+    if not forms.are_definitions:
+        return _fast_float32_logits(rows, word_table, bias, forms)
+    wide = tf.cast(rows, tf.float32)
+    return tf.nn.bias_add(tf.matmul(wide, word_table, transpose_b=True), bias)
+
+
+def _fast_float32_logits(
+    rows: tf.Tensor, word_table: tf.Tensor, bias: tf.Tensor, forms: Forms
+) -> tf.Tensor:
+    """Rounds the gradients to bfloat16 in an encoder of that type, as those of its products are.
+
+    float16's range is too short for them.
     """
     short = tf.bfloat16 if rows.dtype == tf.bfloat16 else tf.float32
 
-    def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        to_logits = tf.cast(upstream, short)
-        to_rows = tf.matmul(to_logits, tf.cast(word_table, short))
-        to_table = tf.matmul(to_logits, tf.cast(rows, short), transpose_a=True)
-        return tf.cast(to_rows, rows.dtype), tf.cast(to_table, tf.float32), bias_gradient(upstream)
+    @tf.custom_gradient
+    def logits(
+        rows: tf.Tensor, word_table: tf.Tensor, bias: tf.Tensor
+    ) -> tuple[tf.Tensor, Callable]:
+        def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, ...]:
+            to_logits = tf.cast(upstream, short)
+            to_rows = tf.cast(tf.matmul(to_logits, tf.cast(word_table, short)), rows.dtype)
+            to_table = tf.matmul(to_logits, tf.cast(rows, short), transpose_a=True)
+            return to_rows, tf.cast(to_table, tf.float32), bias_gradient(upstream, forms)
 
-    wide = tf.cast(rows, tf.float32)
-    return tf.nn.bias_add(tf.matmul(wide, word_table, transpose_b=True), bias), gradient
+        return float32_logits(rows, word_table, bias), gradient
+
+    return logits(rows, word_table, bias)

@@ -10,7 +10,8 @@ Words used in shapes:
     vocab        word pieces of the vocabulary
 
 Variables are float32 always. `dtype` is a Keras policy: "float32", "mixed_bfloat16" or
-"mixed_float16".
+"mixed_float16". `forms` says how a layer is computed with `training=True`; without, it is computed
+by the definitions.
 """
 
 import functools
@@ -18,9 +19,10 @@ import functools
 import tensorflow as tf
 
 from mslt_tf.model_config import ModelConfig
-from mslt_tf.modeling.activations import gelu
+from mslt_tf.modeling.activations import bias_gelu
 from mslt_tf.modeling.attention import SelfAttention
-from mslt_tf.modeling.dropout import EMBEDDINGS_SITE, Place, dropout, encoder_site, make_key
+from mslt_tf.modeling.dropout import EMBEDDINGS_SITE, Key, Place, drop, encoder_site, make_key
+from mslt_tf.modeling.forms import Forms
 from mslt_tf.modeling.initializers import named_truncated_normal
 from mslt_tf.modeling.linear import Linear
 from mslt_tf.modeling.normalization import LayerNorm
@@ -30,14 +32,19 @@ class Embeddings(tf.keras.layers.Layer):
     """Sums word, position and segment embeddings, then LayerNorm and dropout.
 
     In ALBERT a matrix then widens the vectors from the embedding's to the hidden size.
-
-    Attributes:
-        dropout_enabled: set it to False to leave dropout out, from the next call or trace on.
     """
 
-    def __init__(self, config: ModelConfig, *, initializer_seed: int, name: str, dtype: str):
+    def __init__(
+        self,
+        config: ModelConfig,
+        *,
+        initializer_seed: int,
+        name: str,
+        dtype: str,
+        forms: Forms = Forms.DEFINITIONS,
+    ):
         super().__init__(name=name, dtype=dtype)
-        self.dropout_enabled = True
+        self._forms = forms
         self._rate = config.hidden_dropout_prob
         add_table = functools.partial(
             self._add_table,
@@ -53,6 +60,7 @@ class Embeddings(tf.keras.layers.Layer):
             path=f"{name}/layer_norm",
             epsilon=config.layer_norm_eps,
             dtype=dtype,
+            forms=forms,
         )
         self.projection = None
         if config.projects_embeddings:
@@ -83,10 +91,10 @@ class Embeddings(tf.keras.layers.Layer):
             tf.one_hot(tf.reshape(segment_ids, [-1]), num_segments), self.segment_embeddings
         )
         x = words + positions + tf.reshape(segments, tf.shape(words))
-        x = self.layer_norm(tf.cast(x, self.compute_dtype))
-        if training and self.dropout_enabled:
-            x = dropout(x, self._rate, seed=dropout_seed, site=EMBEDDINGS_SITE)
-        return x if self.projection is None else self.projection(x), word_table
+        x = self.layer_norm(tf.cast(x, self.compute_dtype), training=training)
+        if training:
+            x = drop(x, make_key(dropout_seed, EMBEDDINGS_SITE, self._rate), self._forms)
+        return x if self.projection is None else self.projection(x).sum(), word_table
 
     def _add_table(
         self, name: str, rows: int, *, width: int, initializer_range: float, initializer_seed: int
@@ -107,16 +115,22 @@ class EncoderLayer(tf.keras.layers.Layer):
 
     ALBERT applies one such layer several times in a row. What differs between the applications is
     `layer_index`, the depth in the model: it only decides which units are dropped.
-
-    Attributes:
-        dropout_enabled: set it to False to leave dropout out, from the next call or trace on.
     """
 
-    def __init__(self, config: ModelConfig, *, initializer_seed: int, name: str, dtype: str):
+    def __init__(
+        self,
+        config: ModelConfig,
+        *,
+        initializer_seed: int,
+        name: str,
+        dtype: str,
+        forms: Forms = Forms.DEFINITIONS,
+    ):
         super().__init__(name=name, dtype=dtype)
-        self.dropout_enabled = True
-        self._rate = config.hidden_dropout_prob
-        self._activation = gelu(config.hidden_act)
+        self._forms = forms
+        self._hidden_act = config.hidden_act
+        self._attention_rate = config.attention_probs_dropout_prob
+        self._hidden_rate = config.hidden_dropout_prob
         linear = functools.partial(
             Linear,
             initializer_range=config.initializer_range,
@@ -124,13 +138,18 @@ class EncoderLayer(tf.keras.layers.Layer):
             dtype=dtype,
         )
         layer_norm = functools.partial(
-            LayerNorm, config.hidden_size, epsilon=config.layer_norm_eps, dtype=dtype
+            LayerNorm,
+            config.hidden_size,
+            epsilon=config.layer_norm_eps,
+            dtype=dtype,
+            forms=forms,
         )
         self.attention = SelfAttention(
             config,
             path=f"{name}/attention",
             initializer_seed=initializer_seed,
             dtype=dtype,
+            forms=forms,
         )
         self.attention_layer_norm = layer_norm(path=f"{name}/attention_layer_norm")
         self.intermediate = linear(
@@ -150,21 +169,17 @@ class EncoderLayer(tf.keras.layers.Layer):
         training: bool = False,
     ) -> tf.Tensor:
         """Transforms x [batch, seq, hidden] into the same shape; input_mask is int [batch, seq]."""
-        training = training and self.dropout_enabled
-        attended = self.attention(x, input_mask, dropout_seed, layer_index, training=training)
 
-        def key(place: Place) -> tf.Tensor | None:
-            if not (training and self._rate):
-                return None
-            return make_key(dropout_seed, encoder_site(layer_index, place), self._rate)
+        def key(place: Place, rate: float) -> Key | None:
+            site = encoder_site(layer_index, place)
+            return make_key(dropout_seed, site, rate) if training else None
 
-        x = self.attention_layer_norm(
-            attended, self.attention.output_dense.bias, x, key(Place.ATTENTION_OUTPUT)
-        )
-        transformed = self._activation(
-            self.intermediate(x, adds_bias=False), self.intermediate.bias
-        )  # [batch, seq, intermediate]
-        transformed = self.output_dense(transformed, adds_bias=False)  # [batch, seq, hidden]
-        return self.output_layer_norm(
-            transformed, self.output_dense.bias, x, key(Place.FEED_FORWARD_OUTPUT)
-        )
+        probs_key = key(Place.ATTENTION_PROBS, self._attention_rate)
+        attended = self.attention(x, input_mask, probs_key, training=training)
+        attended_key = key(Place.ATTENTION_OUTPUT, self._hidden_rate)
+        x = self.attention_layer_norm(attended, x, attended_key, training=training)
+        transformed = self.intermediate(x)  # [batch, seq, intermediate]
+        transformed = bias_gelu(transformed, self._hidden_act, self._forms.when(training))
+        transformed = self.output_dense(transformed)  # [batch, seq, hidden]
+        transformed_key = key(Place.FEED_FORWARD_OUTPUT, self._hidden_rate)
+        return self.output_layer_norm(transformed, x, transformed_key, training=training)

@@ -1,4 +1,4 @@
-"""Sums and maxima in forms that suit CPUs: within the passes of `one_pass`, and between them.
+"""Sums and maxima in forms that suit CPUs: within passes that XLA compiles, and between them.
 
 XLA adds up the numbers of a sum one after the other, since adding floats in another order may round
 differently. Sums of slices leave the order within each lane as it is, and the lanes are computed by
@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from mslt_tf.modeling.one_pass import is_compiling
+from mslt_tf.modeling.forms import Forms
 
 _LANES = 16  # float32 numbers in the widest registers
 # Measured on rows of 128 and 768 numbers: 3 to 12 slices take the same time, and so do 8 to 64
@@ -19,48 +19,50 @@ _NUM_ROW_SLICES, _NUM_COLUMN_SLICES = 4, 32
 _Merge = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
 
-def row_sums(x: tf.Tensor) -> tf.Tensor:
-    """Returns the sums of [..., size] over the last axis: [..., 1]. For use within `one_pass`."""
-    return _over_rows(x, tf.reduce_sum, tf.add)
+def row_sums(x: tf.Tensor, forms: Forms) -> tf.Tensor:
+    """Returns the sums of [..., size] over the last axis: [..., 1]. For use within one pass."""
+    return _over_rows(x, forms, tf.reduce_sum, tf.add)
 
 
-def row_maxima(x: tf.Tensor) -> tf.Tensor:
-    """Returns the maxima of [..., size] over the last axis: [..., 1]. For use within `one_pass`."""
-    return _over_rows(x, tf.reduce_max, tf.maximum)
+def row_maxima(x: tf.Tensor, forms: Forms) -> tf.Tensor:
+    """Returns the maxima of [..., size] over the last axis: [..., 1]. For use within one pass."""
+    return _over_rows(x, forms, tf.reduce_max, tf.maximum)
 
 
-def row_means(x: tf.Tensor) -> tf.Tensor:
-    """Returns the means of [..., size] over the last axis: [..., 1]. For use within `one_pass`."""
-    return row_sums(x) / x.shape[-1]
+def row_means(x: tf.Tensor, forms: Forms) -> tf.Tensor:
+    """Returns the means of [..., size] over the last axis: [..., 1]. For use within one pass."""
+    return row_sums(x, forms) / x.shape[-1]
 
 
-def column_sums(x: tf.Tensor) -> tf.Tensor:
-    """Returns the sums of [..., size] over all axes but the last: [size]. For use in `one_pass`."""
+def column_sums(x: tf.Tensor, forms: Forms) -> tf.Tensor:
+    """Returns the sums of [..., size] over all axes but the last: [size]. Within one pass."""
     x = tf.reshape(x, [-1, x.shape[-1]])
-    while is_compiling() and x.shape[0] and x.shape[0] % _NUM_COLUMN_SLICES == 0:
+    while forms.are_compiled and x.shape[0] and x.shape[0] % _NUM_COLUMN_SLICES == 0:
         grouped = tf.reshape(x, [-1, _NUM_COLUMN_SLICES, x.shape[-1]])
         x = _merge_parts([grouped[:, index] for index in range(_NUM_COLUMN_SLICES)], tf.add)
     return tf.reduce_sum(x, axis=0)
 
 
-def bias_gradient(upstream: tf.Tensor) -> tf.Tensor:
+def bias_gradient(upstream: tf.Tensor, forms: Forms) -> tf.Tensor:
     """Returns the sums of [..., size] over all axes but the last: [size]. For use between passes.
 
     They are added up in float32, whatever the type. TensorFlow's `BiasAddGrad` adds up bfloat16 in
     bfloat16, and loses a tenth of sums of thousands of rows.
     """
     rows = tf.reshape(upstream, [-1, upstream.shape[-1]])
-    if is_compiling() and rows.dtype != tf.float16:  # which Eigen's products add up in float16
+    if forms.are_compiled and rows.dtype != tf.float16:  # Eigen would add up float16 in float16
         # A product with ones takes oneDNN half the time of `BiasAddGrad`.
         return tf.reshape(tf.matmul(tf.ones([1, tf.shape(rows)[0]], rows.dtype), rows), [-1])
     return tf.cast(tf.reduce_sum(tf.cast(rows, tf.float32), axis=0), rows.dtype)
 
 
-def _over_rows(x: tf.Tensor, reduce: Callable[..., tf.Tensor], merge: _Merge) -> tf.Tensor:
+def _over_rows(
+    x: tf.Tensor, forms: Forms, reduce: Callable[..., tf.Tensor], merge: _Merge
+) -> tf.Tensor:
     """Reduces the last axis: merges slices of equal widths, reduces that, and what is left over."""
     size = x.shape[-1]
     # Where nothing is compiled, the size may be unknown.
-    width = size // (_NUM_ROW_SLICES * _LANES) * _LANES if is_compiling() else 0
+    width = size // (_NUM_ROW_SLICES * _LANES) * _LANES if forms.are_compiled else 0
     if not width:
         return reduce(x, axis=-1, keepdims=True)
     end = _NUM_ROW_SLICES * width

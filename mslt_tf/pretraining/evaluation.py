@@ -1,6 +1,7 @@
 """Held-out evaluation: how well the model fills masks and judges sentence pairs."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import tensorflow as tf
 
@@ -9,6 +10,18 @@ from mslt_tf.pretraining import losses
 from mslt_tf.records import input_pipeline
 from mslt_tf.records.batch import Batch
 from mslt_tf.records.record_files import Records
+
+
+class EvaluationSums(NamedTuple):
+    """What is summed over all records: float32 scalars."""
+
+    masked_lm_loss: tf.Tensor
+    masked_lm_right: tf.Tensor
+    masked_tokens: tf.Tensor
+    sentence_pair_loss: tf.Tensor
+    sentence_pair_right: tf.Tensor
+    sequences: tf.Tensor
+
 
 # Evaluates the model as it is then; returns None if asked to stop before the end.
 Evaluate = Callable[[Callable[[], bool]], dict[str, float] | None]
@@ -55,7 +68,7 @@ def make_evaluate(
                 ).repeat()
             )
         )
-        sums, token_counts = tf.zeros([6]), tf.zeros([vocab_size])
+        sums, token_counts = tf.zeros([len(EvaluationSums._fields)]), tf.zeros([vocab_size])
         for _ in range(num_steps):
             if should_stop():
                 return None
@@ -67,21 +80,21 @@ def make_evaluate(
 
 
 def _averages(sums: tf.Tensor, token_counts: tf.Tensor) -> dict[str, float]:
-    masked_loss, masked_right, masked, sentence_loss, sentence_right, sequences = sums.numpy()
+    found = EvaluationSums(*sums.numpy())
     frequencies = tf.math.divide_no_nan(token_counts, tf.reduce_sum(token_counts))
     return {
-        "masked_lm_loss": float(masked_loss / masked),
-        "masked_lm_accuracy": float(masked_right / masked),
+        "masked_lm_loss": float(found.masked_lm_loss / found.masked_tokens),
+        "masked_lm_accuracy": float(found.masked_lm_right / found.masked_tokens),
         "unigram_entropy": float(-tf.reduce_sum(tf.math.xlogy(frequencies, frequencies))),
-        "sentence_pair_loss": float(sentence_loss / sequences),
-        "sentence_pair_accuracy": float(sentence_right / sequences),
+        "sentence_pair_loss": float(found.sentence_pair_loss / found.sequences),
+        "sentence_pair_accuracy": float(found.sentence_pair_right / found.sequences),
     }
 
 
 def evaluation_sums(
     model: tf.keras.Model, batch: Batch, *, vocab_size: int
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns a batch's sums, float32 [6] as `_averages` unpacks them, and counts [vocab]."""
+    """Returns a batch's sums, float32 [6] as `EvaluationSums` names them, and counts [vocab]."""
     inputs = {name: batch[name] for name in ("input_ids", "input_mask", "segment_ids")}
     inputs["masked_lm_positions"] = batch["masked_lm_positions"]
     inputs["dropout_seed"] = tf.zeros([2], tf.int32)  # unused outside training
@@ -90,14 +103,14 @@ def evaluation_sums(
     token_weights, weights = batch["masked_lm_weights"], batch["example_weights"]
     masked_right = _right(masked_logits, batch["masked_lm_ids"]) * token_weights
     sentence_right = _right(sentence_logits, batch["next_sentence_labels"]) * weights
-    sums = [
+    sums = EvaluationSums(
         tf.reduce_sum(losses.masked_lm_losses(masked_logits, batch)),
         tf.reduce_sum(masked_right),
         tf.reduce_sum(token_weights),
         tf.reduce_sum(losses.sentence_pair_losses(sentence_logits, batch) * weights),
         tf.reduce_sum(sentence_right),
         tf.reduce_sum(weights),
-    ]
+    )
     ids, id_weights = tf.reshape(batch["masked_lm_ids"], [-1]), tf.reshape(token_weights, [-1])
     return tf.stack(sums), tf.math.unsorted_segment_sum(id_weights, ids, vocab_size)
 

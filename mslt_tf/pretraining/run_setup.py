@@ -3,21 +3,29 @@
 import contextlib
 import dataclasses
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
 
-from mslt_tf.config import PretrainingConfig
+from mslt_tf import cost_model
+from mslt_tf.config import PretrainingConfig, Xla
 from mslt_tf.distribution.workers import Workers
 from mslt_tf.errors import UserError
 from mslt_tf.files import file_errors, folder_lock
 from mslt_tf.modeling import weights
 from mslt_tf.modeling.weights import Weights
-from mslt_tf.pretraining import run_folder, run_record, same_run, stage_model, worker_setup
+from mslt_tf.pretraining import (
+    run_folder,
+    run_record,
+    same_run,
+    stage_model,
+    train_step,
+    worker_setup,
+)
 from mslt_tf.records import record_sets
 from mslt_tf.records.record_sets import RecordSets
-from mslt_tf.stage_plan import Stage, StagePlan
+from mslt_tf.stage_plan import Stage, StagePlan, StageSpan
 from mslt_tf.terminal import say
 from mslt_tf.training import checkpoint_files, checkpoint_folder, checkpointing, run_log, waiting
 from mslt_tf.training.run_log import RunLog
@@ -34,12 +42,19 @@ class Run:
     checkpoint: checkpointing.Checkpoint | None  # where it goes on
     initial_weights: Weights | None  # of --init_checkpoint
     log: RunLog
+    xla: Xla  # what it compiles; "auto" is decided
     lock: folder_lock.Lock | None = None  # of the folder; None on all workers but the chief
 
     @property
     def plan(self) -> StagePlan:
         """The run's stage plan."""
         return self.config.plan
+
+    @property
+    def spans_left(self) -> Sequence[StageSpan]:
+        """The stages that are to be trained; the first is the one that the checkpoint holds."""
+        step = self.checkpoint.step if self.checkpoint else 0
+        return self.plan.spans[self.plan.span_at(max(step - 1, 0)).index :]
 
     @property
     def strategy(self) -> tf.distribute.Strategy:
@@ -79,10 +94,13 @@ class Run:
                 identity=self.identity,
                 settings=_settings(self.config, self.records),
                 num_kept=self.config.num_checkpoints_kept,
-                kept_steps=self.plan.stage_ends if self.config.keep_stage_ends else (),
+                kept_steps=self._kept_steps(),
                 report=_say_once,
             )
         self.log.metrics(run_log.CHECKPOINT, stage=stage.name, step=step, values={})
+
+    def _kept_steps(self) -> list[int]:
+        return [span.end for span in self.plan.spans if self.config.keep_stage_ends]
 
     def _how_to_go_on(self, step: int) -> str:
         found = checkpoint_folder.steps(run_folder.checkpoints_of(self.config))
@@ -149,6 +167,7 @@ def open_run(
         checkpoint=checkpoint,
         initial_weights=initial_weights,
         log=log,
+        xla=train_step.choose_xla(config),
         lock=lock,
     )
 
@@ -166,7 +185,8 @@ def _chief_first(workers: Workers) -> Iterator[None]:
 
 
 def _check_batches(config: PretrainingConfig, num_replicas: int) -> None:
-    for stage in config.plan.stages:
+    for span in config.plan.spans:
+        stage = span.stage
         if stage.batch_size % num_replicas:
             raise UserError(
                 f"the batch of {stage.batch_size} sequences in stage {stage.name} cannot be split "
@@ -174,8 +194,8 @@ def _check_batches(config: PretrainingConfig, num_replicas: int) -> None:
                 f"{num_replicas * -(-stage.batch_size // num_replicas)}."
             )
         per_replica = stage.batch_size // num_replicas
-        micro_batch_size = config.micro_batch_size_in(stage)
-        if micro_batch_size and per_replica % min(micro_batch_size, per_replica):
+        micro_batch_size = config.micro_batch_size_in(span, num_replicas=num_replicas)
+        if per_replica % micro_batch_size:
             raise UserError(
                 f"a device's share of {per_replica} sequences cannot be split into micro-batches "
                 f"of {micro_batch_size} in stage {stage.name}. Use a --micro_batch_size that "
@@ -249,7 +269,7 @@ def _report_room(config: PretrainingConfig) -> None:
     num_ends = len(config.plan.stages) if config.keep_stage_ends else 0
     # One more, as the oldest goes when the newest is whole.
     needed = (config.num_checkpoints_kept + 1 + num_ends) * max(
-        checkpointing.expected_bytes(config.model, stage) for stage in config.plan.stages
+        cost_model.checkpoint_bytes(config.model, stage) for stage in config.plan.stages
     )
     room = checkpoint_files.room(run_folder.checkpoints_of(config))
     if room is None:  # no local folder

@@ -2,15 +2,14 @@
 
 from collections.abc import Iterator
 
-import numpy as np
 import tensorflow as tf
 
 from mslt_tf import cost_model
 from mslt_tf.config import PretrainingConfig
 from mslt_tf.distribution import gradient_sums
-from mslt_tf.pretraining import train_step
 from mslt_tf.pretraining.run_setup import Run
-from mslt_tf.stage_plan import Stage
+from mslt_tf.pretraining.train_step import StepMetrics, TrainSteps
+from mslt_tf.stage_plan import Stage, StageSpan
 from mslt_tf.terminal import format_duration
 from mslt_tf.training import optimization
 from mslt_tf.training.run_log import RunLog
@@ -19,26 +18,23 @@ from mslt_tf.training.run_log import RunLog
 class StageMeter:
     """Takes the sums of each call of compiled steps; logs them where an interval ends."""
 
-    def __init__(self, config: PretrainingConfig, index: int, log: RunLog, *, optimizer_start: int):
-        self._config, self._index, self._log = config, index, log
-        self._optimizer_start = optimizer_start
-        self._stage = config.plan.stages[index]
-        self._end = config.plan.first_step(index) + self._stage.num_steps
+    def __init__(self, config: PretrainingConfig, span: StageSpan, log: RunLog):
+        self._config, self._span, self._stage, self._log = config, span, span.stage, log
         self._has_compiled = False
         self.seconds_per_step = 0.0  # of the latest call; the first compiled, so a step takes less
         self._begin_interval()
 
-    def add(self, step: int, num_steps: int, totals: np.ndarray, seconds: float) -> None:
+    def add(self, step: int, num_steps: int, totals: StepMetrics, seconds: float) -> None:
         """Takes one call.
 
         Args:
             step: the global step after it.
             num_steps: steps it did.
-            totals: `train_step.METRICS`, summed over these steps.
+            totals: summed over these steps, as numbers.
             seconds: wall-clock it took. The first call compiles: it counts as time spent, but not
                 for the speed.
         """
-        self._totals += totals
+        self._totals = self._totals.add(totals)
         self._num_steps += num_steps
         self._seconds += seconds
         self.seconds_per_step = seconds / num_steps
@@ -47,7 +43,7 @@ class StageMeter:
             self._timed_seconds += seconds
         self._has_compiled = True
         self._show(step)
-        if step % self._config.log_steps == 0 or step == self._end:
+        if step % self._config.log_steps == 0 or step == self._span.end:
             self.flush(step)
 
     def flush(self, step: int) -> None:
@@ -57,13 +53,15 @@ class StageMeter:
             self._begin_interval()
 
     def _begin_interval(self) -> None:
-        self._totals = np.zeros(len(train_step.METRICS))
+        self._totals = StepMetrics(0.0, 0.0, 0.0, 0.0)
         self._num_steps, self._seconds = 0, 0.0
         self._timed_steps, self._timed_seconds = 0, 0.0
 
     def _values(self, step: int) -> dict[str, float]:
         rate = optimization.learning_rate(  # of the update that made this step
-            tf.constant(step - 1), self._config.optimizer, first_step=self._optimizer_start
+            tf.constant(step - 1),
+            self._config.optimizer,
+            optimizer_start=self._span.optimizer_start,
         )
         values = {
             **_means(self._totals, self._num_steps),
@@ -78,7 +76,7 @@ class StageMeter:
         return self._timed_steps * self._stage.batch_size / self._timed_seconds
 
     def _show(self, step: int) -> None:
-        loss = self._totals[0] / self._num_steps
+        loss = self._totals.masked_lm_loss / self._num_steps
         text = f"{self._stage.name}  step {step:,} of {self._config.plan.num_steps:,}  "
         text += f"loss {loss:.3f}"
         if self._timed_steps:
@@ -93,28 +91,25 @@ class StageMeter:
             stage.batch_size * cost_model.stage_cost(self._config.model, stage).flops
             for stage in plan.stages
         ]
-        ends = [plan.first_step(i) + stage.num_steps for i, stage in enumerate(plan.stages)]
-        steps_left = [
-            min(stage.num_steps, max(0, end - step))
-            for stage, end in zip(plan.stages, ends, strict=True)
-        ]
+        steps_left = [min(span.stage.num_steps, max(0, span.end - step)) for span in plan.spans]
         flops_left = sum(f * n for f, n in zip(flops, steps_left, strict=True))
-        return self.seconds_per_step * flops_left / flops[self._index]
+        return self.seconds_per_step * flops_left / flops[self._span.index]
 
 
-def _means(totals: np.ndarray, num_steps: int) -> dict[str, float]:
+def _means(totals: StepMetrics, num_steps: int) -> dict[str, float]:
     """Returns the averages over steps; the number of skipped updates stays a number."""
-    sums = dict(zip(train_step.METRICS, totals, strict=True))
+    sums = totals._asdict()
     skipped = sums.pop("skipped_updates")
     norm = sums.pop("gradient_norm") / max(num_steps - skipped, 1.0)
     means = {name: value / num_steps for name, value in sums.items()}
     return {**means, "gradient_norm": norm, "skipped_updates": skipped}
 
 
-def announce(run: Run, stage: Stage, *, step: int, first_step: int) -> None:
+def announce(run: Run, span: StageSpan, step: int) -> None:
     """Says what the stage is, and where in it the run stands."""
+    stage = span.stage
     cost = cost_model.stage_cost(run.config.model, stage)
-    verb = "goes on" if step > first_step else "begins"
+    verb = "goes on" if step > span.first_step else "begins"
     run.log.line(
         f"{stage.name} {verb} at step {step:,}: {stage.num_blocks} "
         f"{run.plan.block_unit} of {stage.seq_length} tokens, "
@@ -123,7 +118,7 @@ def announce(run: Run, stage: Stage, *, step: int, first_step: int) -> None:
 
 
 def announce_communication(
-    run: Run, stage: Stage, step: int, train_steps: train_step.TrainSteps, batches: Iterator
+    run: Run, stage: Stage, step: int, train_steps: TrainSteps, batches: Iterator
 ) -> None:
     """Says what the compiled step's collectives carry."""
     if run.strategy.num_replicas_in_sync == 1:

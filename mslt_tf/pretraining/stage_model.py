@@ -5,31 +5,40 @@ import tensorflow as tf
 from mslt_tf.config import PretrainingConfig
 from mslt_tf.errors import UserError
 from mslt_tf.modeling import bert, weights
+from mslt_tf.modeling.forms import Forms
 from mslt_tf.modeling.weights import Weights
 from mslt_tf.stage_plan import Stage
 
 POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
 
 
-def build(config: PretrainingConfig, stage: Stage) -> tf.keras.Model:
+def build(
+    config: PretrainingConfig, stage: Stage, *, forms: Forms = Forms.DEFINITIONS
+) -> tf.keras.Model:
     """Returns the model of `stage` with initial weights, its lower blocks frozen.
 
     While blocks are frozen the embeddings are frozen too, and with them the output matrix, which
     is the table of word embeddings.
+
+    Args:
+        config: of the run.
+        stage: one of its plan.
+        forms: how the model is computed in training.
     """
     is_same = config.trunk_precision == "same"
     trunk_policy = POLICIES[config.precision if is_same else config.trunk_precision]
+    frozen = frozen_layers(stage)
     model = bert.build_bert(
         config.model,
         num_blocks=stage.num_blocks,
         compute_dtype=POLICIES[config.precision],
-        other_dtypes=dict.fromkeys(frozen_layers(stage), trunk_policy),
+        other_dtypes=dict.fromkeys(frozen, trunk_policy),
+        without_dropout=() if config.trunk_dropout else frozen,
+        forms=forms,
         initializer_seed=config.seed,
     )
-    for name in frozen_layers(stage):
-        layer = model.get_layer(name)
-        layer.trainable = False
-        layer.dropout_enabled = config.trunk_dropout
+    for name in frozen:
+        model.get_layer(name).trainable = False
     return model
 
 

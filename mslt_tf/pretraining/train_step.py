@@ -1,25 +1,51 @@
 """The compiled step of one stage: many updates in one call, gradients for what trains only."""
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple, Self
 
 import tensorflow as tf
 
 from mslt_tf.config import PretrainingConfig, Xla
 from mslt_tf.distribution import strategies
 from mslt_tf.distribution.gradient_sums import sum_over_replicas
-from mslt_tf.modeling import one_pass
+from mslt_tf.modeling.forms import Forms
 from mslt_tf.pretraining import losses
+from mslt_tf.pretraining.losses import LossCounts, Losses
 from mslt_tf.records.batch import Batch
 from mslt_tf.training import optimization
 
-METRICS = ("masked_lm_loss", "sentence_pair_loss", "gradient_norm", "skipped_updates")
 ALL_FINITE = tf.int64.max
 
+
+class StepMetrics(NamedTuple):
+    """What steps report, each a float32 scalar: of one step, or summed over several."""
+
+    masked_lm_loss: tf.Tensor
+    sentence_pair_loss: tf.Tensor
+    gradient_norm: tf.Tensor  # 0 of a skipped update
+    skipped_updates: tf.Tensor  # in float16: the gradient overflowed
+
+    @classmethod
+    def zeros(cls) -> Self:
+        """Returns the sums of no step."""
+        return cls(*(tf.zeros([]) for _ in cls._fields))
+
+    def add(self, other: Self) -> Self:
+        """Returns the sums of both."""
+        return type(self)(*(a + b for a, b in zip(self, other, strict=True)))
+
+
+class Shares(NamedTuple):
+    """A replica's part of losses and gradients; parts add up over micro-batches and replicas."""
+
+    losses: Losses
+    gradients: list[tf.Tensor]  # of the model's trainable variables, float32
+
+
 # Takes an iterator of per-replica batches and a number of steps (int64 scalar, a tensor, or each
-# number would trace anew); returns METRICS summed over the steps, float32 [4], and the global step
-# whose loss or gradient was first not finite, or ALL_FINITE. A skipped update (float16: overflow)
-# has no gradient norm, and counts 0 to its sum.
-TrainSteps = Callable[[Iterator[Batch], tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
+# number would trace anew); returns the sums over the steps, and the global step whose loss or
+# gradient was first not finite, or ALL_FINITE.
+TrainSteps = Callable[[Iterator[Batch], tf.Tensor], tuple[StepMetrics, tf.Tensor]]
 
 
 def make_train_steps(
@@ -29,41 +55,51 @@ def make_train_steps(
     model: tf.keras.Model,
     optimizer: tf.keras.optimizers.legacy.Optimizer,
     global_step: tf.Variable,
-    micro_batch_size: int = 0,
+    micro_batch_size: int,
+    xla: Xla,
 ) -> TrainSteps:
     """Returns the function that trains `model`'s trainable variables for a number of steps.
 
-    A replica sends `micro_batch_size` sequences through at once, all by default.
+    Args:
+        config: of the run.
+        strategy: under which all variables were made.
+        model: of the stage.
+        optimizer: of its trainable variables.
+        global_step: counts the steps.
+        micro_batch_size: sequences that a replica sends through at once; divides its share.
+        xla: what `choose_xla` chose.
     """
     compute_gradients = make_gradient_function(
-        config, model=model, optimizer=optimizer, micro_batch_size=micro_batch_size
+        model, optimizer, micro_batch_size=micro_batch_size, xla=xla
     )
-    xla = choose_xla(config)
-    update = _make_update(optimizer, model.trainable_variables, global_step, xla)
+    update = _make_update(optimizer, model.trainable_variables, global_step)
     if xla == "step" and strategies.can_compile_updates(strategy):
         # As a whole: a program for each variable takes minutes to compile for a GPU.
         update = tf.function(update, jit_compile=True, autograph=False)
     transport = tf.as_dtype(config.gradient_transport)
 
-    def replica_step(batch: Batch) -> tuple[tf.Tensor, tf.Tensor]:
+    def replica_step(batch: Batch) -> tuple[StepMetrics, tf.Tensor]:
         context = tf.distribute.get_replica_context()
-        counts = sum_over_replicas(context, losses.loss_counts(batch))
+        counts = LossCounts(*sum_over_replicas(context, losses.loss_counts(batch)))
         seed = _dropout_seed(config.seed, global_step, context.replica_id_in_sync_group)
         shares = compute_gradients(batch, counts, seed)
-        loss_sums = sum_over_replicas(context, shares[:2])
-        gradients = sum_over_replicas(context, shares[2:], transport=transport)
+        loss_sums = Losses(*sum_over_replicas(context, shares.losses))
+        gradients = sum_over_replicas(context, shares.gradients, transport=transport)
         return update(loss_sums, gradients)
 
     @tf.function
-    def train_steps(iterator: Iterator[Batch], num_steps: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        totals, first_bad_step = tf.zeros([len(METRICS)]), tf.constant(ALL_FINITE, tf.int64)
+    def train_steps(
+        iterator: Iterator[Batch], num_steps: tf.Tensor
+    ) -> tuple[StepMetrics, tf.Tensor]:
+        totals, first_bad_step = StepMetrics.zeros(), tf.constant(ALL_FINITE, tf.int64)
         for _ in tf.range(num_steps):
-            metrics, bad_step = strategy.run(replica_step, args=(next(iterator),))
             # Sums over replicas already, so any replica's will do.
-            totals += strategy.experimental_local_results(metrics)[0]
-            first_bad_step = tf.minimum(
-                first_bad_step, strategy.experimental_local_results(bad_step)[0]
+            metrics, bad_step = tf.nest.map_structure(
+                lambda values: strategy.experimental_local_results(values)[0],
+                strategy.run(replica_step, args=(next(iterator),)),
             )
+            totals = totals.add(metrics)
+            first_bad_step = tf.minimum(first_bad_step, bad_step)
         return totals, first_bad_step
 
     return train_steps
@@ -73,93 +109,78 @@ def _make_update(
     optimizer: tf.keras.optimizers.legacy.Optimizer,
     variables: Sequence[tf.Variable],
     global_step: tf.Variable,
-    xla: Xla,
-) -> Callable[[list[tf.Tensor], list[tf.Tensor]], tuple[tf.Tensor, tf.Tensor]]:
+) -> Callable[[Losses, list[tf.Tensor]], tuple[StepMetrics, tf.Tensor]]:
     """Returns a function of (losses, gradients), summed over replicas, that takes the step.
 
-    It returns METRICS of the step, and its number if something was not finite, else ALL_FINITE.
+    It returns the step's metrics, and its number if something was not finite, else ALL_FINITE.
     """
 
-    def update(
-        loss_sums: list[tf.Tensor], gradients: list[tf.Tensor]
-    ) -> tuple[tf.Tensor, tf.Tensor]:
+    def update(loss_sums: Losses, gradients: list[tf.Tensor]) -> tuple[StepMetrics, tf.Tensor]:
         gradients = optimization.unscale_gradients(optimizer, gradients)
-        with one_pass.compiling(xla == "chains"):
-            norm = optimization.global_norm(gradients)
+        norm = tf.linalg.global_norm(gradients)
         is_finite = tf.math.is_finite(norm)
         is_good = is_finite | optimization.can_recover(optimizer)
-        is_good &= tf.math.is_finite(loss_sums[0] + loss_sums[1])
+        is_good &= tf.math.is_finite(loss_sums.masked_lm + loss_sums.sentence_pair)
         bad_step = tf.where(is_good, ALL_FINITE, tf.identity(global_step))
         optimization.apply_clipped(optimizer, gradients, variables, norm=norm)
         global_step.assign_add(1)
-        skipped = 1.0 - tf.cast(is_finite, tf.float32)
-        return tf.stack([*loss_sums, tf.where(is_finite, norm, 0.0), skipped]), bad_step
+        metrics = StepMetrics(
+            loss_sums.masked_lm,
+            loss_sums.sentence_pair,
+            gradient_norm=tf.where(is_finite, norm, 0.0),
+            skipped_updates=1.0 - tf.cast(is_finite, tf.float32),
+        )
+        return metrics, bad_step
 
     return update
 
 
 def make_gradient_function(
-    config: PretrainingConfig,
-    *,
     model: tf.keras.Model,
     optimizer: tf.keras.optimizers.legacy.Optimizer,
-    micro_batch_size: int = 0,
-) -> Callable[[Batch, list[tf.Tensor], tf.Tensor], list[tf.Tensor]]:
+    *,
+    micro_batch_size: int,
+    xla: Xla,
+) -> Callable[[Batch, LossCounts, tf.Tensor], Shares]:
     """Returns a function of (one replica's batch, counts over all replicas, dropout seed).
 
-    It returns the replica's share of [masked LM loss, sentence loss, *gradients of
-    `model.trainable_variables`]; shares add up over micro-batches and replicas. Frozen variables
-    are not watched, so nothing of the trunk is recorded for the backward pass.
-
-    All are float32, with one exception: where XLA compiles chains and the batch goes through at
-    once, a matrix that a single product uses in bfloat16 has its gradient in bfloat16. The norm and
-    LAMB widen it in passing. Gradients that are summed over several uses are float32.
+    Frozen variables are not watched, so nothing of the trunk is recorded for the backward pass.
     """
     variables = model.trainable_variables
-    xla = choose_xla(config)
+    forms = forms_for(xla)  # of the loss; the model was built with its own
 
     @tf.function(jit_compile=True if xla == "step" else None)
-    def micro_batch_gradients(
-        batch: Batch, counts: list[tf.Tensor], seed: tf.Tensor
-    ) -> list[tf.Tensor]:
-        with one_pass.compiling(xla == "chains"):
-            with tf.GradientTape(watch_accessed_variables=False) as tape:
-                tape.watch(variables)
-                masked_lm_loss, sentence_pair_loss = _mean_losses(model, batch, counts, seed)
-                loss = optimization.scale_loss(optimizer, masked_lm_loss + sentence_pair_loss)
-            gradients = tape.gradient(loss, variables)
-        dense = [tf.convert_to_tensor(gradient) for gradient in gradients]
-        if xla == "chains":
-            dense = [_before_widening(gradient) for gradient in dense]
-        return [masked_lm_loss, sentence_pair_loss, *dense]
+    def micro_batch_shares(batch: Batch, counts: LossCounts, seed: tf.Tensor) -> Shares:
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(variables)
+            mean_losses = _mean_losses(model, batch, counts, seed, forms)
+            loss = optimization.scale_loss(
+                optimizer, mean_losses.masked_lm + mean_losses.sentence_pair
+            )
+        gradients = tape.gradient(loss, variables)
+        return Shares(mean_losses, [tf.convert_to_tensor(g) for g in gradients])
 
-    def compute_gradients(
-        batch: Batch, counts: list[tf.Tensor], seed: tf.Tensor
-    ) -> list[tf.Tensor]:
+    def compute_gradients(batch: Batch, counts: LossCounts, seed: tf.Tensor) -> Shares:
         batch_size = batch["input_ids"].shape[0]
-        part_size = min(micro_batch_size or batch_size, batch_size)
-        if part_size == batch_size:
-            return micro_batch_gradients(batch, counts, _fold(seed, 0))
-        num_micro_batches = batch_size // part_size
+        if micro_batch_size == batch_size:
+            return micro_batch_shares(batch, counts, _fold(seed, 0))
+        num_micro_batches = batch_size // micro_batch_size
         parts = {
-            name: tf.reshape(values, [num_micro_batches, part_size, *values.shape[1:]])
+            name: tf.reshape(values, [num_micro_batches, micro_batch_size, *values.shape[1:]])
             for name, values in batch.items()
         }
-        totals = [tf.zeros([]), tf.zeros([]), *(tf.zeros(v.shape) for v in variables)]
+        totals = Shares(Losses(tf.zeros([]), tf.zeros([])), [tf.zeros(v.shape) for v in variables])
         for index in tf.range(num_micro_batches):
             part = {name: values[index] for name, values in parts.items()}
-            shares = micro_batch_gradients(part, counts, _fold(seed, index))
-            totals = [
-                total + tf.cast(share, tf.float32)
-                for total, share in zip(totals, shares, strict=True)
-            ]
+            shares = micro_batch_shares(part, counts, _fold(seed, index))
+            totals = tf.nest.map_structure(tf.add, totals, shares)
         return totals
 
     return compute_gradients
 
 
 def choose_xla(config: PretrainingConfig) -> Xla:
-    """Returns what XLA compiles: as told, or what suits the machine; see benchmarks/README.md."""
+    """Returns what XLA compiles: as told, or what suits the machine; see benchmarks/results."""
     if config.xla != "auto":
         return config.xla
     if tf.config.list_physical_devices("TPU"):
@@ -167,29 +188,30 @@ def choose_xla(config: PretrainingConfig) -> Xla:
     return "step" if tf.config.list_physical_devices("GPU") else "chains"
 
 
-def _mean_losses(
-    model: tf.keras.Model, batch: Batch, counts: list[tf.Tensor], seed: tf.Tensor
-) -> tuple[tf.Tensor, tf.Tensor]:
-    """Returns a batch's shares of the two losses, each averaged over its count of `counts`."""
-    num_masked, num_sequences = counts
-    outputs = model(_model_inputs(batch, seed), training=True)
-    masked_lm_losses = losses.masked_lm_losses(outputs["masked_lm_logits"], batch)
-    pair_losses = losses.sentence_pair_losses(outputs["sentence_pair_logits"], batch)
-    return (
-        tf.math.divide_no_nan(tf.reduce_sum(masked_lm_losses), num_masked),
-        tf.reduce_sum(pair_losses) / num_sequences,
-    )
+def forms_for(xla: Xla) -> Forms:
+    """Returns how a model and its loss are best computed in training, by what `choose_xla` chose.
 
-
-def _before_widening(gradient: tf.Tensor) -> tf.Tensor:
-    """Returns the bfloat16 matrix that a gradient was cast from, if it was: the same numbers.
-
-    Keras casts a variable where a layer reads it; the gradient of that is the cast back.
+    By fast forms in both cases (of the cross entropy only where XLA compiles chains). Where it
+    compiles the whole step, it joins the chains by itself.
     """
-    op = gradient.op
-    was_cast = op.type == "Cast" and op.inputs[0].dtype == tf.bfloat16
-    # Vectors are so small that a compiled call for their norm would cost more than a cast.
-    return op.inputs[0] if was_cast and gradient.shape.rank == 2 else gradient
+    return Forms.COMPILED if xla == "chains" else Forms.FAST
+
+
+def _mean_losses(
+    model: tf.keras.Model,
+    batch: Batch,
+    counts: LossCounts,
+    seed: tf.Tensor,
+    forms: Forms,
+) -> Losses:
+    """Returns a batch's shares of the two losses, each averaged over its count of `counts`."""
+    outputs = model(_model_inputs(batch, seed), training=True)
+    masked_lm_losses = losses.masked_lm_losses(outputs["masked_lm_logits"], batch, forms)
+    pair_losses = losses.sentence_pair_losses(outputs["sentence_pair_logits"], batch)
+    return Losses(
+        tf.math.divide_no_nan(tf.reduce_sum(masked_lm_losses), counts.masked_tokens),
+        tf.reduce_sum(pair_losses) / counts.sequences,
+    )
 
 
 def _model_inputs(batch: Batch, dropout_seed: tf.Tensor) -> Batch:

@@ -38,7 +38,7 @@ def start_workers(config: PretrainingConfig) -> Workers:
             there is no such TPU.
     """
     workers = _find_workers(config)
-    _hear_out_xla()
+    _silence_first_note_of_xla()
     return workers
 
 
@@ -73,10 +73,11 @@ def _note_ignored_cluster(config: PretrainingConfig) -> None:
         )
 
 
-def _hear_out_xla() -> None:
-    """Keeps a note off the terminal that XLA writes when it compiles for the first time.
+def _silence_first_note_of_xla() -> None:
+    """Compiles something trivial while standard error leads nowhere.
 
-    It goes through a logger that no setting reaches, so it is called forth where nobody listens.
+    XLA writes a note to it when it compiles for the first time in a process, and no setting of
+    TensorFlow keeps that off the terminal.
     """
     if os.environ.get("TF_CPP_MIN_LOG_LEVEL") != "3":  # somebody wants to see such notes
         return

@@ -1,1 +1,1 @@
-"""Reading pretraining records: which files, in which order, as which batches; knows no stages."""
+"""Reading pretraining records: which files, in which order, as which batches."""

@@ -10,4 +10,5 @@ import tensorflow as tf
 # masked_lm_positions, masked_lm_ids                           int32 [batch, predictions]
 # masked_lm_weights (0 at padding)                             float32 [batch, predictions]
 # next_sentence_labels                                         int32 [batch]
+# example_weights (0 at filling; in evaluation only)           float32 [batch]
 Batch = dict[str, tf.Tensor]

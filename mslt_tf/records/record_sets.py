@@ -3,7 +3,7 @@
 import dataclasses
 import itertools
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import tensorflow as tf
@@ -20,6 +20,33 @@ from mslt_tf.stage_plan import Stage
 from mslt_tf.vocabulary import parse_vocabulary
 
 MAX_READINGS = 8  # of a compressed file in an epoch; more are noted
+
+
+@dataclasses.dataclass(frozen=True)
+class _LengthFlags:
+    """The names of the flags for the records of one length."""
+
+    train: str
+    held_out: str
+    seq_length: str
+    max_predictions: str
+
+
+_SHORT = _LengthFlags("train_records", "eval_records", "max_seq_length", "max_predictions_per_seq")
+_LONG = _LengthFlags(
+    "long_train_records", "long_eval_records", "long_seq_length", "long_max_predictions_per_seq"
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Source:
+    """What one flag names, and what it is for."""
+
+    flag: str
+    patterns: tuple[str, ...]  # paths and globs
+    flags: _LengthFlags  # all of its length
+    stage: Stage  # the first that uses it
+    is_for_training: bool
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,7 +70,7 @@ class RecordSets:
         }
 
     def settings(self) -> dict[str, str]:
-        """Returns what each length is evaluated on, by a name for people; a run may change it."""
+        """Describes the evaluation records of each length; a run may go on with others."""
         return {
             f"evaluation records at {length} tokens": self.held_out[length].identity.in_words()
             if length in self.held_out
@@ -86,22 +113,22 @@ def open_record_sets(
     """
     _check_all_named(config)
     vocabulary = _read_vocabulary(config)
-    opened: dict[str, Records] = {}
-    for flag, stage in _needed(config):
-        opened[flag] = _open(config, flag, report, keeps_facts)
-        _check_length(opened[flag], stage, flag=flag)
-        _check_vocabulary(opened[flag], config, vocabulary, flag=flag)
-        _check_segments(opened[flag], config, flag=flag)
-        _check_masked(opened[flag], config, flag=flag)
-        if "train" in flag:
-            _note_many_readings(opened[flag], report, flag=flag)
+    opened: dict[_Source, Records] = {}
+    for source in _sources(config):
+        opened[source] = _open(config, source, report, keeps_facts)
+        _check_length(opened[source], source)
+        _check_vocabulary(opened[source], config, vocabulary, flag=source.flag)
+        _check_segments(opened[source], config, flag=source.flag)
+        _check_masked(opened[source], config, source)
+        if source.is_for_training:
+            _note_many_readings(opened[source], report, flag=source.flag)
     _check_held_out_apart(opened)
     _check_one_objective(opened)
+    by_flag = {source.flag: records for source, records in opened.items()}
     train, held_out = {}, {}
-    for stage in _stages_by_length(config):
-        prefix = _prefix(config, stage)
-        train[stage.seq_length] = opened[f"{prefix}train_records"]
-        evaluated = opened.get(f"{prefix}eval_records") or opened.get("eval_records")
+    for flags, stage in _lengths(config):
+        train[stage.seq_length] = by_flag[flags.train]
+        evaluated = by_flag.get(flags.held_out) or by_flag.get(_SHORT.held_out)
         if evaluated:
             held_out[stage.seq_length] = evaluated
     return RecordSets(
@@ -112,66 +139,58 @@ def open_record_sets(
     )
 
 
-def _stages_by_length(config: PretrainingConfig) -> Iterable[Stage]:
-    """Returns the first stage of each length."""
+def _lengths(config: PretrainingConfig) -> list[tuple[_LengthFlags, Stage]]:
+    """Returns the first stage of each length, and the flags that its records have."""
     stages: dict[int, Stage] = {}
     for stage in config.plan.stages:
         stages.setdefault(stage.seq_length, stage)
-    return stages.values()
+    short = config.short_seq_length
+    return [(_SHORT if length == short else _LONG, stage) for length, stage in stages.items()]
 
 
-def _prefix(config: PretrainingConfig, stage: Stage) -> str:
-    """Returns what the flags for the records of this stage begin with."""
-    return "" if stage.seq_length == config.short_seq_length else "long_"
-
-
-def _needed(config: PretrainingConfig) -> Iterator[tuple[str, Stage]]:
-    """Yields the flags whose files are to be opened, with a stage that uses them."""
-    for stage in _stages_by_length(config):
-        for part in ("train_records", "eval_records"):
-            flag = _prefix(config, stage) + part
-            if getattr(config, flag):
-                yield flag, stage
+def _sources(config: PretrainingConfig) -> Iterator[_Source]:
+    """Yields what is to be opened."""
+    for flags, stage in _lengths(config):
+        for flag, is_for_training in ((flags.train, True), (flags.held_out, False)):
+            if patterns := getattr(config, flag):
+                yield _Source(flag, patterns, flags, stage, is_for_training)
 
 
 def _check_all_named(config: PretrainingConfig) -> None:
-    prefixes = set()
-    for stage in _stages_by_length(config):
-        prefix = _prefix(config, stage)
-        prefixes.add(prefix)
-        if not getattr(config, f"{prefix}train_records"):
+    lengths = _lengths(config)
+    for flags, stage in lengths:
+        if not getattr(config, flags.train):
             raise UserError(
-                f"--{prefix}train_records is not set; stage {stage.name} needs records of "
+                f"--{flags.train} is not set; stage {stage.name} needs records of "
                 f"{stage.seq_length} tokens. Name TFRecord files, e.g. data/train-*."
             )
-    if "long_" not in prefixes and (config.long_train_records or config.long_eval_records):
+    has_long = any(flags == _LONG for flags, _ in lengths)
+    if not has_long and (config.long_train_records or config.long_eval_records):
         raise UserError(
             "long records are given, but no stage is long. Set --long_seq_length, or leave "
             "--long_train_records and --long_eval_records out."
         )
 
 
-def _open(config: PretrainingConfig, flag: str, report: Report, keeps_facts: bool) -> Records:
-    with file_errors.naming(f"--{flag} cannot be read", ""):
+def _open(config: PretrainingConfig, source: _Source, report: Report, keeps_facts: bool) -> Records:
+    with file_errors.naming(f"--{source.flag} cannot be read", ""):
         return record_files.open_records(
-            getattr(config, flag),
-            cache_path=os.path.join(config.output_dir, f"{flag}_facts.json"),
+            source.patterns,
+            cache_path=os.path.join(config.output_dir, f"{source.flag}_facts.json"),
             report=report,
             keeps_facts=keeps_facts,
         )
 
 
-def _check_length(records: Records, stage: Stage, *, flag: str) -> None:
-    layout = records.layout
+def _check_length(records: Records, source: _Source) -> None:
+    layout, stage, flags = records.layout, source.stage, source.flags
     wanted = (stage.seq_length, stage.max_predictions_per_seq)
     if wanted != (layout.max_seq_length, layout.max_predictions_per_seq):
-        length_flag = "--long_seq_length" if flag.startswith("long_") else "--max_seq_length"
-        predictions_flag = "long_" * flag.startswith("long_") + "max_predictions_per_seq"
         raise UserError(
-            f"--{flag} has records of {layout.max_seq_length} tokens and "
+            f"--{source.flag} has records of {layout.max_seq_length} tokens and "
             f"{layout.max_predictions_per_seq} predictions, stage {stage.name} needs "
-            f"{wanted[0]} and {wanted[1]}. Set {length_flag} and --{predictions_flag} to the "
-            "records' values, or create other records."
+            f"{wanted[0]} and {wanted[1]}. Set --{flags.seq_length} and --{flags.max_predictions} "
+            "to the records' values, or create other records."
         )
 
 
@@ -223,15 +242,15 @@ def _check_segments(records: Records, config: PretrainingConfig, *, flag: str) -
         )
 
 
-def _check_masked(records: Records, config: PretrainingConfig, *, flag: str) -> None:
-    draws_masks = "train" in flag and config.dynamic_masking != "off"
+def _check_masked(records: Records, config: PretrainingConfig, source: _Source) -> None:
+    draws_masks = source.is_for_training and config.dynamic_masking != "off"
     if records.num_masked == 0 and not draws_masks:
         first, *others = records.paths
         files = f"{first} and {len(others):,} more" if others else first
         raise UserError(
-            f"--{flag}: none of the {records.num_records:,} records of {files} has a masked token "
-            "(all masked_lm_weights are 0), so there is no loss to compute. Use records with masks"
-            + (", or --dynamic_masking." if "train" in flag else ".")
+            f"--{source.flag}: none of the {records.num_records:,} records of {files} has a masked "
+            "token (all masked_lm_weights are 0), so there is no loss to compute. Use records with "
+            "masks" + (", or --dynamic_masking." if source.is_for_training else ".")
         )
 
 
@@ -247,21 +266,21 @@ def _note_many_readings(records: Records, report: Report, *, flag: str) -> None:
         )
 
 
-def _check_held_out_apart(opened: Mapping[str, Records]) -> None:
-    paths = {flag: {block.path for block in records.blocks} for flag, records in opened.items()}
-    for train_flag, eval_flag in itertools.product(
-        (flag for flag in paths if "train" in flag), (flag for flag in paths if "eval" in flag)
-    ):
-        shared = sorted(paths[train_flag] & paths[eval_flag])
+def _check_held_out_apart(opened: Mapping[_Source, Records]) -> None:
+    paths = {source: {block.path for block in found.blocks} for source, found in opened.items()}
+    for train, held_out in itertools.permutations(paths, 2):
+        if held_out.is_for_training or not train.is_for_training:
+            continue
+        shared = sorted(paths[train] & paths[held_out])
         if shared:
             raise UserError(
-                f"{shared[0]} is in --{train_flag} and in --{eval_flag}. What is evaluated on must "
-                "not be trained on; narrow one of the globs."
+                f"{shared[0]} is in --{train.flag} and in --{held_out.flag}. What is evaluated on "
+                "must not be trained on; narrow one of the globs."
             )
 
 
-def _check_one_objective(opened: Mapping[str, Records]) -> None:
-    objectives = {flag: records.sentence_objective for flag, records in opened.items()}
+def _check_one_objective(opened: Mapping[_Source, Records]) -> None:
+    objectives = {source.flag: records.sentence_objective for source, records in opened.items()}
     known = {flag: objective for flag, objective in objectives.items() if objective}
     if len(set(known.values())) > 1:
         listed = ", ".join(f"--{flag}: {objective}" for flag, objective in known.items())

@@ -15,12 +15,10 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from mslt_tf import cost_model, json_values
+from mslt_tf import json_values
 from mslt_tf.errors import UserError
 from mslt_tf.files import file_errors, new_file
-from mslt_tf.model_config import ModelConfig
 from mslt_tf.modeling import weights
-from mslt_tf.stage_plan import Stage
 from mslt_tf.training import checkpoint_files, checkpoint_folder
 
 PREFIX = "variables"  # of TensorFlow's files in the folder
@@ -104,13 +102,6 @@ def save(
         folder, newest=step, num_kept=num_kept, kept_steps=kept_steps, report=report
     )
     return path
-
-
-def expected_bytes(model: ModelConfig, stage: Stage) -> int:
-    """Returns the size of a checkpoint: four bytes a weight, and eight of slots if it trains."""
-    all_train = dataclasses.replace(stage, num_frozen_blocks=0)
-    num_weights = cost_model.trainable_parameters(model, all_train)
-    return 4 * num_weights + 8 * cost_model.trainable_parameters(model, stage)
 
 
 def newest(folder: str, *, report: Callable[[str], None]) -> Checkpoint | None:

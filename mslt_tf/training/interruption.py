@@ -33,7 +33,7 @@ TO_BE_SAVED = (
 class Interruption:
     """While entered, a signal asks to save and stop, a second one warns, and a third ends at once.
 
-    As long as `has_unsaved_steps` is False, the first one ends the program at once: building,
+    Before the first `start_steps`, and at rest, the first one ends the program at once: building,
     tracing and compiling a stage takes longer than a scheduler waits. Nothing is lost: whatever is
     being written meanwhile, such as the export, counts only when it is whole, as a kill must do no
     harm either.
@@ -46,9 +46,21 @@ class Interruption:
     def __init__(self, workers: Workers) -> None:
         self.status = 0  # exit status for the signal that came, 128 + its number; 0: none did
         self.stop = 0  # the same, as all workers agreed on
-        self.has_unsaved_steps = False
-        self.saved_step = 0  # of the newest checkpoint; 0: there is none
+        self._has_unsaved_steps = False
+        self._saved_step = 0  # of the newest checkpoint; 0: there is none
         self._workers = workers
+
+    def rest_at(self, step: int) -> None:
+        """Takes in that no step is under way, and that all up to `step` are saved."""
+        self._saved_step, self._has_unsaved_steps = step, False
+
+    def start_steps(self) -> None:
+        """Takes in that there are steps done or under way that no checkpoint has."""
+        self._has_unsaved_steps = True
+
+    def note_saved(self, step: int) -> None:
+        """Takes in that a checkpoint of `step` was written, and that more steps follow."""
+        self._saved_step = step
 
     def agree(self) -> int:
         """Lets the workers agree on whether to stop; all must call it."""
@@ -87,7 +99,7 @@ class Interruption:
         os.close(reader)
 
     def _answer(self, number: signal.Signals, count: int) -> None:
-        if not self.has_unsaved_steps:
+        if not self._has_unsaved_steps:
             self._end(number, NOTHING_NEW if count == 1 else ALL_SAVED)
         elif count == 1:
             self._tell(f"{number.name}: {TO_BE_SAVED}")
@@ -104,9 +116,9 @@ class Interruption:
             )
 
     def _unsaved(self) -> str:
-        if not self.saved_step:
+        if not self._saved_step:
             return "all steps, as there is no checkpoint yet"
-        return f"the steps since the checkpoint of step {self.saved_step:,}"
+        return f"the steps since the checkpoint of step {self._saved_step:,}"
 
     def _tell(self, text: str) -> None:
         if self._workers.is_chief:  # the others' output would say it again

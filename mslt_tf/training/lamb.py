@@ -5,7 +5,10 @@ and its slots about forty times, an operation after the other. Here XLA makes on
 both moments and the update; then follow the two norms and the step itself.
 """
 
+import contextlib
 import warnings
+from collections.abc import Iterator
+from typing import Any
 
 import tensorflow as tf
 
@@ -16,18 +19,30 @@ with warnings.catch_warnings():
 
 
 class Lamb(tfa.optimizers.LAMB):
-    """tensorflow-addons' LAMB: the same hyperparameters, slots and, within rounding, weights.
+    """tensorflow-addons' LAMB: the same hyperparameters, slots and, within rounding, weights."""
 
-    Gradients may be bfloat16; all else is float32.
+    def __init__(self, *, compiles: bool = True, **settings: Any):
+        """Makes an optimizer without slots.
 
-    Attributes:
-        gradient_scale: float32 scalar, multiplies every gradient. Set it before `apply_gradients`,
-            in the same trace: clipping then costs no pass of its own.
-        compiles: whether XLA makes one pass of the update.
-    """
+        Args:
+            compiles: whether XLA makes one pass of the update.
+            settings: tensorflow-addons' own.
+        """
+        super().__init__(**settings)
+        self._compiles = compiles
+        self._gradient_scale: tf.Tensor | float = 1.0
 
-    gradient_scale: tf.Tensor | float = 1.0
-    compiles = True
+    @contextlib.contextmanager
+    def scaling_gradients(self, scale: tf.Tensor) -> Iterator[None]:
+        """Multiplies every gradient by a float32 scalar, in `apply_gradients` within this context.
+
+        Clipping then costs no pass of its own.
+        """
+        self._gradient_scale = scale
+        try:
+            yield
+        finally:
+            self._gradient_scale = 1.0  # nothing of this trace may reach another one
 
     def _resource_apply_dense(
         self, grad: tf.Tensor, var: tf.Variable, apply_state: dict | None = None
@@ -38,14 +53,14 @@ class Lamb(tfa.optimizers.LAMB):
         m, v = self.get_slot(var, "m"), self.get_slot(var, "v")
         decay = coefficients["weight_decay"] if self._do_use_weight_decay(var) else 0.0
         weights = tf.convert_to_tensor(var)
-        update_moments = _compiled_update_moments if self.compiles else _update_moments
+        update_moments = _compiled_update_moments if self._compiles else _update_moments
         update = update_moments(
             # Of a variable on several replicas `tf.function` would take the first one's.
             m.handle,
             v.handle,
             grad,
             weights,
-            tf.convert_to_tensor(self.gradient_scale),
+            tf.convert_to_tensor(self._gradient_scale),
             coefficients["beta_1_t"],
             coefficients["beta_2_t"],
             1.0 - coefficients["beta_1_power"],
@@ -77,7 +92,7 @@ def _update_moments(
     weight_decay: tf.Tensor,
 ) -> tf.Tensor:
     """Updates both moments, and returns the update before it is scaled to the weights' norm."""
-    gradient = tf.cast(gradient, tf.float32) * gradient_scale
+    gradient = gradient * gradient_scale
     m = tf.raw_ops.ReadVariableOp(resource=m_handle, dtype=tf.float32)
     v = tf.raw_ops.ReadVariableOp(resource=v_handle, dtype=tf.float32)
     m = m * beta_1 + gradient * (1.0 - beta_1)

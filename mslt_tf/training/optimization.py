@@ -6,8 +6,6 @@ import numpy as np
 import tensorflow as tf
 
 from mslt_tf.config import OptimizerConfig, Precision
-from mslt_tf.modeling.one_pass import one_pass
-from mslt_tf.modeling.sums import row_sums
 from mslt_tf.training.lamb import Lamb
 
 # LayerNorm's gain and every bias: neither decayed nor layer-adapted, as in BERT and in LAMB's
@@ -21,7 +19,7 @@ def make_optimizer(
     config: OptimizerConfig,
     *,
     global_step: tf.Variable,
-    first_step: int,
+    optimizer_start: int,
     variables: Sequence[tf.Variable],
     precision: Precision,
     compiles: bool = True,
@@ -31,16 +29,17 @@ def make_optimizer(
     Args:
         config: peak, warm-up and decay.
         global_step: int64 scalar, updates done since the run began.
-        first_step: the global step at which this optimizer began; its stage warm-up counts from
+        optimizer_start: the global step at which it began; its stage warm-up counts from
             there.
         variables: what it will train; it keeps m and v for these only.
         precision: "float16" adds dynamic loss scaling.
         compiles: whether XLA compiles the update.
     """
     lamb = Lamb(
+        compiles=compiles,
         # A function, not a Keras schedule: that would count this optimizer's own updates, which
         # begin anew in every stage.
-        learning_rate=lambda: learning_rate(global_step, config, first_step=first_step),
+        learning_rate=lambda: learning_rate(global_step, config, optimizer_start=optimizer_start),
         beta_1=BETA_1,
         beta_2=BETA_2,
         epsilon=EPSILON,
@@ -49,34 +48,11 @@ def make_optimizer(
         exclude_from_weight_decay=list(NO_DECAY_PATTERNS),
         exclude_from_layer_adaptation=list(NO_DECAY_PATTERNS),
     )
-    lamb.compiles = compiles
     if precision == "float16":
         lamb = tf.keras.mixed_precision.LossScaleOptimizer(lamb)
     # Keras would make the slots in the first step; a checkpoint is restored before that.
     lamb._create_all_weights(list(variables))
     return lamb
-
-
-def global_norm(gradients: Sequence[tf.Tensor]) -> tf.Tensor:
-    """Returns the norm of all gradients together, a float32 scalar.
-
-    Args:
-        gradients: float32, or bfloat16 matrices; squares are added up in float32.
-    """
-    return tf.sqrt(2.0 * tf.add_n([_l2_loss(gradient) for gradient in gradients]))
-
-
-def _l2_loss(gradient: tf.Tensor) -> tf.Tensor:
-    """Returns half the sum of squares, as `tf.nn.l2_loss`; that adds up bfloat16 in bfloat16."""
-    if gradient.dtype == tf.float32:
-        return tf.nn.l2_loss(gradient)
-    return tf.reduce_sum(_l2_losses_of_rows(gradient))
-
-
-@one_pass
-def _l2_losses_of_rows(gradient: tf.Tensor) -> tf.Tensor:
-    # Not of all at once: of rows XLA adds up several at a time.
-    return 0.5 * row_sums(tf.square(tf.cast(gradient, tf.float32)))
 
 
 def apply_clipped(
@@ -90,16 +66,16 @@ def apply_clipped(
 
     Args:
         optimizer: of `make_optimizer`.
-        gradients: as for `global_norm`, summed over replicas, each of which must call this.
+        gradients: float32, summed over replicas, each of which must call this.
         variables: as many.
         norm: the global norm of the gradients, float32 scalar.
     """
     lamb = optimizer.inner_optimizer if _scales_loss(optimizer) else optimizer
-    lamb.gradient_scale = CLIP_NORM / tf.maximum(norm, CLIP_NORM)
-    optimizer.apply_gradients(
-        zip(gradients, variables, strict=True),
-        experimental_aggregate_gradients=False,  # they are summed already
-    )
+    with lamb.scaling_gradients(CLIP_NORM / tf.maximum(norm, CLIP_NORM)):
+        optimizer.apply_gradients(
+            zip(gradients, variables, strict=True),
+            experimental_aggregate_gradients=False,  # they are summed already
+        )
 
 
 def get_state(optimizer: tf.keras.optimizers.legacy.Optimizer) -> list[np.ndarray]:
@@ -123,19 +99,19 @@ def _state_variables(optimizer: tf.keras.optimizers.legacy.Optimizer) -> list[tf
 
 
 def learning_rate(
-    global_step: tf.Tensor | tf.Variable, config: OptimizerConfig, *, first_step: int = 0
+    global_step: tf.Tensor | tf.Variable, config: OptimizerConfig, *, optimizer_start: int = 0
 ) -> tf.Tensor:
     """Returns BERT's learning rate for the update after `global_step` updates: float32 scalar.
 
     Linear warm-up from 0, then linear decay to 0 at the run's end, not offset by the warm-up. With
-    `stage_warmup_steps`, an optimizer that begins after step 0 warms up again from `first_step`.
+    `stage_warmup_steps`, an optimizer that begins after step 0 warms up again from its start.
     """
     step = tf.cast(global_step, tf.float32)
     warming_up = step / max(config.num_warmup_steps, 1)
     decaying = 1.0 - step / config.num_train_steps
     rate = tf.where(step < config.num_warmup_steps, warming_up, decaying)
-    if config.stage_warmup_steps and first_step:
-        rate *= tf.minimum((step - first_step + 1) / config.stage_warmup_steps, 1.0)
+    if config.stage_warmup_steps and optimizer_start:
+        rate *= tf.minimum((step - optimizer_start + 1) / config.stage_warmup_steps, 1.0)
     return config.learning_rate * rate
 
 

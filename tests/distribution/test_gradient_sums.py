@@ -7,7 +7,7 @@ import tensorflow as tf
 from mslt_tf import cost_model
 from mslt_tf.distribution import gradient_sums, strategies
 from tests import tiny
-from tests.pretraining.test_train_step import Trained
+from tests.pretraining.trained_stage import Trained
 
 pytestmark = pytest.mark.multi_device
 

@@ -11,7 +11,7 @@ from mslt_tf.distribution.cluster import Cluster
 from mslt_tf.distribution.workers import Workers
 from tests import tiny
 from tests.distribution import worker_processes
-from tests.distribution.test_workers import SETTINGS, wait_for_checkpoint
+from tests.distribution.short_runs import SETTINGS, wait_for_checkpoint
 
 
 @pytest.fixture(scope="module")

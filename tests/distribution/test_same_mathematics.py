@@ -3,12 +3,11 @@
 import os
 import subprocess
 
-import numpy as np
 import pytest
 
-from mslt_tf.training import checkpointing
 from tests import tiny
 from tests.distribution import worker_processes
+from tests.saved_weights import assert_same_weights
 
 # Five stages of 20 steps, a checkpoint at the end of each. Without dropout: its random numbers
 # are drawn per replica and micro-batch.
@@ -25,7 +24,6 @@ SETTINGS = {
 }
 STAGE_ENDS = (20, 40, 60, 80, 100)
 LOSS_TOLERANCE = 2e-5  # relative; float32 sums in another order, over a hundred steps
-WEIGHT_TOLERANCE = 2e-5  # absolute; weights are of size 0.02 to 1
 TWO_DEVICES = (
     "import tensorflow as tf\n"
     "(cpu,) = tf.config.list_physical_devices('CPU')\n"
@@ -63,12 +61,6 @@ def run_one(folder, settings, *, program=""):
     )
 
 
-def weights_at(folder, step):
-    return checkpointing.read_weights(
-        checkpointing.read(str(folder / "checkpoints" / f"step-{step:08d}"))
-    )
-
-
 def assert_same(found, expected):
     losses = {"masked_lm_loss", "sentence_pair_loss", "gradient_norm"}
     for kind in ("train", "eval"):
@@ -78,20 +70,6 @@ def assert_same(found, expected):
             for name in losses & ours_then.keys():
                 assert ours_then[name] == pytest.approx(theirs_then[name], rel=LOSS_TOLERANCE)
     assert_same_weights(found, expected, STAGE_ENDS)
-
-
-def assert_same_weights(found, expected, steps):
-    for step in steps:
-        ours, theirs = weights_at(found, step), weights_at(expected, step)
-        assert ours.keys() == theirs.keys()
-        for layer, values in theirs.items():
-            for name, value in values.items():
-                np.testing.assert_allclose(
-                    ours[layer][name],
-                    value,
-                    atol=WEIGHT_TOLERANCE,
-                    err_msg=f"{layer}/{name} at {step}",
-                )
 
 
 @pytest.mark.slow

@@ -10,20 +10,9 @@ import pytest
 from mslt_tf import cost_model
 from tests import process_groups, tiny
 from tests.distribution import worker_processes
-from tests.distribution.test_same_mathematics import assert_same_weights, weights_at
-from tests.pretraining.test_crashes import assert_bit_identical
+from tests.distribution.short_runs import NUM_STEPS, SETTINGS, wait_for_checkpoint
+from tests.saved_weights import assert_bit_identical, assert_same_weights, weights_at
 
-NUM_STEPS = 300
-SETTINGS = {
-    "num_hidden_layers": 2,
-    "num_stages": 2,
-    "num_train_steps": NUM_STEPS,  # stages of 120, 120 and 60
-    "train_batch_size": 12,
-    "hidden_dropout_prob": 0.3,
-    "checkpoint_steps": 20,
-    "num_checkpoints_kept": 100,
-    "log_steps": 20,
-}
 SECONDS_TO_NOTICE_A_KILL = 5.0  # its connections are closed
 SECONDS_TO_NOTICE_A_FREEZE = 30.0  # TensorFlow's heartbeat, 10 s, and leaving
 
@@ -85,15 +74,6 @@ def start_until(folder, settings, step, *, count=2):
     workers = worker_processes.start(folder, settings, count=count)
     wait_for_checkpoint(workers, folder, step)
     return workers
-
-
-def wait_for_checkpoint(workers, folder, step):
-    checkpoint = folder / "checkpoints" / f"step-{step:08d}"
-    process_groups.wait_until(
-        lambda: checkpoint.exists() or any(worker.poll() is not None for worker in workers),
-        timeout=worker_processes.SECONDS,
-    )
-    assert checkpoint.exists(), worker_processes.wait(workers)
 
 
 def wait_for(worker, seconds):

@@ -76,13 +76,16 @@ def test_it_carries_what_tf_hub_asks_for(model, path):
     assert vocabulary[:2] == ["token0", "token1"]
 
 
-def test_xla_compiles_nothing_in_it(path):
-    # Served texts have many lengths, and each would be compiled anew.
+def test_it_is_saved_by_the_definitions(path):
+    # Served texts have many lengths: XLA would compile each anew. And without gradients of our own
+    # it is fine-tuned wherever TensorFlow is.
     content = Path(path, "saved_model.pb").read_bytes()
     saved = saved_model_pb2.SavedModel.FromString(content)
     functions = saved.meta_graphs[0].graph_def.library.function
     assert functions
     assert not any(function.attr["_XlaMustCompile"].b for function in functions)
+    nodes = [node for function in functions for node in function.node_def]
+    assert not any("_gradient_op_type" in node.attr for node in nodes)
 
 
 def test_a_hub_layer_fine_tunes_it_with_dropout(path):

@@ -5,10 +5,7 @@ import pytest
 import tensorflow as tf
 
 from mslt_tf.modeling.attention import SelfAttention, attention_bias
-from mslt_tf.modeling.dropout import Place, drop, encoder_site, make_key
 from tests.modeling.small_models import tiny_config
-
-SEED = np.array([1, 2])
 
 
 @pytest.mark.parametrize("num_heads", [1, 4])
@@ -18,7 +15,7 @@ def test_attention_equals_a_hand_written_one(num_heads):
     lengths = [6, 4]
     mask = tf.sequence_mask(lengths, 6, dtype=tf.int32)
 
-    ours = layer(tf.constant(x), mask, SEED, 0) + layer.output_dense.bias
+    ours = layer(tf.constant(x), mask).sum()
 
     for sequence, length in enumerate(lengths):
         expected = _attend(layer, x[sequence], length, num_heads)
@@ -29,8 +26,8 @@ def test_padding_has_no_influence():
     layer = _attention(4, dtype="float32")
     x = np.random.default_rng(1).normal(size=[1, 6, 32]).astype(np.float32)
     mask = tf.sequence_mask([4], 6, dtype=tf.int32)
-    padded = layer(tf.constant(x), mask, SEED, 0)
-    short = layer(tf.constant(x[:, :4]), mask[:, :4], SEED, 0)
+    padded = layer(tf.constant(x), mask).sum()
+    short = layer(tf.constant(x[:, :4]), mask[:, :4]).sum()
     np.testing.assert_allclose(padded[:, :4], short, atol=1e-6)
 
 
@@ -43,41 +40,8 @@ def test_mask_is_finite_and_shuts_padding_out_in_short_types(dtype):
     np.testing.assert_array_equal(tf.nn.softmax(bias)[0, 0, 0], [1, 0])
 
 
-@pytest.mark.parametrize("rate", [0.0, 0.4])
-def test_gradients_equal_those_of_automatic_differentiation(rate):
-    layer = _attention(4, dtype="float32", attention_probs_dropout_prob=rate)
-    x = tf.random.stateless_normal([2, 6, 32], seed=[3, 1])
-    mask = tf.sequence_mask([6, 4], 6, dtype=tf.int32)
-    parts = (layer.query, layer.key, layer.value)
-
-    def plain(x):
-        query, key, value = (_heads(x @ part.kernel + part.bias, 4) for part in parts)
-        scores = query @ tf.transpose(key, [0, 1, 3, 2]) / np.sqrt(8)
-        probs = tf.nn.softmax(scores + attention_bias(mask, tf.float32))
-        if rate:
-            probs = drop(probs, make_key(SEED, encoder_site(2, Place.ATTENTION_PROBS), rate))
-        context = tf.transpose(probs @ value, [0, 2, 1, 3])
-        return tf.reshape(context, x.shape) @ layer.output_dense.kernel
-
-    with tf.GradientTape(persistent=True) as tape:
-        tape.watch(x)
-        ours, theirs = layer(x, mask, SEED, 2, training=True), plain(x)
-    np.testing.assert_allclose(ours, theirs, atol=1e-5)
-    sources = [x, *(variable for part in parts for variable in (part.kernel, part.bias))]
-    upstream = tf.random.stateless_normal(x.shape, seed=[3, 2])
-    found = tape.gradient(ours, sources, output_gradients=upstream)
-    expected = tape.gradient(theirs, sources, output_gradients=upstream)
-    for actual, wanted in zip(found, expected, strict=True):
-        np.testing.assert_allclose(actual, wanted, atol=1e-4)
-
-
-def _heads(x: tf.Tensor, num_heads: int) -> tf.Tensor:
-    split = tf.reshape(x, [*x.shape[:2], num_heads, x.shape[2] // num_heads])
-    return tf.transpose(split, [0, 2, 1, 3])
-
-
-def _attention(num_heads: int, *, dtype: str, **model_flags: float) -> SelfAttention:
-    config = tiny_config(num_attention_heads=num_heads, **model_flags)
+def _attention(num_heads: int, *, dtype: str) -> SelfAttention:
+    config = tiny_config(num_attention_heads=num_heads)
     layer = SelfAttention(config, path="attention", initializer_seed=0, dtype=dtype)
     rng = np.random.default_rng(2)
     for variable in layer.variables:

@@ -7,17 +7,17 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mslt_tf.modeling import attention, layers
-from mslt_tf.modeling import dropout as dropout_module
+from mslt_tf.modeling import layers
 from mslt_tf.modeling.bert import EMBEDDINGS, block_name, build_bert
 from mslt_tf.modeling.dropout import (
     EMBEDDINGS_SITE,
     Place,
-    dropout,
+    drop,
     encoder_site,
     make_key,
     random_words,
 )
+from mslt_tf.modeling.forms import Forms
 from tests.modeling.small_models import (
     random_inputs,
     randomize_weights,
@@ -26,20 +26,21 @@ from tests.modeling.small_models import (
 )
 
 SEED = np.array([5, 6])
+LAYERS = (EMBEDDINGS, block_name(0), block_name(1))
 DYNAMIC = [tf.TensorSpec([None] * rank) for rank in range(4)]
-KEY = tf.TensorSpec([5], tf.uint32)
+WORDS = tf.TensorSpec([4], tf.uint32)
 
 
 def test_rate_and_mean_are_kept():
     # 2.5 million units: the standard error of both figures is under 0.0003.
-    y = dropout(tf.ones([50, 50_000]), 0.1, seed=SEED, site=3).numpy()
+    y = drop(tf.ones([50, 50_000]), make_key(SEED, 3, 0.1)).numpy()
     assert np.mean(y == 0) == pytest.approx(0.1, abs=1e-3)
     assert np.mean(y) == pytest.approx(1, abs=1e-3)
     np.testing.assert_allclose(y[y != 0], 1 / 0.9, rtol=1e-4)
 
 
 def test_the_mean_is_kept_in_short_types_too():
-    y = dropout(tf.fill([200, 5_000], tf.constant(3.0, tf.bfloat16)), 0.1, seed=SEED, site=3)
+    y = drop(tf.fill([200, 5_000], tf.constant(3.0, tf.bfloat16)), make_key(SEED, 3, 0.1))
     assert np.mean(tf.cast(y, tf.float64)) == pytest.approx(3.0, rel=2e-3)
     # The nearest to 3 / 0.9 that bfloat16 has.
     assert set(np.unique(tf.cast(y, tf.float32))) == {0.0, 3.328125}
@@ -47,16 +48,16 @@ def test_the_mean_is_kept_in_short_types_too():
 
 @pytest.mark.parametrize("shape", [[7], [4, 5], [3, 4, 6]])
 def test_every_shape_gets_as_many_words(shape):
-    key = make_key(SEED, 1, 0.1)
-    static = random_words(tf.zeros(shape), key)
-    dynamic = tf.function(random_words, input_signature=[DYNAMIC[len(shape)], KEY])
+    words = make_key(SEED, 1, 0.1).words
+    static = random_words(tf.zeros(shape), words)
+    dynamic = tf.function(random_words, input_signature=[DYNAMIC[len(shape)], WORDS])
     assert static.shape == shape
-    np.testing.assert_array_equal(static, dynamic(tf.zeros(shape), key))
+    np.testing.assert_array_equal(static, dynamic(tf.zeros(shape), words))
     assert len(np.unique(static)) == np.prod(shape)
 
 
 def test_words_are_uniform_in_each_bit_and_neighbours_are_independent():
-    words = random_words(tf.zeros([1_000_000]), make_key(SEED, 1, 0.1)).numpy()
+    words = random_words(tf.zeros([1_000_000]), make_key(SEED, 1, 0.1).words).numpy()
     bits = (words[:, np.newaxis] >> np.arange(32, dtype=np.uint32)) & 1
     np.testing.assert_allclose(np.mean(bits, axis=0), 0.5, atol=2.5e-3)  # 5 deviations
     numbers = words / 2**32
@@ -95,14 +96,16 @@ def test_each_seed_and_each_site_drops_other_units():
 
 def test_rate_zero_returns_the_input_itself():
     x = tf.ones([2, 2])
-    assert dropout(x, 0.0, seed=SEED, site=0) is x
+    assert make_key(SEED, 0, 0.0) is None
+    assert drop(x, None) is x
 
 
-def test_gradient_flows_through_kept_units_only():
+@pytest.mark.parametrize("forms", Forms)
+def test_gradient_flows_through_kept_units_only(forms):
     x = tf.ones([20, 20])
     with tf.GradientTape() as tape:
         tape.watch(x)
-        y = dropout(x, 0.3, seed=SEED, site=2)
+        y = drop(x, make_key(SEED, 2, 0.3), forms)
     np.testing.assert_array_equal(tape.gradient(y, x), y)  # y is the mask times the scale
 
 
@@ -129,20 +132,15 @@ def test_inference_ignores_the_seed():
     assert np.max(np.abs(logits - _logits(model, inputs, training=True))) > 0.01
 
 
-def test_switching_dropout_off_in_all_layers_leaves_the_inference_output():
-    model, inputs = _model_and_inputs()
-    for name in (EMBEDDINGS, block_name(0), block_name(1)):
-        assert model.get_layer(name).dropout_enabled
-        model.get_layer(name).dropout_enabled = False
+def test_without_dropout_in_all_layers_training_has_the_inference_output():
+    model, inputs = _model_and_inputs(without_dropout=LAYERS)
     trained = _logits(model, inputs, training=True)
     np.testing.assert_array_equal(trained, _logits(model, inputs, training=False))
 
 
-@pytest.mark.parametrize("left_on", [EMBEDDINGS, block_name(0), block_name(1)])
-def test_each_layer_has_a_switch_of_its_own(left_on):
-    model, inputs = _model_and_inputs()
-    for name in {EMBEDDINGS, block_name(0), block_name(1)} - {left_on}:
-        model.get_layer(name).dropout_enabled = False
+@pytest.mark.parametrize("left_on", LAYERS)
+def test_each_layer_is_told_of_its_own(left_on):
+    model, inputs = _model_and_inputs(without_dropout={*LAYERS} - {left_on})
     trained = _logits(model, inputs, training=True)
     assert np.max(np.abs(trained - _logits(model, inputs, training=False))) > 0.01
 
@@ -181,8 +179,7 @@ def test_every_application_of_a_group_in_the_model_has_sites_of_its_own(groups, 
         sites.append(site)
         return make_key(seed, site, rate)
 
-    for module in (attention, layers, dropout_module):
-        monkeypatch.setattr(module, "make_key", recording)
+    monkeypatch.setattr(layers, "make_key", recording)
     model(random_inputs(config), training=True)
     depths = range(config.num_hidden_layers)
     expected = [encoder_site(i, place) for i, place in itertools.product(depths, Place)]
@@ -192,12 +189,12 @@ def test_every_application_of_a_group_in_the_model_has_sites_of_its_own(groups, 
 def _mask(
     seed: tf.Tensor, site: int, *, rate: float = 0.5, shape: Sequence[int] = (100, 100)
 ) -> np.ndarray:
-    return dropout(tf.ones(shape), rate, seed=seed, site=site).numpy() == 0
+    return drop(tf.ones(shape), make_key(seed, site, rate)).numpy() == 0
 
 
-def _model_and_inputs():
+def _model_and_inputs(**options):
     config = tiny_config()
-    model = build_bert(config, num_blocks=2)
+    model = build_bert(config, num_blocks=2, **options)
     randomize_weights(model)
     return model, random_inputs(config)
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from mslt_tf.modeling.forms import Forms
 from mslt_tf.modeling.heads import float32_logits
 
 
@@ -22,7 +23,7 @@ def test_logits_are_not_rounded_and_gradients_once(dtype, rounding):
     upstream = random(6, 20, seed=4)
     with tf.GradientTape() as tape:
         tape.watch([rows, table, bias])
-        logits = float32_logits(rows, table, bias)
+        logits = float32_logits(rows, table, bias, Forms.FAST)
     found = tape.gradient(logits, [rows, table, bias], output_gradients=upstream)
 
     x = tf.cast(rows, tf.float64).numpy()
@@ -44,7 +45,7 @@ def test_small_gradients_of_logits_are_not_lost_in_float16():
     upstream = 1e-8 * tf.random.stateless_normal([6, 20], seed=[5, 4])  # 0 in float16
     with tf.GradientTape() as tape:
         tape.watch(table)
-        logits = float32_logits(rows, table, tf.zeros([20]))
+        logits = float32_logits(rows, table, tf.zeros([20]), Forms.FAST)
     found = tape.gradient(logits, table, output_gradients=upstream)
     expected = upstream.numpy().T @ tf.cast(rows, tf.float32).numpy()
     np.testing.assert_allclose(found, expected, atol=1e-5 * np.abs(expected).max())

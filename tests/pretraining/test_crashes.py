@@ -3,11 +3,11 @@
 import random
 import time
 
-import numpy as np
 import pytest
 
 from mslt_tf.training import checkpointing
 from tests import process_family, process_groups, tiny
+from tests.saved_weights import assert_bit_identical
 
 NUM_STEPS, CHECKPOINT_STEPS, NUM_KILLS = 600, 10, 20
 SETTINGS = {
@@ -48,13 +48,6 @@ def final_weights(folder):
     found = checkpointing.newest(str(folder / "checkpoints"), report=lambda line: None)
     assert found.step == NUM_STEPS
     return checkpointing.read_weights(found)
-
-
-def assert_bit_identical(found, expected):
-    assert found.keys() == expected.keys()
-    for layer, values in expected.items():
-        for name, value in values.items():
-            np.testing.assert_array_equal(found[layer][name], value, f"{layer}/{name}")
 
 
 def moments(rng):

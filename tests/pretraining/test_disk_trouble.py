@@ -8,7 +8,6 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 import tensorflow as tf
 
@@ -16,6 +15,7 @@ from mslt_tf.errors import UserError
 from mslt_tf.pretraining import training
 from mslt_tf.training import checkpointing
 from tests import tiny
+from tests.saved_weights import assert_bit_identical
 
 PROJECT = Path(__file__).parents[2]
 # Eight shards of one batch each: every eight steps read all of them again. There are more steps
@@ -59,15 +59,9 @@ def newest(folder):
 
 def assert_ends_undisturbed(folder, records, undisturbed):
     assert pretrain(folder, records) == 0
-    assert_bit_identical(newest(folder), undisturbed)
-
-
-def assert_bit_identical(found, expected, *, step=120):
-    assert found[0] == step
-    assert found[1].keys() == expected.keys()
-    for layer, values in expected.items():
-        for name, value in values.items():
-            np.testing.assert_array_equal(found[1][layer][name], value, f"{layer}/{name}")
+    step, weights = newest(folder)
+    assert step == 120
+    assert_bit_identical(weights, undisturbed)
 
 
 @pytest.fixture
@@ -294,4 +288,6 @@ def test_the_command_ends_with_status_2_on_a_full_disk_and_goes_on_once_there_is
     assert 20 <= step < 400
     assert f"of step {step + 20} could not" in line
     subprocess.run(command(broken, records), cwd=PROJECT, check=True)
-    assert_bit_identical(newest(broken), newest(whole)[1], step=400)
+    step, weights = newest(broken)
+    assert step == 400
+    assert_bit_identical(weights, newest(whole)[1])

@@ -11,7 +11,7 @@ import tensorflow as tf
 from mslt_tf.errors import UserError
 from mslt_tf.export import encoder
 from mslt_tf.files import folder_lock, removal
-from mslt_tf.pretraining import stage_model
+from mslt_tf.modeling import weights
 from mslt_tf.training import checkpoint_folder
 from tests import tiny
 from tests.pretraining.quick_runs import pretrain, steps
@@ -197,7 +197,7 @@ def test_the_checkpoints_that_end_stages_stay_on_demand(data, tmp_path):
     stages = {"num_hidden_layers": 2, "num_stages": 2, "num_train_steps": 12, "method": "mslt"}
     options = {"num_checkpoints_kept": 1, "checkpoint_steps": 1}
     assert pretrain(tmp_path, data, **stages, **options, keep_stage_ends=True) == 0
-    ends = tiny.config(**stages).plan.stage_ends
+    ends = [span.end for span in tiny.config(**stages).plan.spans]
     assert steps(tmp_path) == list(ends)
     assert len(ends) == 3
 
@@ -227,7 +227,7 @@ def test_a_run_whose_folder_was_taken_over_writes_nothing_more(data, tmp_path, m
         path = tmp_path / folder_lock.LOCK_FILE
         path.write_text(json.dumps(json.loads(path.read_text()) | {"token": "t", "host": "b"}))
 
-    monkeypatch.setattr(stage_model, "check_usable", take_over)
+    monkeypatch.setattr(weights, "check_usable", take_over)
     with pytest.raises(UserError, match=r"was taken over by process \d+ on b"):
         pretrain(tmp_path, data)
     assert steps(tmp_path) == []

@@ -6,7 +6,8 @@ import shutil
 import pytest
 
 from mslt_tf.errors import UserError
-from mslt_tf.pretraining import run_folder, stage_model
+from mslt_tf.modeling import weights
+from mslt_tf.pretraining import run_folder
 from tests import tiny
 from tests.pretraining.quick_runs import pretrain, steps
 
@@ -64,7 +65,7 @@ def test_the_way_back_is_one_that_there_is(tmp_path, saved, failed, advice):
 def spoil(path, monkeypatch, data, folder):
     """Lets a run write a checkpoint whose weights are no numbers, as the version before did."""
     with monkeypatch.context() as patch:
-        patch.setattr(stage_model, "check_usable", spoil_model)
+        patch.setattr(weights, "check_usable", spoil_model)
         shutil.rmtree(path)
         shutil.rmtree(folder / "export")
         assert pretrain(folder, data, num_train_steps=4) == 0

@@ -14,7 +14,7 @@ import pytest
 from mslt_tf.training import checkpointing, interruption
 from tests import process_family, process_groups, tiny
 from tests.distribution import worker_processes
-from tests.training.test_interruption import EACH_SIGNAL
+from tests.signals import EACH_SIGNAL
 
 pytestmark = pytest.mark.slow
 

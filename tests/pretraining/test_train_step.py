@@ -9,73 +9,18 @@ from tensorflow.python.distribute import mirrored_strategy
 
 from mslt_tf.distribution import strategies
 from mslt_tf.pretraining import losses, stage_model, train_step
-from mslt_tf.records import input_pipeline
 from mslt_tf.training import optimization
 from tests import tiny
+from tests.pretraining.trained_stage import NO_DROPOUT, Trained, first_batch
 
-NO_DROPOUT = {"hidden_dropout_prob": 0, "attention_probs_dropout_prob": 0}
 NUM_STAGES = 5
 FOUR_GROUPS = {"embedding_size": 6, "num_hidden_layers": 8, "num_hidden_groups": 4}
 on_both = pytest.mark.parametrize("sizes", [{}, FOUR_GROUPS], ids=["bert", "albert"])
 
 
-class Trained:
-    """The parts of one stage, and its steps."""
-
-    def __init__(self, config, records, *, stage=0, strategy=None, num_batches=-1):
-        self.strategy = strategy or tf.distribute.get_strategy()
-        self.stage = config.plan.stages[stage]
-        with self.strategy.scope():
-            self.model = stage_model.build(config, self.stage)
-            self.global_step = tf.Variable(
-                2, dtype=tf.int64, aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA
-            )
-            self.optimizer = optimization.make_optimizer(
-                config.optimizer,
-                global_step=self.global_step,
-                first_step=0,
-                variables=self.model.trainable_variables,
-                precision=config.precision,
-            )
-        self._steps = train_step.make_train_steps(
-            config,
-            strategy=self.strategy,
-            model=self.model,
-            optimizer=self.optimizer,
-            global_step=self.global_step,
-            micro_batch_size=config.micro_batch_size_in(self.stage),
-        )
-        dataset = input_pipeline.training_batches(
-            records,
-            seed=0,
-            first_position=0,
-            batch_size=self.stage.batch_size,
-            share=input_pipeline.Share(num_replicas=self.strategy.num_replicas_in_sync),
-        )
-        dataset = dataset.take(num_batches).repeat()
-        self._batches = iter(self.strategy.distribute_datasets_from_function(lambda _: dataset))
-
-    def train(self, num_steps):
-        totals, bad_step = self._steps(self._batches, tf.constant(num_steps, tf.int64))
-        return totals.numpy() / num_steps, int(bad_step)
-
-    def concrete_function(self):
-        return self._steps.get_concrete_function(self._batches, tf.constant(1, tf.int64))
-
-    def weights(self):
-        return {v.name: v.numpy() for v in self.model.variables}
-
-
 def num_slot_elements(optimizer):
     slots = [variable for variable in optimizer.variables() if variable.shape.rank]
     return sum(slot.shape.num_elements() for slot in slots)
-
-
-def first_batch(records, batch_size=8):
-    dataset = input_pipeline.training_batches(
-        records, seed=0, first_position=0, batch_size=batch_size
-    )
-    return next(iter(dataset))
 
 
 @on_both
@@ -84,8 +29,10 @@ def test_gradients_equal_those_of_the_averaged_loss_over_the_whole_model(records
     config = tiny.config(**NO_DROPOUT, **sizes)
     trained = Trained(config, records, stage=stage)
     model, batch = trained.model, first_batch(records)
-    compute = train_step.make_gradient_function(config, model=model, optimizer=trained.optimizer)
-    found = compute(batch, list(losses.loss_counts(batch)), tf.constant([0, 0]))[2:]
+    compute = train_step.make_gradient_function(
+        model, trained.optimizer, micro_batch_size=8, xla="chains"
+    )
+    found = compute(batch, losses.loss_counts(batch), tf.constant([0, 0])).gradients
     with tf.GradientTape() as tape:  # Keras' own way, and means where ours has sums and counts
         inputs = {name: batch[name] for name in model.input if name in batch}
         outputs = model({**inputs, "dropout_seed": tf.zeros([2], tf.int32)}, training=False)
@@ -125,12 +72,12 @@ def count_products(config, records, stage):
     """Returns how many matrix products the gradient of one micro-batch takes."""
     trained = Trained(config, records, stage=stage)
     compute = train_step.make_gradient_function(
-        config, model=trained.model, optimizer=trained.optimizer
+        trained.model, trained.optimizer, micro_batch_size=8, xla="chains"
     )
     batch = first_batch(records)
     graph = (
         tf.function(compute)
-        .get_concrete_function(batch, list(losses.loss_counts(batch)), tf.constant([0, 0]))
+        .get_concrete_function(batch, losses.loss_counts(batch), tf.constant([0, 0]))
         .graph.as_graph_def()
     )
     nodes = [node for function in graph.library.function for node in function.node_def]
@@ -182,14 +129,13 @@ def moments(trained):
 
 
 @pytest.mark.multi_device
-@pytest.mark.parametrize("stage", [1, 4])
-def test_two_gpus_may_compile_the_update(records, stage, monkeypatch):
+def test_two_gpus_may_compile_the_update(records, monkeypatch):
     # Two processors in their place: what TensorFlow does differently for GPUs is told by this.
     monkeypatch.setattr(mirrored_strategy, "_is_gpu_device", lambda _: True)
     monkeypatch.setattr(strategies, "can_compile_updates", lambda _: True)
     config = tiny.config(**NO_DROPOUT, xla="step")
-    one = Trained(config, records, stage=stage)
-    two = Trained(config, records, stage=stage, strategy=strategies.one_machine(all_devices=True))
+    one = Trained(config, records, stage=1)
+    two = Trained(config, records, stage=1, strategy=strategies.one_machine(all_devices=True))
     assert two.strategy.num_replicas_in_sync == 2
     np.testing.assert_allclose(two.train(3)[0], one.train(3)[0], rtol=1e-5)
     for name, value in one.weights().items():
@@ -197,7 +143,7 @@ def test_two_gpus_may_compile_the_update(records, stage, monkeypatch):
 
 
 @pytest.mark.multi_device
-@pytest.mark.parametrize(("stage", "xla"), [(0, "auto"), (1, "auto"), (4, "auto"), (4, "step")])
+@pytest.mark.parametrize(("stage", "xla"), [(0, "auto"), (1, "auto"), (4, "auto"), (1, "step")])
 def test_two_replicas_with_unequal_numbers_of_masked_tokens_give_the_same_update(
     records, stage, xla
 ):
@@ -266,7 +212,7 @@ def test_an_overflow_in_float16_is_skipped_and_counted(records, xla):
     trained.optimizer._loss_scale._current_loss_scale.assign(1e38)
     metrics, bad_step = trained.train(1)
     assert bad_step == train_step.ALL_FINITE
-    assert metrics[train_step.METRICS.index("skipped_updates")] == 1
+    assert metrics.skipped_updates == 1
     assert np.isfinite(metrics).all()
     for name, value in trained.weights().items():
         np.testing.assert_array_equal(value, before[name], name)

@@ -11,10 +11,11 @@ import tensorflow as tf
 from mslt_tf.errors import UserError
 from mslt_tf.export import encoder
 from mslt_tf.modeling import weights
-from mslt_tf.pretraining import stage_input, training
+from mslt_tf.pretraining import stage_input, stage_training, training
 from mslt_tf.records import input_pipeline
 from mslt_tf.training.interruption import Interruption
 from tests import tiny
+from tests.saved_weights import assert_bit_identical
 
 # Stages of 2, 2, 3 and 3 steps, the last at the greater length.
 FLAGS = {
@@ -65,20 +66,20 @@ def train_data(data):
 def watch(patch, folder):
     """Returns a list that fills with what is read, and keeps each stage's first state in files."""
     reads = []
-    training_batches, start_stage = input_pipeline.training_batches, training._start_stage
+    training_batches, start = input_pipeline.training_batches, stage_training._starting_parts
 
     def watched_batches(records, **options):
         length = records.layout.max_seq_length
         reads.append((length, options["first_position"], options["batch_size"]))
         return training_batches(records, **options)
 
-    def watched_start(run, index, *rest):
-        parts = start_stage(run, index, *rest)
-        parts.checkpoint().write(str(folder / f"start-{index}"))
+    def watched_start(run, span, *rest):
+        parts = start(run, span, *rest)
+        parts.checkpoint().write(str(folder / f"start-{span.index}"))
         return parts
 
     patch.setattr(input_pipeline, "training_batches", watched_batches)
-    patch.setattr(training, "_start_stage", watched_start)
+    patch.setattr(stage_training, "_starting_parts", watched_start)
     return reads
 
 
@@ -101,12 +102,6 @@ def state(prefix):
 
 def state_at(folder, step):
     return state(folder / "checkpoints" / f"step-{step:08d}" / "variables")
-
-
-def assert_bit_identical(found, expected):
-    assert found.keys() == expected.keys()
-    for key, value in expected.items():
-        np.testing.assert_array_equal(found[key], value, key)
 
 
 def broken_off(whole, folder, step):
@@ -234,7 +229,7 @@ def test_every_method_and_albert_cross_lengths(
     # The last two alone, from initial weights: growth has tests of its own.
     run = tiny.open_run(config)
     with Interruption(run.workers) as stop:
-        assert training._train_stages(run, stop, first_stage=last - 1) == 0
+        assert training._run_stages(run, run.plan.spans[last - 1 :], stop) == 0
     before, after = (state_at(tmp_path / "run", step) for step in (CROSSING, END))
     assert_bit_identical(state(tmp_path / f"start-{last}"), before)
     fresh = state(tmp_path / f"start-{last - 1}")[POSITIONS]

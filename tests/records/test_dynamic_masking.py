@@ -15,7 +15,8 @@ from mslt_tf.training import checkpointing
 from tests import tiny
 from tests.tfrecords_tools.fair_share import assert_share
 from tfrecords_tools.recipe import masking as stored_masking
-from tfrecords_tools.recipe.recipe import PAIR_DTYPE, Recipe
+from tfrecords_tools.recipe.pairs import PAIR_DTYPE
+from tfrecords_tools.recipe.recipe import Recipe
 
 VOCAB_SIZE, CLS, SEP, MASK = 60, 2, 3, 4
 TOKEN = dynamic_masking.Masking(CLS, SEP, MASK, VOCAB_SIZE)

@@ -1,9 +1,11 @@
 """Corpora that are given as sentence lengths, and the pairs that a recipe makes of them."""
 
 import numpy as np
+import numpy.typing as npt
 
-from tfrecords_tools.recipe import recipe
-from tfrecords_tools.recipe.recipe import Corpus, DocumentPairs, Recipe
+from tfrecords_tools.recipe.corpus import Corpus
+from tfrecords_tools.recipe.pairs import DocumentPairs, pairs_of_document
+from tfrecords_tools.recipe.recipe import Recipe
 
 
 def make_corpus(documents: list[list[int]]) -> Corpus:
@@ -25,7 +27,18 @@ def document_of(corpus: Corpus, token: int) -> int:
     return max(index for index, start in enumerate(starts) if start <= token)
 
 
-def all_made(corpus: Corpus, settings: Recipe, *, num_passes: int = 1) -> list[DocumentPairs]:
-    """Returns what each pass makes of each document, passes one after the other."""
-    documents = np.arange(corpus.num_documents)
-    return list(recipe.make_pairs(corpus, documents, recipe=settings, num_passes=num_passes))
+def all_made(
+    corpus: Corpus,
+    settings: Recipe,
+    *,
+    num_passes: int = 1,
+    documents: npt.NDArray[np.int64] | None = None,
+) -> list[DocumentPairs]:
+    """Returns what each pass makes of each document (all by default), pass after pass."""
+    if documents is None:
+        documents = np.arange(corpus.num_documents)
+    return [
+        pairs_of_document(corpus, documents, rank, recipe=settings, pass_index=pass_index)
+        for pass_index in range(num_passes)
+        for rank in range(len(documents))
+    ]

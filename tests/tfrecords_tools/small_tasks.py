@@ -50,3 +50,8 @@ def main() -> None:
 if __name__ == "__main__":
     seconds = float(sys.argv.pop(1))
     startup.run(main, define_flags=create_data.define_flags, description="")
+
+
+def refuse_work(*_: object, **__: object) -> None:
+    """Stands in for work that must not begin."""
+    raise AssertionError("the work began")

@@ -60,7 +60,7 @@ def test_both_ways_of_running_give_the_same_bytes(
 
 
 def test_a_vocabulary_is_the_same_in_another_process(tmp_path: Path):
-    text = (PROJECT / "tfrecords_tools" / "recipe.py").read_text()[:3_000]
+    text = Path(__file__).read_text()[:3_000]
     (tmp_path / "text.txt").write_text(text)
     settings = VocabularySettings(
         input=f"{tmp_path}/text.txt", vocab_file=f"{tmp_path}/here.txt", vocab_size=300

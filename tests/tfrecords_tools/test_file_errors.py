@@ -7,16 +7,13 @@ import pytest
 import tensorflow as tf
 
 from mslt_tf.errors import UserError
+from tests.tfrecords_tools.small_tasks import refuse_work
 from tests.tfrecords_tools.text import corpus
 from tfrecords_tools import tokenization, vocabulary_learning
 from tfrecords_tools.dataset import inspection, pretraining_dataset, records
 from tfrecords_tools.settings import DatasetSettings, InspectionSettings, VocabularySettings
 
 MakeSettings = Callable[..., DatasetSettings]
-
-
-def refuse_work(*_: object, **__: object) -> None:
-    raise AssertionError("the work began")
 
 
 def fail_on(path_end: str, function: Callable[..., object]) -> Callable[..., object]:

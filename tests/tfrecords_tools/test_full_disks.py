@@ -20,7 +20,7 @@ from tfrecords_tools.dataset import (
     shuffled_pairs,
     work_folder,
 )
-from tfrecords_tools.recipe.recipe import PAIR_DTYPE
+from tfrecords_tools.recipe.pairs import PAIR_DTYPE
 from tfrecords_tools.settings import DatasetSettings
 
 MakeSettings = Callable[..., DatasetSettings]

@@ -7,7 +7,7 @@ import pytest
 
 from tests.tfrecords_tools.numbered_text import NUM_DOCUMENTS, document_text
 from tfrecords_tools.dataset import pretraining_dataset
-from tfrecords_tools.recipe import recipe
+from tfrecords_tools.recipe import document_split
 from tfrecords_tools.recipe.recipe import Recipe
 from tfrecords_tools.settings import DatasetSettings
 
@@ -50,7 +50,9 @@ def test_a_heldout_part_of_another_size_than_asked_for_is_pointed_out(
 
 
 def train_document() -> int:
-    train, _ = recipe.split_documents(NUM_DOCUMENTS, heldout_fraction=0.5, seed=RECIPE.random_seed)
+    train, _ = document_split.split_documents(
+        NUM_DOCUMENTS, heldout_fraction=0.5, seed=RECIPE.random_seed
+    )
     return int(train[0])
 
 

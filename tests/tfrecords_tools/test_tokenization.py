@@ -13,8 +13,8 @@ import tensorflow_text as tf_text
 from mslt_tf.errors import UserError
 from tests.tfrecords_tools.numbered_text import SPECIAL_TOKENS
 from tfrecords_tools import tokenization
+from tfrecords_tools.recipe.corpus import Corpus
 from tfrecords_tools.recipe.masking import SpecialTokens
-from tfrecords_tools.recipe.recipe import Corpus
 
 WORDS = ["the", "cat", "sat", "##s", ".", "É"]
 

@@ -24,7 +24,7 @@ def make_state(*, stage=1, seed=0):
     optimizer = optimization.make_optimizer(
         config.optimizer,
         global_step=global_step,
-        first_step=0,
+        optimizer_start=0,
         variables=model.trainable_variables,
         precision="float32",
     )

@@ -17,12 +17,9 @@ from mslt_tf.training import interruption
 from mslt_tf.training.interruption import Interruption
 from tests import process_groups, tiny
 from tests.distribution import worker_processes
+from tests.signals import EACH_SIGNAL
 
 ALONE = Workers(tf.distribute.get_strategy())
-STATUSES = {signal.SIGTERM: 143, signal.SIGINT: 130, signal.SIGHUP: 129, signal.SIGUSR1: 138}
-EACH_SIGNAL = pytest.mark.parametrize(
-    ("number", "status"), STATUSES.items(), ids=[number.name for number in STATUSES]
-)
 
 
 @pytest.fixture
@@ -37,7 +34,7 @@ def test_a_signal_sets_the_exit_status_and_afterwards_acts_as_before(exits, numb
     previous = signal.signal(number, lambda *_: before.append(number))
     try:
         with Interruption(ALONE) as stop:
-            stop.has_unsaved_steps = True
+            stop.start_steps()
             assert stop.agree() == 0
             signal.raise_signal(number)
             assert stop.stop == 0  # until all agree
@@ -57,7 +54,7 @@ def test_a_signal_that_was_ignored_at_the_start_stays_ignored(exits, capsys, num
     try:
         with Interruption(ALONE) as stop:
             signal.raise_signal(number)
-            stop.has_unsaved_steps = True
+            stop.start_steps()
             signal.raise_signal(number)
             assert stop.agree() == 0
         assert signal.getsignal(number) == signal.SIG_IGN
@@ -71,7 +68,8 @@ def test_three_signals_are_answered_by_a_line_each_and_the_third_ends_the_progra
     exits, capsys, impatience
 ):
     with Interruption(ALONE) as stop:
-        stop.has_unsaved_steps, stop.saved_step = True, 1_200
+        stop.rest_at(1_200)
+        stop.start_steps()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.raise_signal(number)
         assert exits.get(timeout=10) == 129
@@ -90,7 +88,7 @@ def test_three_signals_are_answered_by_a_line_each_and_the_third_ends_the_progra
 
 def test_without_a_checkpoint_a_third_signal_says_that_all_is_lost(exits, capsys, impatience):
     with Interruption(ALONE) as stop:
-        stop.has_unsaved_steps = True
+        stop.start_steps()
         for _ in range(3):
             signal.raise_signal(signal.SIGINT)
         exits.get(timeout=10)
@@ -107,7 +105,7 @@ def test_the_first_signal_is_answered_while_the_main_thread_is_busy(capsys):
         statuses.append(stop.status)
 
     with Interruption(ALONE) as stop:
-        stop.has_unsaved_steps = True
+        stop.start_steps()
         helper = threading.Thread(target=send_and_look)
         helper.start()
         # Python hears no signal in there.
@@ -131,7 +129,7 @@ def test_a_third_signal_ends_the_program_while_nobody_takes_its_output(
     with os.fdopen(writer, "w") as output, Interruption(ALONE) as stop:
         monkeypatch.setattr(sys, "stdout", output)
         num_threads = threading.active_count()
-        stop.has_unsaved_steps = True
+        stop.start_steps()
         for _ in range(3):
             signal.raise_signal(signal.SIGINT)
         assert exits.get(timeout=10) == 130
@@ -145,7 +143,7 @@ def test_a_worker_that_is_not_the_chief_obeys_and_says_nothing(exits, capsys, im
         is_chief = False
 
     with Interruption(Helper(ALONE.strategy)) as stop:
-        stop.has_unsaved_steps = True
+        stop.start_steps()
         signal.raise_signal(signal.SIGTERM)
         assert stop.agree() == 143
         for _ in range(2):
@@ -156,7 +154,7 @@ def test_a_worker_that_is_not_the_chief_obeys_and_says_nothing(exits, capsys, im
 
 def test_signals_in_a_burst_are_one_wish(exits, capsys):
     with Interruption(ALONE) as stop:
-        stop.has_unsaved_steps = True
+        stop.start_steps()
         for _ in range(5):
             signal.raise_signal(signal.SIGHUP)
             time.sleep(0.01)

@@ -9,7 +9,8 @@ from mslt_tf.errors import UserError
 from tfrecords_tools.dataset import token_store
 from tfrecords_tools.dataset.splits import HELDOUT, LEAST_SHARDS, RECORDS_PER_SHARD, TRAIN
 from tfrecords_tools.dataset.token_store import StoreFacts
-from tfrecords_tools.recipe.recipe import Recipe, least_documents
+from tfrecords_tools.recipe.document_split import least_documents
+from tfrecords_tools.recipe.recipe import Recipe
 from tfrecords_tools.settings import MAX_SHARDS, DatasetSettings
 from tfrecords_tools.text.read_report import ReadReport
 

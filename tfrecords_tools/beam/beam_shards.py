@@ -22,7 +22,8 @@ from tfrecords_tools.dataset.record_statistics import RecordCounter, RecordCount
 from tfrecords_tools.dataset.shuffled_pairs import shuffle_keys
 from tfrecords_tools.dataset.token_store import token_dtype
 from tfrecords_tools.recipe import masking, whole_words
-from tfrecords_tools.recipe.recipe import PAIR_DTYPE, Recipe
+from tfrecords_tools.recipe.pairs import PAIR_DTYPE
+from tfrecords_tools.recipe.recipe import Recipe
 from tfrecords_tools.settings import DatasetSettings
 
 # (pass, group, records, their tokens): what one group gives to one shard; the first two name the

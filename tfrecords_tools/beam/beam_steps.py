@@ -28,7 +28,9 @@ from tfrecords_tools.dataset.dataset_summary import WrittenSplit
 from tfrecords_tools.dataset.record_statistics import RecordCounts
 from tfrecords_tools.dataset.splits import HELDOUT, TRAIN
 from tfrecords_tools.dataset.token_store import StoreFacts, token_dtype
-from tfrecords_tools.recipe.recipe import Corpus, DocumentPairs, Recipe, pairs_of_document
+from tfrecords_tools.recipe.corpus import Corpus
+from tfrecords_tools.recipe.pairs import DocumentPairs, pairs_of_document
+from tfrecords_tools.recipe.recipe import Recipe
 from tfrecords_tools.text import text_pieces
 from tfrecords_tools.text.read_report import ReadReport
 from tfrecords_tools.text.text_pieces import Piece

@@ -12,8 +12,8 @@ from tfrecords_tools.dataset import record_statistics
 from tfrecords_tools.dataset.record_statistics import RecordCounts
 from tfrecords_tools.dataset.splits import HELDOUT, TRAIN, Split
 from tfrecords_tools.dataset.token_store import StoreFacts
-from tfrecords_tools.recipe import recipe as recipe_lib
-from tfrecords_tools.recipe.recipe import Corpus, Recipe
+from tfrecords_tools.recipe.corpus import Corpus
+from tfrecords_tools.recipe.recipe import Recipe
 from tfrecords_tools.settings import DatasetSettings
 from tfrecords_tools.text.read_report import ReadReport
 
@@ -168,7 +168,7 @@ def _note_odd_heldout(
             f"note: heldout has {num_records} records; fewer than {_FEW_HELDOUT_RECORDS} "
             "measure little. Raise --heldout_fraction or give more text."
         )
-    share = recipe_lib.count_tokens(corpus, split.documents) / len(corpus.tokens)
+    share = corpus.count_tokens(split.documents) / len(corpus.tokens)
     if not 0.5 <= share / settings.heldout_fraction <= 2:
         say(
             f"note: heldout has {share:.2%} of the tokens; --heldout_fraction="

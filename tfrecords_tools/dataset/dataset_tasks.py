@@ -21,7 +21,8 @@ from tfrecords_tools.dataset.shuffled_pairs import ShuffledPairs
 from tfrecords_tools.dataset.splits import Split
 from tfrecords_tools.dataset.token_store import StoreFacts, TokenStore
 from tfrecords_tools.recipe import masking, whole_words
-from tfrecords_tools.recipe.recipe import Recipe, pairs_of_document
+from tfrecords_tools.recipe.pairs import pairs_of_document
+from tfrecords_tools.recipe.recipe import Recipe
 from tfrecords_tools.settings import DatasetSettings
 from tfrecords_tools.text import text_pieces
 from tfrecords_tools.text.read_report import ReadReport

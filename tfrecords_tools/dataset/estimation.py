@@ -13,7 +13,9 @@ from tfrecords_tools import tokenization
 from tfrecords_tools.console import say
 from tfrecords_tools.dataset import example_bytes
 from tfrecords_tools.recipe import masking
-from tfrecords_tools.recipe.recipe import PAIR_DTYPE, Corpus, Recipe, pairs_of_document
+from tfrecords_tools.recipe.corpus import Corpus
+from tfrecords_tools.recipe.pairs import PAIR_DTYPE, pairs_of_document
+from tfrecords_tools.recipe.recipe import Recipe
 from tfrecords_tools.settings import DatasetSettings
 from tfrecords_tools.text import text_pieces
 from tfrecords_tools.text.text_formats import Document

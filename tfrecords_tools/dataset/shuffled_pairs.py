@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tfrecords_tools.recipe import masking
-from tfrecords_tools.recipe.recipe import PAIR_DTYPE
+from tfrecords_tools.recipe.pairs import PAIR_DTYPE
 
 _KEY_STREAM = 7  # of a record's random bits; masking.py uses the lower ones
 _LAST_KEY = 2**64 - 1

@@ -7,8 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from mslt_tf.errors import UserError
-from tfrecords_tools.recipe import recipe as recipe_lib
-from tfrecords_tools.recipe.recipe import Corpus, Recipe
+from tfrecords_tools.recipe import document_split
+from tfrecords_tools.recipe.corpus import Corpus
+from tfrecords_tools.recipe.recipe import Recipe
 from tfrecords_tools.settings import DatasetSettings
 
 TRAIN, HELDOUT = "train", "heldout"
@@ -34,7 +35,7 @@ def make_splits(corpus: Corpus, settings: DatasetSettings) -> list[Split]:
         UserError: there are too few documents.
     """
     recipe = settings.recipes[0]
-    train, heldout = recipe_lib.split_documents(
+    train, heldout = document_split.split_documents(
         corpus.num_documents,
         heldout_fraction=settings.heldout_fraction,
         seed=recipe.random_seed,

@@ -16,7 +16,7 @@ import numpy as np
 
 from mslt_tf.files import removal
 from tfrecords_tools.dataset.work_files import read_result, say_damaged, write_json
-from tfrecords_tools.recipe.recipe import Corpus
+from tfrecords_tools.recipe.corpus import Corpus
 from tfrecords_tools.tokenization import TokenBatch
 
 FACTS_FILE = "facts.json"

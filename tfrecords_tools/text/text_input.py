@@ -2,17 +2,20 @@
 
 import dataclasses
 import re
+from typing import Final, Literal, get_args
 
 from absl import flags
 
-from mslt_tf import path_flags
+from mslt_tf import flag_fields
 from mslt_tf.errors import UserError
-from mslt_tf.startup import values_of
+from mslt_tf.flag_fields import flag_field
+from mslt_tf.path_flags import FilePath, JoinedPaths
 
 EMBEDDED = "embedded"  # the --input that stands for the corpus every machine has
-AUTO = "auto"
-FILE_FORMATS = ("plain", "wiki", "jsonl", "book")
-TEXT_FORMATS = (AUTO, *FILE_FORMATS)
+AUTO: Final = "auto"
+TextFormat = Literal["auto", "plain", "wiki", "jsonl", "book"]
+TEXT_FORMATS = get_args(TextFormat)
+FILE_FORMATS = tuple(name for name in TEXT_FORMATS if name != AUTO)
 # No namespace ("huggingface:..."), as these download; no keyword arguments for the builder.
 _TFDS_NAME = re.compile(r"\w+(/[\w.+-]+)?(:\d+\.\d+\.\d+)?")
 
@@ -25,11 +28,28 @@ class TextInput:
         UserError: a value is none of its kind, or there is neither `input` nor `tfds`.
     """
 
-    input: str = ""  # glob patterns and folders, for `path_flags.split_paths`; or "embedded"
-    text_format: str = AUTO  # of all files, or "auto": look at each one
-    text_field: str = "text"  # of JSON lines and of the examples of `tfds`
-    tfds: str = ""  # e.g. "wikipedia/20230601.en:1.0.0"; its split "train" is read
-    tfds_data_dir: str = ""  # where prepared data sets are; empty: tensorflow-datasets' own place
+    input: JoinedPaths = flag_field(
+        "",
+        "Text files: glob patterns and folders (with all files below them), separated by commas; "
+        "or the word embedded, for the documentation inside this Python installation.",
+    )
+    text_format: TextFormat = flag_field(
+        AUTO,
+        "How the files are written. plain: a sentence or paragraph a line, a blank line between "
+        "documents; wiki: WikiExtractor's <doc> blocks; jsonl: a JSON object a line; book: a file "
+        "is one document, blank lines stand between paragraphs; auto: look at each file.",
+    )
+    text_field: str = flag_field(
+        "text", "Field with the text, in JSON lines and in the examples of --tfds."
+    )
+    tfds: str = flag_field(
+        "",
+        "Data set of tensorflow-datasets, e.g. wikipedia/20230601.en:1.0.0; its split train is "
+        "read. It must be prepared already: nothing is downloaded.",
+    )
+    tfds_data_dir: FilePath = flag_field(
+        "", "Folder of prepared data sets. Empty: the one that tensorflow-datasets uses by itself."
+    )
 
     def __post_init__(self) -> None:
         if not self.input and not self.tfds:
@@ -52,41 +72,7 @@ class TextInput:
 
 def define_flags(flag_values: flags.FlagValues) -> None:
     """Defines the five flags of a `TextInput`."""
-    path_flags.define_joined_paths(
-        "input",
-        TextInput.input,
-        "Text files: glob patterns and folders (with all files below them), separated by commas; "
-        "or the word embedded, for the documentation inside this Python installation.",
-        flag_values=flag_values,
-    )
-    flags.DEFINE_enum(
-        "text_format",
-        TextInput.text_format,
-        TEXT_FORMATS,
-        "How the files are written. plain: a sentence or paragraph a line, a blank line between "
-        "documents; wiki: WikiExtractor's <doc> blocks; jsonl: a JSON object a line; book: a file "
-        "is one document, blank lines stand between paragraphs; auto: look at each file.",
-        flag_values=flag_values,
-    )
-    flags.DEFINE_string(
-        "text_field",
-        TextInput.text_field,
-        "Field with the text, in JSON lines and in the examples of --tfds.",
-        flag_values=flag_values,
-    )
-    flags.DEFINE_string(
-        "tfds",
-        TextInput.tfds,
-        "Data set of tensorflow-datasets, e.g. wikipedia/20230601.en:1.0.0; its split train is "
-        "read. It must be prepared already: nothing is downloaded.",
-        flag_values=flag_values,
-    )
-    path_flags.define_path(
-        "tfds_data_dir",
-        TextInput.tfds_data_dir,
-        "Folder of prepared data sets; empty for the one that tensorflow-datasets takes itself.",
-        flag_values=flag_values,
-    )
+    flag_fields.define_flags({"Input": flag_fields.flag_names(TextInput)}, [TextInput], flag_values)
 
 
 def from_flags(flag_values: flags.FlagValues) -> TextInput:
@@ -95,4 +81,4 @@ def from_flags(flag_values: flags.FlagValues) -> TextInput:
     Raises:
         UserError: see `TextInput`.
     """
-    return TextInput(**values_of(TextInput, flag_values))
+    return TextInput(**flag_fields.values_of(TextInput, flag_values))

@@ -19,8 +19,8 @@ from tfrecords_tools.beam import beam_plan, beam_shards, beam_steps
 from tfrecords_tools.beam.beam_plan import Job, PieceFacts, Plan
 from tfrecords_tools.beam.beam_steps import Document
 from tfrecords_tools.dataset.token_store import StoreFacts
-from tfrecords_tools.recipe import recipe
-from tfrecords_tools.recipe.recipe import PAIR_DTYPE, Recipe
+from tfrecords_tools.recipe.pairs import PAIR_DTYPE, pairs_of_document
+from tfrecords_tools.recipe.recipe import Recipe
 
 PLAN = Plan({"train": 7, "heldout": 1}, {(0, "train"): 4, (0, "heldout"): 1})
 SENTENCES = [5, 9, 3, 12, 7]  # tokens of each, in every document
@@ -139,7 +139,7 @@ def test_each_record_shows_in_its_portion_the_text_it_had(tmp_path: Path):
 def test_packed_records_keep_their_words():
     corpus = make_corpus([SENTENCES] * 5)
     documents = np.arange(5)
-    pairs = recipe.pairs_of_document(corpus, documents, 2, recipe=RECIPE, pass_index=0).pairs
+    pairs = pairs_of_document(corpus, documents, 2, recipe=RECIPE, pass_index=0).pairs
     tokens, moved = beam_shards.pack(corpus.tokens, pairs[::-1])
     for before, after in zip(pairs[::-1], moved, strict=True):
         for part in ("first", "second"):

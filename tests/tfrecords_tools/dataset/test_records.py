@@ -11,7 +11,8 @@ from mslt_tf.errors import UserError
 from mslt_tf.pretraining_example import FEATURES, FeatureNames, stored_name
 from tfrecords_tools.dataset import records
 from tfrecords_tools.recipe import masking
-from tfrecords_tools.recipe.recipe import PAIR_DTYPE, Recipe
+from tfrecords_tools.recipe.pairs import PAIR_DTYPE
+from tfrecords_tools.recipe.recipe import Recipe
 
 RECIPE = Recipe(max_seq_length=32, max_predictions_per_seq=5)
 SPECIAL = masking.SpecialTokens(cls_id=2, sep_id=3, mask_id=4, vocab_size=30_000)

@@ -13,7 +13,8 @@ from tests.tfrecords_tools.small_tasks import shrink
 from tfrecords_tools.dataset import pretraining_dataset, shuffled_pairs, splits
 from tfrecords_tools.dataset.shuffled_pairs import ShuffledPairs
 from tfrecords_tools.recipe import masking
-from tfrecords_tools.recipe.recipe import PAIR_DTYPE, Recipe
+from tfrecords_tools.recipe.pairs import PAIR_DTYPE
+from tfrecords_tools.recipe.recipe import Recipe
 from tfrecords_tools.settings import DatasetSettings
 
 COUNTS = (1, 2, 3, 7, 50, 999, 5_000)

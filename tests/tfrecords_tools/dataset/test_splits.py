@@ -8,7 +8,8 @@ import pytest
 from tests.tfrecords_tools.made_corpus import make_corpus
 from tfrecords_tools.dataset import splits
 from tfrecords_tools.dataset.splits import Split
-from tfrecords_tools.recipe.recipe import Corpus, Recipe
+from tfrecords_tools.recipe.corpus import Corpus
+from tfrecords_tools.recipe.recipe import Recipe
 from tfrecords_tools.settings import DatasetSettings
 
 MakeSettings = Callable[..., DatasetSettings]

@@ -16,8 +16,10 @@ from tests.tfrecords_tools.made_corpus import (
     make_corpus,
     one_token_sentences,
 )
-from tfrecords_tools.recipe import recipe
-from tfrecords_tools.recipe.recipe import Corpus, Recipe
+from tfrecords_tools.recipe.corpus import Corpus
+from tfrecords_tools.recipe.document_split import split_documents
+from tfrecords_tools.recipe.pairs import _random_next, pairs_of_document
+from tfrecords_tools.recipe.recipe import Recipe
 
 
 def all_pairs(corpus: Corpus, settings: Recipe, *, num_passes: int = 1) -> list[np.ndarray]:
@@ -53,7 +55,7 @@ def test_random_next_sentences_are_whole_and_enough_for_the_target():
     ends = set(corpus.sentence_starts[corpus.document_starts[1:]].tolist())
     rng = random.Random(1)
     for target in range(1, 60):
-        span = recipe._random_next(corpus, np.arange(6), 2, target_length=target, rng=rng)
+        span = _random_next(corpus, np.arange(6), 2, target_length=target, rng=rng)
         stop = span.start + span.length
         assert {span.start, stop} <= starts
         # Enough, and without the last sentence (9 tokens at most) not enough.
@@ -77,9 +79,8 @@ def test_partners_come_from_the_given_documents_only():
     corpus = uneven_corpus()
     documents = np.array([3, 17, 40])
     seen = set()
-    for made in recipe.make_pairs(
-        corpus, documents, recipe=Recipe(max_seq_length=32), num_passes=4
-    ):
+    settings = Recipe(max_seq_length=32)
+    for made in all_made(corpus, settings, num_passes=4, documents=documents):
         for pair in made.pairs:
             seen |= {document_of(corpus, pair[name]) for name in ("first_start", "second_start")}
     assert seen == {3, 17, 40}
@@ -134,9 +135,7 @@ def test_a_document_has_the_same_pairs_in_whatever_order_they_are_made():
     documents = np.arange(corpus.num_documents)
     made = all_pairs(corpus, Recipe(), num_passes=2)
     for pass_index, rank in [(1, 49), (0, 7), (1, 0)]:
-        again = recipe.pairs_of_document(
-            corpus, documents, rank, recipe=Recipe(), pass_index=pass_index
-        )
+        again = pairs_of_document(corpus, documents, rank, recipe=Recipe(), pass_index=pass_index)
         np.testing.assert_array_equal(again.pairs, made[pass_index * 50 + rank])
 
 
@@ -168,17 +167,17 @@ def test_the_pairs_of_a_seed_stay_as_they_are(
 
 
 def test_documents_are_split_without_overlap_by_the_seed():
-    train, heldout = recipe.split_documents(1_000, heldout_fraction=0.05, seed=3)
+    train, heldout = split_documents(1_000, heldout_fraction=0.05, seed=3)
     assert len(heldout) == 50
     assert sorted([*train, *heldout]) == list(range(1_000))
-    again = recipe.split_documents(1_000, heldout_fraction=0.05, seed=3)[1]
-    other = recipe.split_documents(1_000, heldout_fraction=0.05, seed=4)[1]
+    again = split_documents(1_000, heldout_fraction=0.05, seed=3)[1]
+    other = split_documents(1_000, heldout_fraction=0.05, seed=4)[1]
     assert heldout.tolist() == again.tolist() != other.tolist()
 
 
 def test_a_heldout_split_has_two_documents_or_none():
-    assert len(recipe.split_documents(4, heldout_fraction=0.01, seed=0)[1]) == 2
-    assert len(recipe.split_documents(2, heldout_fraction=0.0, seed=0)[1]) == 0
+    assert len(split_documents(4, heldout_fraction=0.01, seed=0)[1]) == 2
+    assert len(split_documents(2, heldout_fraction=0.0, seed=0)[1]) == 0
 
 
 @pytest.mark.parametrize(
@@ -191,7 +190,7 @@ def test_a_heldout_split_has_two_documents_or_none():
 )
 def test_too_few_documents_are_refused(num_documents: int, heldout_fraction: float, message: str):
     with pytest.raises(UserError, match=message):
-        recipe.split_documents(num_documents, heldout_fraction=heldout_fraction, seed=0)
+        split_documents(num_documents, heldout_fraction=heldout_fraction, seed=0)
 
 
 @pytest.mark.parametrize(

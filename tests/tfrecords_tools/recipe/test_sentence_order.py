@@ -10,7 +10,9 @@ import pytest
 from mslt_tf.pretraining_example import IN_ORDER, SWAPPED
 from tests.tfrecords_tools.fair_share import assert_share
 from tests.tfrecords_tools.made_corpus import all_made, make_corpus, one_token_sentences
-from tfrecords_tools.recipe.recipe import Corpus, DocumentPairs, Recipe
+from tfrecords_tools.recipe.corpus import Corpus
+from tfrecords_tools.recipe.pairs import DocumentPairs
+from tfrecords_tools.recipe.recipe import Recipe
 from tfrecords_tools.recipe.sentence_order import ordered_pairs
 
 NUM_DOCUMENTS, NUM_PASSES = 60, 4

@@ -6,7 +6,8 @@ import numpy as np
 
 from tests.tfrecords_tools.fair_share import assert_share
 from tfrecords_tools.recipe import masking, whole_words
-from tfrecords_tools.recipe.recipe import PAIR_DTYPE, Recipe
+from tfrecords_tools.recipe.pairs import PAIR_DTYPE
+from tfrecords_tools.recipe.recipe import Recipe
 
 CLS, SEP, MASK = 2, 3, 4
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]

@@ -12,7 +12,7 @@ import pytest
 import tensorflow_datasets as tfds
 
 from mslt_tf.errors import UserError
-from tests.tfrecords_tools.test_file_errors import refuse_work
+from tests.tfrecords_tools.small_tasks import refuse_work
 from tests.tfrecords_tools.text import corpus
 from tfrecords_tools.text import text_pieces
 from tfrecords_tools.text.read_report import ReadReport
