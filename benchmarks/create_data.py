@@ -47,6 +47,7 @@ def main() -> None:
     check_number("--copies", values.copies, Bounds(at_least=1))
     if not Path(values.input).is_dir():
         raise UserError(f"--input is {values.input!r}; it must be a folder of text files.")
+    lengths = [split_length(text) for text in values.lengths]
     with tempfile.TemporaryDirectory(dir=values.folder or None) as folder:
         text = Path(values.input)
         if values.copies > 1:
@@ -54,7 +55,7 @@ def main() -> None:
         num_bytes = sum(path.stat().st_size for path in text.rglob("*") if path.is_file())
         rows = [("length", "processes", "records", "seconds", "work", "records/s", "text MB/s")]
         rows = [(*rows[0], "peak MB")]
-        for length in values.lengths:
+        for length in lengths:
             for num_processes in values.processes:
                 with tempfile.TemporaryDirectory(dir=folder) as output_dir:
                     rows.append(measure(text, num_bytes, Path(output_dir), length, num_processes))
@@ -81,11 +82,23 @@ def shuffled(line: str, rng: random.Random) -> str:
     return " ".join(words)
 
 
+def split_length(text: str) -> tuple[int, int]:
+    """Returns the two numbers of LENGTH:PREDICTIONS.
+
+    Raises:
+        UserError: it is written otherwise.
+    """
+    parts = text.split(":")
+    if len(parts) != 2 or not all(part.isdecimal() for part in parts):
+        raise UserError(f"--lengths has {text}. Write LENGTH:PREDICTIONS, e.g. 128:20.")
+    return int(parts[0]), int(parts[1])
+
+
 def measure(
-    text: Path, num_bytes: int, output_dir: Path, length: str, num_processes: str
+    text: Path, num_bytes: int, output_dir: Path, length: tuple[int, int], num_processes: str
 ) -> tuple[str, ...]:
     """Runs create_data once and returns its row."""
-    max_seq_length, max_predictions_per_seq = length.split(":")
+    max_seq_length, max_predictions_per_seq = length
     command = [
         *(sys.executable, "-m", "tfrecords_tools.create_data"),
         f"--input={path_flags.join_paths([str(text)])}",

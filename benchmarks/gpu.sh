@@ -28,7 +28,7 @@ rm -f "$OUT"/@(tiny|base|large)_bfloat16_xla_@(auto|off)_batch_+([0-9]).@(json|l
 # agree PRECISION FLAGS...: stops the script where losses differ from the CPU's in float32. On a CPU
 # bfloat16 and float16 differ by 1e-4; the tolerance has room for a GPU's shorter TF32 products.
 agree() {
-  "$PYTHON" -m benchmarks.step_time_agreement --flagfile=configs/tiny.flags --precision="$1" \
+  "$PYTHON" -m benchmarks.gpu_agreement --flagfile=configs/tiny.flags --precision="$1" \
     --tolerance=0.002 --hidden_dropout_prob=0.1 --attention_probs_dropout_prob=0.1 \
     --num_warmup_steps=10 --steps=50 "${@:2}"
 }
@@ -77,5 +77,5 @@ else
   measure_largest large 32 --distribution_strategy=one_device
   XLA=off measure_largest large 32 --distribution_strategy=one_device
 fi
-"$PYTHON" -m benchmarks.step_time_compare "$OUT"/*_xla_*_batch_*.json | tee "$OUT/summary.txt"
+"$PYTHON" -m benchmarks.step_time.compare --files="$OUT/*_xla_*_batch_*.json" | tee "$OUT/summary.txt"
 echo "Done in $SECONDS s."

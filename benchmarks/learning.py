@@ -1,7 +1,7 @@
 r"""Trains narrow BERTs and ALBERTs by each method at equal steps; prints what each stage reached.
 
-  python benchmarks/learning.py --output_dir=runs/learning
-  python benchmarks/learning.py --output_dir=runs/albert --runs=albert_original,albert_mslt \
+  python -m benchmarks.learning --output_dir=runs/learning
+  python -m benchmarks.learning --output_dir=runs/albert --runs=albert_original,albert_mslt \
       --input='enwiki/wiki_*' --data_flags=--dupe_factor=1
 
 Runs in the project's root. It makes vocabulary and records, by default from the documentation
@@ -141,6 +141,8 @@ def report(folder: Path, names: list[str]) -> str:
     rows = [(*rows[0], "NSP accuracy", "sequences/s", "seconds")]
     for name in names:
         path = folder / name / "metrics.jsonl"
+        if not path.exists():
+            raise UserError(f"{path} does not exist. Run without --report_only first.")
         entries = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
         entries = [entry for entry in entries if entry["kind"] in ("train", "eval")]
         for stage in dict.fromkeys(entry["stage"] for entry in entries):

@@ -1,6 +1,6 @@
 r"""Reckons on paper what 32 and 1,024 GPUs make of a plan, and compares with published times.
 
-  python benchmarks/scaling.py
+  python -m benchmarks.scaling
 
 The model: a step takes COMPUTE x (FLOPs of the stage, joint stage = 1) + NETWORK x (bytes of a ring
 all-reduce: 2 (n - 1) / n of what a device contributes). Nothing overlaps, and nothing else costs
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from absl import flags
 
-from mslt_tf import cost_model, pretraining_flags
+from mslt_tf import cost_model, pretraining_flags, startup
 from mslt_tf.config import PretrainingConfig
 from mslt_tf.stage_plan import format_table
 
@@ -166,4 +166,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    startup.run(main, define_flags=lambda values: None, description=__doc__ or "")

@@ -10,30 +10,30 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import (
-    step_time,
-    step_time_compare,
-    step_time_pipes,
-    step_time_plan,
-    step_time_plot,
-    step_time_profile,
-    step_time_records,
-    step_time_rounds,
-    step_time_summary,
-    step_time_tables,
+from benchmarks.step_time import __main__ as command
+from benchmarks.step_time import (
+    compare,
+    participants,
+    pipes,
+    plot,
+    profile,
+    random_records,
+    report,
+    results,
+    turns,
 )
-from benchmarks.step_time_rounds import Outcome, Participant, Schedule
-from benchmarks.step_time_summary import CEILING, Spread
+from benchmarks.step_time.results import CEILING, Spread
+from benchmarks.step_time.turns import Outcome, Participant, Schedule
 from mslt_tf.errors import UserError
 from tests import tiny
 
 ROOT = Path(__file__).parent.parent
-OPTIONS = step_time_plan.Options(
+OPTIONS = participants.Options(
     vs=[], torch_python="", torch_compile=False, split=True, ceiling=True, profile=False
 )
 # A child that answers what it was asked, and prints besides.
 ECHO = """
-from benchmarks import step_time_pipes
+from benchmarks.step_time import pipes
 from mslt_tf.errors import UserError
 
 print("no answer")
@@ -46,12 +46,12 @@ def echo(steps):
     return {"seconds": 0.5 * steps}
 
 tasks = {"step": echo, "fail": fail, "facts": lambda _: {"memory": 1}, "break": lambda _: 1 / 0}
-step_time_pipes.serve(lambda: tasks)
+pipes.serve(lambda: tasks)
 """
 
 
-def echo_child(name: str = "echo") -> step_time_pipes.Child:
-    return step_time_pipes.Child(name, [sys.executable, "-c", ECHO], {"PYTHONPATH": str(ROOT)})
+def echo_child(name: str = "echo") -> pipes.Child:
+    return pipes.Child(name, [sys.executable, "-c", ECHO], {"PYTHONPATH": str(ROOT)})
 
 
 def samples_of(**seconds: list[float]) -> dict[str, dict[str, list[float]]]:
@@ -80,7 +80,7 @@ PLAN_SECONDS = {
 
 def test_the_speedup_weighs_medians_by_the_steps_of_each_stage():
     config = tiny.config(stage_steps="4,3,1,1,1")
-    found = step_time_summary.speedup(config, config.plan.stages, samples_of(**PLAN_SECONDS))
+    found = results.speedup(config, config.plan.stages, samples_of(**PLAN_SECONDS))
     assert found.median == pytest.approx(10 * 4 / (4 * 1 + 3 * 2 + 2 + 3 + 4))
     rounds = [40 / 19, 40 / 23, 80 / 23]
     assert [found.lower, found.upper] == pytest.approx(np.quantile(rounds, [0.25, 0.75]))
@@ -90,28 +90,27 @@ def test_without_all_stages_there_is_no_speedup():
     config = tiny.config()
     samples = samples_of(joint=[1.0], layers_1=[1.0])
     stages = [stage for stage in config.plan.stages if stage.name in samples]
-    assert step_time_summary.speedup(config, stages, samples) is None
+    assert results.speedup(config, stages, samples) is None
 
 
 def test_the_joint_stage_stands_for_the_original_method_at_its_shapes():
     config = tiny.config()
-    assert [s.name for s in step_time_plan.stages_to_measure(config, [], [])] == list(PLAN_SECONDS)
-    assert step_time_summary.peer_stage(config, config.plan.stages).name == "joint"
+    assert [s.name for s in participants.stages_to_measure(config, [], [])] == list(PLAN_SECONDS)
+    assert results.peer_stage(config, config.plan.stages).name == "joint"
 
 
 def test_a_plan_without_it_is_measured_with_the_original_besides():
     config = tiny.config(joint_fraction=0)
-    names = [stage.name for stage in step_time_plan.stages_to_measure(config, [], [])]
+    names = [stage.name for stage in participants.stages_to_measure(config, [], [])]
     assert names == [*list(PLAN_SECONDS)[:4], "original_16x8"]
 
 
 def test_other_lengths_have_originals_of_their_own():
     config = tiny.config(**{**tiny.LONG_FLAGS, "long_seq_fraction": 0.1})
     last = config.plan.stages[-1]
-    stages = step_time_plan.stages_to_measure(config, [], [])
+    stages = participants.stages_to_measure(config, [], [])
     of_first, of_last = (
-        step_time_summary.find_original(config, stage, stages)
-        for stage in (config.plan.stages[0], last)
+        results.find_original(config, stage, stages) for stage in (config.plan.stages[0], last)
     )
     assert of_last == last
     assert (of_first.seq_length, last.seq_length) == (tiny.SEQ_LENGTH, tiny.LONG_SEQ_LENGTH)
@@ -119,10 +118,10 @@ def test_other_lengths_have_originals_of_their_own():
 
 def test_stages_are_chosen_by_name_and_peers_bring_the_joint_one_along():
     config = tiny.config()
-    chosen = step_time_plan.stages_to_measure(config, ["layers_3"], ["keras_nlp"])
+    chosen = participants.stages_to_measure(config, ["layers_3"], ["keras_nlp"])
     assert [stage.name for stage in chosen] == ["layers_3", "joint"]
     with pytest.raises(UserError, match="--stages has layers_9"):
-        step_time_plan.stages_to_measure(config, ["layers_9"], [])
+        participants.stages_to_measure(config, ["layers_9"], [])
 
 
 @pytest.mark.parametrize(
@@ -131,7 +130,7 @@ def test_stages_are_chosen_by_name_and_peers_bring_the_joint_one_along():
 )
 def test_what_peers_cannot_do_is_refused(settings, message):
     with pytest.raises(UserError, match=message):
-        step_time_plan.stages_to_measure(tiny.config(**settings), [], ["keras_nlp"])
+        participants.stages_to_measure(tiny.config(**settings), [], ["keras_nlp"])
 
 
 def test_torch_needs_an_interpreter():
@@ -142,7 +141,7 @@ def test_torch_needs_an_interpreter():
 def test_one_at_a_time_keeps_peers_with_the_joint_stage(tmp_path):
     config = tiny.config()
     options = dataclasses.replace(OPTIONS, vs=["keras_nlp"], split=False)
-    plan = step_time_plan.MeasurementPlan(
+    plan = participants.MeasurementPlan(
         config, config.plan.stages, options, {tiny.SEQ_LENGTH: "glob"}, tmp_path
     )
     groups = plan.groups(one_at_a_time=True)
@@ -161,35 +160,35 @@ def test_the_tables_show_parts_memory_ceiling_and_ratios():
     outcome = outcome_of(samples_of(**PLAN_SECONDS))
     outcome.samples |= {CEILING: {"matmul": [0.5, 1.0, 2.0]}, "keras_nlp": {"step": [3.6, 4.0, 8]}}
     outcome.facts[CEILING] = {"flops": 2e9, "size": 1000}
-    summary = step_time_summary.summarize(config, config.plan.stages, outcome, ["keras_nlp"])
-    lines = step_time_tables.text(summary).splitlines()
+    summary = results.summarize(config, config.plan.stages, outcome, ["keras_nlp"])
+    lines = report.text(summary).splitlines()
     joint, work = [line.split() for line in lines if line.startswith("joint")]
     # A half, a quarter, 15 and 10 hundredths.
     assert joint == "joint 4 4 - 6 2 1 0.6 0.4000 (10.0%) 1.000 1.000".split()  # noqa: SIM905
     assert work[-4:] == ["2", "7", "6", "4"]
     assert "Matmul ceiling, 1000 square: 2 GFLOP/s (2 - 3)" in lines
     assert any(line.startswith("Ours / keras_nlp: 0.900 (0.9 - 0.95)") for line in lines)
-    compared = step_time_compare.table({"run": dataclasses.asdict(summary)}).splitlines()
+    compared = compare.table({"run": dataclasses.asdict(summary)}).splitlines()
     assert compared[5].split()[:4] == ["run", "joint", "8", "2.0"]
     assert "run" in compared[6]
-    assert step_time_plot.bar_parts(summary)["forward"] == [0.5, 1.0, 1.0, 1.5, 2.0]
+    assert plot.bar_parts(summary)["forward"] == [0.5, 1.0, 1.0, 1.5, 2.0]
 
 
 def test_unsplit_steps_are_whole_bars_and_dashes():
     config = tiny.config()
     outcome = outcome_of({name: {"step": times} for name, times in PLAN_SECONDS.items()})
-    summary = step_time_summary.summarize(config, config.plan.stages, outcome, [])
-    assert step_time_plot.bar_parts(summary) == {"step": [1.0, 2.0, 2.0, 3.0, 4.0]}
-    assert " -  " in step_time_tables.time_table(summary)
+    summary = results.summarize(config, config.plan.stages, outcome, [])
+    assert plot.bar_parts(summary) == {"step": [1.0, 2.0, 2.0, 3.0, 4.0]}
+    assert " -  " in report.time_table(summary)
 
 
 def test_one_round_has_no_spread():
-    assert step_time_summary.spread([2.0]) == Spread(2.0, 2.0, 2.0)
+    assert results.spread([2.0]) == Spread(2.0, 2.0, 2.0)
 
 
 def test_a_child_answers_over_its_own_pipe_and_prints_to_standard_error(capfd):
     child = echo_child()
-    with step_time_pipes.children([child]):
+    with pipes.children([child]):
         assert child.ask("step", 3) == {"seconds": 1.5}
     out, err = capfd.readouterr()
     assert out == ""
@@ -199,13 +198,13 @@ def test_a_child_answers_over_its_own_pipe_and_prints_to_standard_error(capfd):
 @pytest.mark.parametrize(("task", "message"), [("fail", "it cannot"), ("break", "status 1")])
 def test_trouble_of_a_child_names_it(task, message, capfd):
     child = echo_child("layers_3")
-    with pytest.raises(UserError, match=f"layers_3.*{message}"), step_time_pipes.children([child]):
+    with pytest.raises(UserError, match=f"layers_3.*{message}"), pipes.children([child]):
         child.ask(task)
     assert ("ZeroDivisionError" in capfd.readouterr().err) == (task == "break")
 
 
 def test_a_killed_child_tells_what_to_lower():
-    assert "--one_at_a_time" in step_time_pipes._reason(-9)
+    assert "--one_at_a_time" in pipes._reason(-9)
 
 
 class Recorder:
@@ -235,23 +234,23 @@ def test_turns_alternate_and_turn_around_with_each_round():
         Participant("b", lambda: Recorder("b", asked), ("step",)),
     ]
     outcome = Outcome()
-    step_time_rounds.measure(participants, Schedule(2, 1, 1.0), outcome, report=lambda _: None)
+    turns.measure(participants, Schedule(2, 1, 1.0), outcome, report=lambda _: None)
     warm_up = [("a", "step", 1), ("a", "facts", 1), ("a", "forward", 1), ("b", "step", 1)]
-    turns = [("a", "step", 4), ("a", "forward", 4), ("b", "step", 4)]
+    alternating = [("a", "step", 4), ("a", "forward", 4), ("b", "step", 4)]
     # All hear of it before the first is waited for.
     ends = [(name, task, 0) for task in ("hang up", "end") for name in ("a", "b")]
-    assert asked == [*warm_up, ("b", "facts", 1), *turns, *turns[::-1], *ends]
+    assert asked == [*warm_up, ("b", "facts", 1), *alternating, *alternating[::-1], *ends]
     assert outcome.samples["a"] == {"step": [0.25, 0.25], "forward": [0.25, 0.25]}
 
 
 def test_time_inside_other_events_counts_once():
     events = [(0, 100, "outer"), (10, 40, "inner"), (20, 30, "outer"), (40, 60, "inner")]
-    assert step_time_profile.self_times(events) == {"outer": 60, "inner": 40}
+    assert profile.self_times(events) == {"outer": 60, "inner": 40}
 
 
 def test_random_records_fill_sequences_and_predict_distinct_positions():
     (stage, *_) = tiny.config().plan.stages
-    made = step_time_records.random_features(
+    made = random_records.random_features(
         np.random.default_rng(0), 50, stage, vocab_size=tiny.VOCAB_SIZE
     )
     assert made.input_mask.all()
@@ -260,11 +259,11 @@ def test_random_records_fill_sequences_and_predict_distinct_positions():
 
 
 def test_results_are_not_written_over_a_file(tmp_path):
-    step_time.check_new("--json", "")
-    step_time.check_new("--json", str(tmp_path / "new.json"))
+    command.check_new("--json", "")
+    command.check_new("--json", str(tmp_path / "new.json"))
     (tmp_path / "new.json").write_text("precious")
     with pytest.raises(UserError, match=r"--json .*new\.json is there already\. Give a new name"):
-        step_time.check_new("--json", str(tmp_path / "new.json"))
+        command.check_new("--json", str(tmp_path / "new.json"))
 
 
 @pytest.mark.slow

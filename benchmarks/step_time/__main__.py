@@ -3,32 +3,27 @@ r"""Times the steps of each stage of a plan, in one run, and peers on the same s
   python -m benchmarks.step_time --train_batch_size=8 --precision=bfloat16 --vs=keras_nlp
   python -m benchmarks.step_time --flagfile=configs/large.flags --train_batch_size=32 --json=FILE
 
-Takes all flags of run_pretraining, by default those of configs/base.flags with 32 sequences; what
-data to read is its own matter. Every stage has a process of its own, and so has each peer. They
-take turns, and idle between them: absolute times drift on a shared machine, the ratios are the
-result.
+Takes all flags of run_pretraining, by default those of configs/base.flags with 32 sequences. The
+records are made up; flags that name files, and --dry_run, have no effect. Every stage has a process
+of its own, and so has each peer. They take turns, and idle between them: absolute times drift on a
+shared machine, the ratios are the result.
 
---vs=transformers runs Hugging Face's BERT on PyTorch, which wants a Python environment apart:
+--vs=transformers runs Hugging Face's BERT on PyTorch, which needs a Python environment of its own:
 
   python -m venv torch_env
   torch_env/bin/python -m pip install torch==2.13.0 'transformers==5.*'
   python -m benchmarks.step_time --vs=transformers --torch_python=torch_env/bin/python
 """
 
+import os
 import sys
 import tempfile
 from pathlib import Path
 
 from absl import flags
 
-from benchmarks import (
-    step_time_plan,
-    step_time_plot,
-    step_time_rounds,
-    step_time_summary,
-    step_time_tables,
-)
-from mslt_tf import path_flags, pretraining_flags, startup
+from benchmarks.step_time import participants, plot, report, results, turns
+from mslt_tf import flag_fields, path_flags, pretraining_flags, startup
 from mslt_tf.errors import UserError
 
 DEFAULT_BATCH_SIZE = 32
@@ -42,7 +37,7 @@ def define_flags(values: flags.FlagValues) -> None:
     flags.DEFINE_multi_enum(
         "vs",
         [],
-        list(step_time_plan.PEER_MODULES),
+        list(participants.PEER_MODULES),
         "Peer to time beside our joint step; may be repeated.",
         flag_values=values,
     )
@@ -97,46 +92,50 @@ def main() -> None:
     for name in ("json", "plot"):
         check_new(f"--{name}", values[name].value)
     config = pretraining_flags.config_from_flags(values)
-    schedule = step_time_rounds.Schedule(**startup.values_of(step_time_rounds.Schedule, values))
+    schedule = turns.Schedule(**flag_fields.values_of(turns.Schedule, values))
     if values.plot:
-        step_time_plot.check_plotting()
-    options = step_time_plan.Options(**startup.values_of(step_time_plan.Options, values))
-    stages = step_time_plan.stages_to_measure(config, values.stages, values.vs)
+        plot.check_plotting()
+    options = participants.Options(**flag_fields.values_of(participants.Options, values))
+    stages = participants.stages_to_measure(config, values.stages, values.vs)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        from benchmarks import step_time_records  # loads TensorFlow, which takes seconds
+        # It loads TensorFlow, which takes seconds.
+        from benchmarks.step_time import random_records
 
-        records = step_time_records.write_all(config, folder)
-        plan = step_time_plan.MeasurementPlan(config, stages, options, records, folder)
+        records = random_records.write_all(config, folder)
+        plan = participants.MeasurementPlan(config, stages, options, records, folder)
         outcome = _measure(plan, schedule)
-    summary = step_time_summary.summarize(config, stages, outcome, values.vs)
-    sys.stdout.write(step_time_tables.text(summary))
+    summary = results.summarize(config, stages, outcome, values.vs)
+    sys.stdout.write(report.text(summary))
     for stage, rows in outcome.profiles.items():
-        sys.stdout.write(f"\n{stage}\n{step_time_tables.operation_table(rows)}\n")
+        sys.stdout.write(f"\n{stage}\n{report.operation_table(rows)}\n")
     if values.json:
-        text = step_time_tables.to_json(summary, outcome, config)
+        text = report.to_json(summary, outcome, config)
         Path(values.json).write_text(text, "utf-8")
     if values.plot:
-        step_time_plot.plot(summary, values.plot)
+        plot.plot(summary, values.plot)
 
 
 def check_new(flag: str, path: str) -> None:
-    """Checks that there is no file where one is to be written.
+    """Checks, before hours of measuring, that a new file can be written.
 
     Raises:
-        UserError: there is.
+        UserError: there is one already, or its folder cannot be written to.
     """
-    if path and Path(path).exists():
+    if not path:
+        return
+    if Path(path).exists():
         raise UserError(f"{flag} {path} is there already. Give a new name, or move it away.")
+    folder = Path(path).parent
+    if not os.access(folder, os.W_OK):
+        raise UserError(f"{flag} {path} cannot be written: {folder} is no folder that one can.")
 
 
-def _measure(
-    plan: step_time_plan.MeasurementPlan, schedule: step_time_rounds.Schedule
-) -> step_time_rounds.Outcome:
+def _measure(plan: participants.MeasurementPlan, schedule: turns.Schedule) -> turns.Outcome:
     """Returns what all processes measured, together or group after group."""
-    outcome = step_time_rounds.Outcome()
+    outcome = turns.Outcome()
     for group in plan.groups(one_at_a_time=flags.FLAGS.one_at_a_time):
-        step_time_rounds.measure(group, schedule, outcome, report=_report)
+        turns.measure(group, schedule, outcome, report=_report)
     return outcome
 
 

@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
-from benchmarks.step_time_pipes import Child, children
+from benchmarks.step_time.pipes import Child, children
 from mslt_tf.bounds import Bounds, PositiveInt, check_numbers
 
 # Round after round: process -> task -> seconds of a step, an entry a round.

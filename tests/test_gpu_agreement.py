@@ -1,4 +1,4 @@
-"""benchmarks/step_time_agreement: whose losses agree, and a real comparison."""
+"""benchmarks/gpu_agreement: whose losses agree, and a real comparison."""
 
 import subprocess
 import sys
@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.step_time_agreement import STATUS_OF_DIFFERENCE, greatest_difference
+from benchmarks.gpu_agreement import STATUS_OF_DIFFERENCE, greatest_difference
 
 ROOT = Path(__file__).parent.parent
 
@@ -28,6 +28,6 @@ def test_a_loss_that_is_not_a_number_agrees_with_none():
 
 
 def losses_agree(*flags):
-    command = [sys.executable, "-m", "benchmarks.step_time_agreement", "--steps=3", *flags]
+    command = [sys.executable, "-m", "benchmarks.gpu_agreement", "--steps=3", *flags]
     tiny = ["--flagfile=configs/tiny.flags", "--train_batch_size=4", "--num_warmup_steps=1"]
     return subprocess.run([*command, *tiny], cwd=ROOT, stdout=subprocess.PIPE, text=True)

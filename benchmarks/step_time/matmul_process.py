@@ -5,13 +5,13 @@ import time
 
 import tensorflow as tf
 
-from benchmarks import step_time_pipes
+from benchmarks.step_time import pipes
 from mslt_tf import startup
 
 SIZE_ON_CPU, SIZE_ON_GPU = 4_096, 8_192
 
 
-def make_tasks(precision: str) -> step_time_pipes.Tasks:
+def make_tasks(precision: str) -> pipes.Tasks:
     """Returns "matmul", of a number of products, and "facts" with the FLOPs of each."""
     size = SIZE_ON_GPU if tf.config.list_physical_devices("GPU") else SIZE_ON_CPU
     dtype = tf.as_dtype(precision)
@@ -36,4 +36,4 @@ def make_tasks(precision: str) -> step_time_pipes.Tasks:
 
 if __name__ == "__main__":
     startup.prepare_tensorflow()
-    step_time_pipes.serve(lambda: make_tasks(sys.argv[1]))
+    pipes.serve(lambda: make_tasks(sys.argv[1]))

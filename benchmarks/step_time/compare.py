@@ -1,14 +1,20 @@
 """Prints what several measurements of step_time found, from their JSON files.
 
-python -m benchmarks.step_time_compare runs/gpu/*.json
+  python -m benchmarks.step_time.compare --files='runs/gpu/*.json'
+
+A row for each stage of each file, and one for its plan.
 """
 
+import glob
 import json
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from absl import flags
+
+from mslt_tf import path_flags, startup
+from mslt_tf.errors import UserError
 from mslt_tf.stage_plan import format_table
 
 
@@ -47,12 +53,37 @@ def _plan_cells(summary: dict[str, Any]) -> tuple[str, ...]:
     return ("plan", "", f"{summary['speedup']['median']:.3f}x", at_most, "", expected)
 
 
-def main(paths: Sequence[str]) -> None:
+def define_flags(values: flags.FlagValues) -> None:
+    """Defines the flags of this command."""
+    path_flags.define_paths(
+        "files", [], "JSON files of step_time: paths or globs, with commas.", flag_values=values
+    )
+
+
+def main() -> None:
     """Prints the table of all files."""
-    contents = {Path(path).stem: json.loads(Path(path).read_text("utf-8")) for path in paths}
-    found = table({name: content["summary"] for name, content in contents.items()})
-    sys.stdout.write(f"{found}\n")
+    patterns = flags.FLAGS.files
+    paths = sorted(path for pattern in patterns for path in glob.glob(pattern))
+    if not paths:
+        named = ", ".join(patterns) or "nothing"
+        raise UserError(f"--files names {named}: no such file. Give what step_time --json wrote.")
+    sys.stdout.write(f"{table({Path(path).stem: read_summary(path) for path in paths})}\n")
+
+
+def read_summary(path: str) -> dict[str, Any]:
+    """Returns the summary that `step_time --json` wrote to a file.
+
+    Raises:
+        UserError: the file cannot be read, or is no such file.
+    """
+    try:
+        summary = json.loads(Path(path).read_text("utf-8"))["summary"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"{path} is not what step_time --json writes ({error!r}). Narrow --files."
+        ) from error
+    return dict(summary)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    startup.run(main, define_flags=define_flags, description=__doc__ or "")

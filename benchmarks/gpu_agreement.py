@@ -1,6 +1,6 @@
 r"""Trains on a GPU in --precision and on the CPU in float32, and compares the losses of each step.
 
-  python -m benchmarks.step_time_agreement --flagfile=configs/tiny.flags --num_warmup_steps=10
+  python -m benchmarks.gpu_agreement --flagfile=configs/tiny.flags --num_warmup_steps=10
 
 Takes all flags of run_pretraining. The last stage of the plan learns one batch of random tokens by
 heart, so that losses fall, and any difference grows. Without a GPU both run on the CPU, where
@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 from absl import flags
 
-from benchmarks import step_time_plan, step_time_records
-from benchmarks.step_time_pipes import children
+from benchmarks.step_time import participants
+from benchmarks.step_time.pipes import children
 from mslt_tf import pretraining_flags, startup
 from mslt_tf.bounds import Bounds, check_number
 from mslt_tf.config import PretrainingConfig
@@ -28,9 +28,12 @@ NO_GPU = {"CUDA_VISIBLE_DEVICES": "-1"}
 
 def define_flags(values: flags.FlagValues) -> None:
     """Defines the flags of this check, then those of run_pretraining."""
-    flags.DEFINE_integer("steps", 50, "How many to compare.", flag_values=values)
+    flags.DEFINE_integer("steps", 50, "Steps to compare.", flag_values=values)
     flags.DEFINE_float(
-        "tolerance", 0.02, "Greatest difference of two losses, of the CPU's.", flag_values=values
+        "tolerance",
+        0.02,
+        "Greatest difference of two losses that is allowed, as a share of the CPU's.",
+        flag_values=values,
     )
     pretraining_flags.define_flags(values)
 
@@ -58,13 +61,15 @@ def greatest_difference(losses: Sequence[float], references: Sequence[float]) ->
 
 def train_on_both(config: PretrainingConfig, num_steps: int) -> tuple[list[float], list[float]]:
     """Returns the losses of each step on the GPU, if there is one, and on the CPU in float32."""
+    from benchmarks.step_time import random_records  # loads TensorFlow, which takes seconds
+
     stage = config.plan.stages[-1]
     reference = dataclasses.replace(config, precision="float32", trunk_precision="same")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        records = step_time_records.write_all(config, folder)
+        records = random_records.write_all(config, folder)
         started = [
-            step_time_plan.start_stage(settings, stage, records, folder / device, environment)
+            participants.start_stage(settings, stage, records, folder / device, environment)
             for device, settings, environment in (
                 ("gpu", config, {}),
                 ("cpu", reference, NO_GPU),

@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_addons as tfa
 
-from benchmarks import step_time_pipes
+from benchmarks.step_time import pipes
 from mslt_tf import startup
 
 POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
@@ -23,7 +23,7 @@ NO_DECAY_PATTERNS = ["layer_norm", "bias"]
 LEARNING_RATE, CLIP_NORM = 1e-4, 1.0
 
 
-def make_tasks(shapes: dict[str, Any]) -> step_time_pipes.Tasks:
+def make_tasks(shapes: dict[str, Any]) -> pipes.Tasks:
     """Returns "step", of the whole model on one batch over and over."""
     tf.keras.mixed_precision.set_global_policy(POLICIES[shapes["precision"]])
     model = build(shapes["model"])
@@ -146,4 +146,4 @@ def random_batch(shapes: dict[str, Any]) -> dict[str, Any]:
 
 if __name__ == "__main__":
     startup.prepare_tensorflow()
-    step_time_pipes.serve(lambda: make_tasks(json.loads(sys.argv[1])))
+    pipes.serve(lambda: make_tasks(json.loads(sys.argv[1])))

@@ -13,14 +13,14 @@ from typing import Any
 import torch
 from transformers import BertConfig, BertForPreTraining
 
-from benchmarks import step_time_pipes
+from benchmarks.step_time import pipes
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 IGNORED = -100  # a label that counts nothing
 LEARNING_RATE, CLIP_NORM = 1e-4, 1.0
 
 
-def make_tasks(shapes: dict[str, Any]) -> step_time_pipes.Tasks:
+def make_tasks(shapes: dict[str, Any]) -> pipes.Tasks:
     """Returns "step", of the whole model on one batch over and over."""
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     torch.manual_seed(0)
@@ -71,4 +71,4 @@ def random_batch(shapes: dict[str, Any]) -> dict[str, torch.Tensor]:
 
 
 if __name__ == "__main__":
-    step_time_pipes.serve(lambda: make_tasks(json.loads(sys.argv[1])))
+    pipes.serve(lambda: make_tasks(json.loads(sys.argv[1])))

@@ -1,6 +1,6 @@
 """A bar per stage: its step in parts, and beside it what arithmetic expects; needs matplotlib."""
 
-from benchmarks.step_time_summary import StageResult, Summary
+from benchmarks.step_time.results import StageResult, Summary
 from mslt_tf.errors import UserError
 
 PARTS = ("forward", "backward", "optimizer", "input_wait")

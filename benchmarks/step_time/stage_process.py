@@ -6,7 +6,6 @@ backward pass.
 """
 
 import contextlib
-import functools
 import io
 import pickle
 import sys
@@ -17,8 +16,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from benchmarks import step_time_pipes, step_time_profile
-from benchmarks.step_time_memory import Memory
+from benchmarks.step_time import pipes, profile
+from benchmarks.step_time.memory import Memory
 from mslt_tf import startup
 from mslt_tf.config import PretrainingConfig
 from mslt_tf.errors import UserError
@@ -27,16 +26,14 @@ from mslt_tf.pretraining import (
     run_folder,
     run_setup,
     stage_input,
-    stage_model,
     train_step,
     worker_setup,
 )
-from mslt_tf.pretraining.training import StageParts
-from mslt_tf.stage_plan import Stage
-from mslt_tf.training import optimization
+from mslt_tf.pretraining.stage_parts import StageParts
+from mslt_tf.stage_plan import Stage, StageSpan
 
 
-def make_tasks(config: PretrainingConfig, stage: Stage) -> step_time_pipes.Tasks:
+def make_tasks(config: PretrainingConfig, stage: Stage) -> pipes.Tasks:
     """Builds the stage and returns what it can be asked for."""
     memory = Memory()
     workers = worker_setup.start_workers(config)
@@ -54,14 +51,18 @@ class Steps:
 
     def __init__(self, run: run_setup.Run, stage: Stage, memory: Memory):
         """Builds the stage; nothing is traced before it is asked for."""
-        parts = _build(run, stage)
+        span = _span_of(run, stage)
+        with run.strategy.scope():
+            parts = StageParts.build(run.config, span, run.xla)
+        micro_batch_size = run.config.micro_batch_size_in(span, num_replicas=1)
         self._train_steps = train_step.make_train_steps(
             run.config,
             strategy=run.strategy,
             model=parts.model,
             optimizer=parts.optimizer,
             global_step=parts.global_step,
-            micro_batch_size=run.config.micro_batch_size_in(stage),
+            micro_batch_size=micro_batch_size,
+            xla=run.xla,
         )
         self._from_records = stage_input.training_batches(run, stage, 0)
         batch = run.strategy.experimental_local_results(next(self._from_records))[0]
@@ -70,12 +71,12 @@ class Steps:
                 lambda _: tf.data.Dataset.from_tensors(batch).repeat()
             )
         )
-        self._forward, self._gradient = _make_parts_of_step(run, stage, parts, batch)
+        self._forward, self._gradient = _make_parts_of_step(run, parts, batch, micro_batch_size)
         self._optimizer_bytes = _num_bytes(parts.optimizer.weights)
         self._memory = memory
         memory.mark_before_first_step()
 
-    def tasks(self) -> step_time_pipes.Tasks:
+    def tasks(self) -> pipes.Tasks:
         """Returns what can be asked for.
 
         "step" is fed by the real input pipeline, "step_from_memory" by one batch over and over.
@@ -93,7 +94,7 @@ class Steps:
     def _train(self, batches: Any, num_steps: int) -> float:
         """Returns the mean loss."""
         totals, _ = self._train_steps(batches, tf.constant(num_steps, tf.int64))
-        return float(totals.numpy()[:2].sum()) / num_steps
+        return float(totals.masked_lm_loss + totals.sentence_pair_loss) / num_steps
 
     def _facts(self, _: int) -> dict[str, Any]:
         return {"optimizer_bytes": self._optimizer_bytes, "memory": self._memory.now()}
@@ -102,63 +103,53 @@ class Steps:
         return {"losses": [self._train(self._from_memory, 1) for _ in range(num_steps)]}
 
     def _profile(self, num_steps: int) -> dict[str, Any]:
-        operations = step_time_profile.profile(lambda: self._train(self._from_memory, num_steps))
+        operations = profile.profile(lambda: self._train(self._from_memory, num_steps))
         return {"operations": operations}
 
 
-def _build(run: run_setup.Run, stage: Stage) -> StageParts:
-    """Returns the stage's variables, as at the run's first step."""
-    with run.strategy.scope():
-        model = stage_model.build(run.config, stage)
-        only_first = tf.VariableAggregation.ONLY_FIRST_REPLICA
-        global_step = tf.Variable(0, dtype=tf.int64, aggregation=only_first)
-        optimizer = optimization.make_optimizer(
-            run.config.optimizer,
-            global_step=global_step,
-            first_step=0,
-            variables=model.trainable_variables,
-            precision=run.config.precision,
-            compiles=train_step.choose_xla(run.config) == "chains",
-        )
-    return StageParts(model, optimizer, global_step)
+def _span_of(run: run_setup.Run, stage: Stage) -> StageSpan:
+    """Returns a stage as if the run began with it; one that is not in the plan goes by its last."""
+    same = [span.index for span in run.plan.spans if span.stage == stage]
+    index = same[0] if same else len(run.plan.stages) - 1
+    return StageSpan(index, stage, 0, stage.num_steps, optimizer_start=0, keeps_optimizer=False)
 
 
 def _make_parts_of_step(
-    run: run_setup.Run, stage: Stage, parts: StageParts, batch: Any
+    run: run_setup.Run, parts: StageParts, batch: Any, micro_batch_size: int
 ) -> tuple[Callable[[], tf.Tensor], Callable[[], tf.Tensor]]:
     """Returns functions of the forward pass and of forward and backward, for a batch."""
-    config, strategy = run.config, run.strategy
-    batch_size = batch["input_ids"].shape[0]
-    micro_batch_size = min(config.micro_batch_size_in(stage) or batch_size, batch_size)
+    strategy, batch_size = run.strategy, batch["input_ids"].shape[0]
     micro_batch = {name: values[:micro_batch_size] for name, values in batch.items()}
-    make = functools.partial(
-        train_step.make_gradient_function, config, model=parts.model, optimizer=parts.optimizer
+    compute_shares = train_step.make_gradient_function(
+        parts.model, parts.optimizer, micro_batch_size=micro_batch_size, xla=run.xla
     )
-    of_micro_batch, of_batch = make(), make(micro_batch_size=micro_batch_size)
     seed = tf.constant([1, 2], tf.int64)
-    compiles_step = train_step.choose_xla(config) == "step"
 
-    @tf.function(jit_compile=True if compiles_step else None)
-    def losses_only(batch: Any) -> list[tf.Tensor]:
-        return of_micro_batch(batch, list(losses.loss_counts(batch)), seed)[:2]
+    def shares(batch: Any) -> train_step.Shares:
+        return compute_shares(batch, losses.loss_counts(batch), seed)
 
-    def losses_and_gradients(batch: Any) -> list[tf.Tensor]:
-        return of_batch(batch, list(losses.loss_counts(batch)), seed)
+    # Of what the results do not need nothing is left: the backward pass.
+    @tf.function(jit_compile=True if run.xla == "step" else None)
+    def losses_only(batch: Any) -> losses.Losses:
+        return shares(batch).losses
 
     @tf.function
-    def forward(batch: Any) -> list[tf.Tensor]:
+    def forward(batch: Any) -> losses.Losses:
         return strategy.run(losses_only, args=(batch,))
 
     @tf.function
-    def gradient(batch: Any) -> list[tf.Tensor]:
-        return strategy.run(losses_and_gradients, args=(batch,))
+    def gradient(batch: Any) -> train_step.Shares:
+        return strategy.run(shares, args=(batch,))
 
     def forward_of_batch() -> tf.Tensor:
         for _ in range(batch_size // micro_batch_size):
-            result = forward(micro_batch)[0]
+            result = forward(micro_batch).masked_lm
         return strategy.experimental_local_results(result)[0]
 
-    return forward_of_batch, lambda: strategy.experimental_local_results(gradient(batch)[0])[0]
+    def gradient_of_batch() -> tf.Tensor:
+        return strategy.experimental_local_results(gradient(batch).losses.masked_lm)[0]
+
+    return forward_of_batch, gradient_of_batch
 
 
 def _repeat(function: Callable[[], tf.Tensor], times: int) -> None:
@@ -192,7 +183,7 @@ def main() -> None:
     """Serves the stage that the file named on the command line holds, with its settings."""
     startup.prepare_tensorflow()
     config, stage = pickle.loads(Path(sys.argv[1]).read_bytes())
-    step_time_pipes.serve(lambda: make_tasks(config, stage))
+    pipes.serve(lambda: make_tasks(config, stage))
 
 
 if __name__ == "__main__":

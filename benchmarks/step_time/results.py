@@ -5,7 +5,7 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
-from benchmarks.step_time_rounds import FROM_MEMORY, MATMUL, STEP, Outcome, Samples
+from benchmarks.step_time.turns import FROM_MEMORY, MATMUL, STEP, Outcome, Samples
 from mslt_tf import cost_model
 from mslt_tf.config import PretrainingConfig
 from mslt_tf.stage_plan import Stage

@@ -4,8 +4,8 @@ import dataclasses
 import json
 import os
 
-from benchmarks.step_time_rounds import Outcome
-from benchmarks.step_time_summary import Spread, StageResult, Summary
+from benchmarks.step_time.results import Spread, StageResult, Summary
+from benchmarks.step_time.turns import Outcome
 from mslt_tf.config import PretrainingConfig
 from mslt_tf.stage_plan import format_table
 

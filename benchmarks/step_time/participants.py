@@ -9,16 +9,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import step_time_summary
-from benchmarks.step_time_pipes import Child
-from benchmarks.step_time_rounds import FROM_MEMORY, MATMUL, STEP, Participant
+from benchmarks.step_time import results
+from benchmarks.step_time.pipes import Child
+from benchmarks.step_time.turns import FROM_MEMORY, MATMUL, STEP, Participant
 from mslt_tf.config import PretrainingConfig
 from mslt_tf.errors import UserError
 from mslt_tf.stage_plan import Stage
 
 PEER_MODULES = {
-    "keras_nlp": "benchmarks.peers.keras_nlp_bert",
-    "transformers": "benchmarks.peers.transformers_bert",
+    "keras_nlp": "benchmarks.step_time.peers.keras_nlp_bert",
+    "transformers": "benchmarks.step_time.peers.transformers_bert",
 }
 # Processes share a GPU, and libraries' remarks would hide the tables.
 ENVIRONMENT = {"TF_FORCE_GPU_ALLOW_GROWTH": "true", "PYTHONWARNINGS": "ignore"}
@@ -56,7 +56,7 @@ class MeasurementPlan:
     def groups(self, *, one_at_a_time: bool) -> list[list[Participant]]:
         """Returns who is alive together; peers and the ceiling follow the stages' processes."""
         ceiling = [self._ceiling()] if self.options.ceiling else []
-        beside = {step_time_summary.peer_stage(self.config, self.stages).name: self._peers()}
+        beside = {results.peer_stage(self.config, self.stages).name: self._peers()}
         groups = [[self._stage(s), *beside.get(s.name, []), *ceiling] for s in self.stages]
         if one_at_a_time:
             return groups
@@ -65,7 +65,7 @@ class MeasurementPlan:
 
     def _stage(self, stage: Stage) -> Participant:
         parts = ("forward", "gradient", FROM_MEMORY) if self.options.split else ()
-        is_compared = stage == step_time_summary.peer_stage(self.config, self.stages)
+        is_compared = stage == results.peer_stage(self.config, self.stages)
         compared = (FROM_MEMORY,) if self.options.vs and is_compared and not parts else ()
 
         def start() -> Child:
@@ -74,7 +74,7 @@ class MeasurementPlan:
         return Participant(stage.name, start, (STEP, *parts, *compared), self.options.profile)
 
     def _peers(self) -> list[Participant]:
-        stage = step_time_summary.peer_stage(self.config, self.stages)
+        stage = results.peer_stage(self.config, self.stages)
         shapes = json.dumps(peer_shapes(self.config, stage, self.options))
 
         def participant(peer: str) -> Participant:
@@ -86,10 +86,10 @@ class MeasurementPlan:
 
     def _ceiling(self) -> Participant:
         def start() -> Child:
-            module = "benchmarks.step_time_matmul"
-            return _start(step_time_summary.CEILING, module, self.config.precision)
+            module = "benchmarks.step_time.matmul_process"
+            return _start(results.CEILING, module, self.config.precision)
 
-        return Participant(step_time_summary.CEILING, start, (MATMUL,))
+        return Participant(results.CEILING, start, (MATMUL,))
 
 
 def stages_to_measure(
@@ -113,7 +113,7 @@ def stages_to_measure(
     return list({stage.name: stage for stage in (*stages, *needed)}.values())
 
 
-_original = step_time_summary.find_original
+_original = results.find_original
 
 
 def _check_comparable(config: PretrainingConfig) -> None:
@@ -164,7 +164,7 @@ def start_stage(
     path = folder / "stage.pickle"
     folder.mkdir()
     path.write_bytes(pickle.dumps((config, stage)))
-    module = "benchmarks.step_time_stage"
+    module = "benchmarks.step_time.stage_process"
     return _start(stage.name, module, str(path), environment=environment)
 
 
