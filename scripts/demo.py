@@ -3,7 +3,7 @@
   python scripts/demo.py
 
 It runs three commands of this project and shows each before it runs, to be copied and changed.
-What is done already is not done again, so after an interruption the same command goes on.
+What is done already is not done again: the same command continues after an interruption.
 """
 
 import json
@@ -116,8 +116,8 @@ def run_demo(folder: str, text: str, *, num_train_steps: int) -> int:
     """Runs the three commands and says what came of them; returns the exit status 0."""
     _say(
         "The demo makes a vocabulary and records from a small text, pretrains a tiny BERT in five "
-        "stages\nand exports its encoder: about 5 minutes on 2 CPU cores. Ctrl-C stops it, the "
-        f"same command goes on.\nEverything goes to {folder}."
+        "stages\nand exports its encoder: about 5 minutes on 2 CPU cores. Ctrl-C stops it, and "
+        f"the same command continues.\nEverything goes to {folder}."
     )
     begin = time.monotonic()
     if (ROOT / folder / "vocab.txt").exists():

@@ -259,10 +259,10 @@ def test_the_demo_runs_to_the_end_and_then_knows_that_it_is_done(finished):
 
 
 @pytest.mark.slow
-def test_the_python_of_the_readme_works_on_the_demo(finished):
+def test_the_python_of_the_documentation_works_on_the_demo(finished):
     folder, _ = finished
-    readme = (ROOT / "README.md").read_text("utf-8")
-    program = "".join(documented_commands.code_blocks(readme, "python"))
+    page = (ROOT / "docs" / "encoder.md").read_text("utf-8")
+    program = "".join(documented_commands.code_blocks(page, "python"))
     program += "print(outputs['sequence_output'].shape, outputs['pooled_output'].shape)\n"
     result = subprocess.run(
         [sys.executable, "-c", program],

@@ -1,4 +1,4 @@
-"""The shell scripts of docs/clusters.md, run with stand-ins for the programs that they call."""
+"""The scripts for Slurm and Kubernetes, run with stand-ins for the programs that they call."""
 
 import os
 import re
@@ -13,7 +13,7 @@ from tests import process_groups
 from tests.documented_commands import ROOT
 
 PAGE = (ROOT / "docs" / "clusters.md").read_text("utf-8")
-SLURM = re.search(r"^```\n(#!/bin/bash\n.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)[1]
+SLURM = ROOT / "scripts" / "pretrain.sbatch"
 KUBERNETES = textwrap.dedent(re.search(r"- \|\n(.*?)\n +resources:", PAGE, re.DOTALL)[1])
 
 SRUN = """
@@ -47,20 +47,30 @@ def start(tmp_path):
             path.write_text(f"#!/bin/bash{content}")
             path.chmod(0o755)
         defaults = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "FOLDER": str(tmp_path)}
-        command = [word.replace("-p /shared", f"-p {tmp_path}") for word in command]
         return process_groups.start(command, env={**defaults, **environment})
 
     return start
 
 
+def start_slurm(start, tmp_path, python, *, srun=SRUN, **variables):
+    """Starts the job, of two tasks, in a project whose virtual environment does nothing."""
+    activate = tmp_path / "project" / ".venv" / "bin" / "activate"
+    activate.parent.mkdir(parents=True)
+    activate.touch()
+    environment = {
+        **{"SLURM_NTASKS": "2", "SLURM_JOB_ID": "7"},
+        **{"PROJECT": str(tmp_path / "project"), "SHARED": str(tmp_path), **variables},
+    }
+    scontrol = '\necho "$@" >>"$FOLDER/queue"\n'
+    programs = {"python": python, "srun": srun, "scontrol": scontrol}
+    return start(["bash", str(SLURM)], environment, **programs)
+
+
 def run_slurm(start, tmp_path, statuses, *, restarts=""):
     """Returns the job's exit status, and whether it was put back into the queue."""
-    environment = {"STATUSES": statuses, "SLURM_NTASKS": "2", "SLURM_JOB_ID": "7"}
-    if restarts:
-        environment["SLURM_RESTART_COUNT"] = restarts
-    scontrol = '\necho "$@" >>"$FOLDER/queue"\n'
-    programs = {"python": ENDS_AS_TOLD, "srun": SRUN, "scontrol": scontrol}
-    status = start(["bash", "-c", SLURM], environment, **programs).wait(timeout=20)
+    variables = {"SLURM_RESTART_COUNT": restarts} if restarts else {}
+    job = start_slurm(start, tmp_path, ENDS_AS_TOLD, STATUSES=statuses, **variables)
+    status = job.wait(timeout=20)
     queue = tmp_path / "queue"
     return status, queue.exists() and queue.read_text() == "requeue 7\n"
 
@@ -86,9 +96,7 @@ def test_a_slurm_job_is_queued_again_where_that_can_help(
 def test_a_slurm_job_lets_its_workers_save_when_all_processes_of_a_task_are_told_to_stop(
     start, tmp_path
 ):
-    environment = {"SLURM_NTASKS": "2", "SLURM_JOB_ID": "7"}
-    programs = {"python": WAITS, "srun": SRUN, "scontrol": "\n"}
-    job = start(["bash", "-c", SLURM], environment, **programs)
+    job = start_slurm(start, tmp_path, WAITS)
     started = tmp_path / "started"
     assert process_groups.wait_until(
         lambda: started.exists() and started.read_text().count("\n") == 2, timeout=20
@@ -99,6 +107,21 @@ def test_a_slurm_job_lets_its_workers_save_when_all_processes_of_a_task_are_told
     assert (tmp_path / "saved").read_text() == "saved\n" * 2
     (folder,) = tmp_path.glob("statuses.*")
     assert [(folder / str(task)).read_text() for task in range(2)] == ["143\n"] * 2
+
+
+def test_a_slurm_job_without_its_project_says_so_and_is_not_queued_again(start, tmp_path):
+    folders = {"PROJECT": str(tmp_path / "nowhere"), "SHARED": str(tmp_path)}
+    job = start(["bash", str(SLURM)], folders, srun='\ntouch "$FOLDER/started"\n')
+    assert job.wait(timeout=20) == 2
+    assert not list(tmp_path.glob("st*"))  # neither a folder for statuses nor a worker
+
+
+def test_a_slurm_job_without_its_shared_folder_starts_no_worker(start, tmp_path):
+    shared = str(tmp_path / "nowhere")
+    srun = '\ntouch "$FOLDER/started"\n'
+    job = start_slurm(start, tmp_path, ENDS_AS_TOLD, srun=srun, SHARED=shared)
+    assert job.wait(timeout=20) == 2
+    assert not (tmp_path / "started").exists()
 
 
 @pytest.mark.parametrize(("status", "expected"), [(0, 0), (2, 2), (75, 143), (137, 137)])
