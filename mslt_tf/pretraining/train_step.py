@@ -191,8 +191,8 @@ def choose_xla(config: PretrainingConfig) -> Xla:
 def forms_for(xla: Xla) -> Forms:
     """Returns how a model and its loss are best computed in training, by what `choose_xla` chose.
 
-    By fast forms in both cases (of the cross entropy only where XLA compiles chains). Where it
-    compiles the whole step, it joins the chains by itself.
+    By fast forms always; of the cross entropy only where XLA compiles chains. Where XLA compiles
+    the whole step, it joins the chains by itself.
     """
     return Forms.COMPILED if xla == "chains" else Forms.FAST
 
