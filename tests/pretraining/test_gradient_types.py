@@ -8,9 +8,17 @@ from tests import tiny
 from tests.pretraining.trained_stage import Trained, first_batch
 
 
-@pytest.mark.parametrize("xla", ["off", "chains", "step"])
-@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
-@pytest.mark.parametrize("micro_batch_size", [8, 2])
+@pytest.mark.parametrize(
+    ("xla", "precision", "micro_batch_size"),
+    [
+        ("off", "bfloat16", 2),
+        ("chains", "bfloat16", 8),
+        ("chains", "bfloat16", 2),
+        ("chains", "float16", 8),
+        ("step", "bfloat16", 8),
+        ("step", "float16", 2),
+    ],
+)
 def test_gradients_are_float32_in_every_precision(records, xla, precision, micro_batch_size):
     config = tiny.config(precision=precision, xla=xla)
     trained = Trained(config, records, stage=4)
