@@ -124,7 +124,7 @@ def measure(
     info = DatasetInfo.from_json(info_path.read_text("utf-8"), path=str(info_path))
     num_records = sum(shard.num_records for part in info.splits.values() for shard in part)
     return (
-        max_seq_length,
+        str(max_seq_length),
         num_processes,
         f"{num_records:,}",
         f"{seconds:.1f}",
