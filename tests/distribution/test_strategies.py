@@ -54,8 +54,8 @@ def test_a_tpu_of_several_machines_is_refused(monkeypatch):
 
 STARTED_WORKER = """
 import os, time
-from mslt_tf.distribution import cluster, strategies
-strategies.multi_worker(cluster.find_cluster(os.environ))
+from mslt_tf.distribution import cluster_environment, strategies
+strategies.multi_worker(cluster_environment.find_cluster(os.environ))
 print("started", flush=True)
 time.sleep(60)
 """
