@@ -24,7 +24,6 @@ _NumShards = Annotated[
     int, Bounds(at_least=0, at_most=MAX_SHARDS, hint="0: set by the number of records.")
 ]
 
-
 MIN_VOCAB_SIZE = 200  # room for the special tokens and an alphabet, begun and continued
 
 _VocabSize = Annotated[
