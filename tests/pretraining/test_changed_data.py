@@ -16,6 +16,8 @@ FLAGS = {
     **{"checkpoint_steps": 2, "xla": "off"},  # it would compile for seconds
 }
 
+pytestmark = pytest.mark.usefixtures("quick_export")
+
 
 def config(folder, **flags):
     records = {part: folder / part / "part-*" for part in ("train_records", "eval_records")}
@@ -23,7 +25,7 @@ def config(folder, **flags):
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory):
+def finished(quick_export, tmp_path_factory):
     """A folder with the records of a run, and the run itself."""
     folder = tmp_path_factory.mktemp("finished")
     tiny.write_random_shards(folder / "train_records", seed=0, sizes=(20, 12))

@@ -27,7 +27,10 @@ FLAGS = {
     "num_train_steps": 120,
     "checkpoint_steps": 20,
     "log_steps": 20,
+    "xla": "off",  # nothing here depends on it, and it compiles for seconds
 }
+pytestmark = pytest.mark.usefixtures("quick_export")
+
 FILE_BYTES = 4_000  # more than a run writes into one file, but for a checkpoint's variables
 
 
@@ -37,7 +40,7 @@ def records(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def undisturbed(records, tmp_path_factory):
+def undisturbed(records, quick_export, tmp_path_factory):
     """The weights at the end of a run without trouble."""
     folder = tmp_path_factory.mktemp("undisturbed")
     assert pretrain(folder, records) == 0

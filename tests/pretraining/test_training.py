@@ -7,9 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
-import tensorflow as tf
 
 from mslt_tf.distribution import strategies
 from mslt_tf.errors import UserError
@@ -17,11 +15,14 @@ from mslt_tf.export import encoder
 from mslt_tf.pretraining import evaluation, train_step, training
 from mslt_tf.training import checkpointing
 from tests import tiny
+from tests.pretraining.trained_stage import NO_XLA
 from tests.saved_weights import assert_bit_identical
 
 PROJECT = Path(__file__).parents[2]
 TWO_LAYERS = {"num_hidden_layers": 2, "num_stages": 2, "num_train_steps": 15}  # stages of 6, 6, 3
-SMALL = {"method": "original", "num_hidden_layers": 1, "num_train_steps": 3}
+SMALL = {"method": "original", "num_hidden_layers": 1, "num_train_steps": 3, **NO_XLA}
+
+pytestmark = pytest.mark.usefixtures("quick_export")
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +48,7 @@ def test_each_stage_sends_micro_batches_of_its_own_size_through(data, tmp_path, 
         return make(*arguments, **options)
 
     monkeypatch.setattr(train_step, "make_train_steps", make_and_note)
-    settings = {**data, **TWO_LAYERS, "output_dir": tmp_path, "micro_batch_size": "4,0,2"}
+    settings = {**data, **TWO_LAYERS, "output_dir": tmp_path, "micro_batch_size": "4,0,2"} | NO_XLA
     assert training.pretrain(tiny.config(**settings)) == 0
     assert made == [4, 8, 2]
 
@@ -84,21 +85,6 @@ def test_a_run_on_two_devices_goes_through_all_stages_and_then_is_done(
     assert "This run is done: 15 steps" in capsys.readouterr().out
 
 
-def test_the_export_holds_the_last_checkpoints_encoder(data, tmp_path):
-    config = tiny.config(**data, **SMALL, output_dir=tmp_path)
-    assert training.pretrain(config) == 0
-    _, weights = final_weights(tmp_path)
-    exported = tf.saved_model.load(str(tmp_path / "export"))
-    values = {v.name: v.numpy() for v in exported.variables}
-    for layer in ("embeddings", "encoder_0", "pooler"):
-        for name, value in weights[layer].items():
-            np.testing.assert_array_equal(values[f"{layer}/{name}:0"], value)
-    # The export is made again from the checkpoint if it is not there.
-    tf.io.gfile.rmtree(str(tmp_path / "export"))
-    assert training.pretrain(config) == 0
-    assert encoder.exists(str(tmp_path / "export"))
-
-
 def test_weights_of_another_run_start_this_one(data, tmp_path):
     one = tiny.config(**data, **SMALL, output_dir=tmp_path / "a")
     training.pretrain(one)
@@ -122,11 +108,11 @@ def test_weights_of_another_run_start_this_one(data, tmp_path):
 
 
 def test_optimizer_state_crosses_into_a_stage_that_trains_the_same(data, tmp_path):
-    flags = {**data, "num_hidden_layers": 1, "num_train_steps": 6, "checkpoint_steps": 3}
-    training.pretrain(tiny.config(**flags, method="original", output_dir=tmp_path / "one"))
+    flags = {**data, **SMALL, "num_train_steps": 6, "checkpoint_steps": 3}
+    training.pretrain(tiny.config(**flags, output_dir=tmp_path / "one"))
     # Two stages of three steps, the second with nothing grown: the very same training.
-    two = {"num_stages": 1, "joint_fraction": 0.5}
-    training.pretrain(tiny.config(**flags, **two, output_dir=tmp_path / "two"))
+    two = {"method": "mslt", "num_stages": 1, "joint_fraction": 0.5}
+    training.pretrain(tiny.config(**flags | two, output_dir=tmp_path / "two"))
     assert_bit_identical(final_weights(tmp_path / "two")[1], final_weights(tmp_path / "one")[1])
 
 

@@ -15,7 +15,9 @@ from mslt_tf.pretraining import run_folder, run_setup, training, worker_setup
 from mslt_tf.records import record_sets
 from tests import tiny
 
-SHORT = {"method": "original", "num_hidden_layers": 1, "num_train_steps": 3}
+SHORT = {"method": "original", "num_hidden_layers": 1, "num_train_steps": 3, "xla": "off"}
+
+pytestmark = pytest.mark.usefixtures("quick_export")
 
 
 class OneOfTwo(Workers):
