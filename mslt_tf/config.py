@@ -14,6 +14,7 @@ from mslt_tf.methods import Method
 from mslt_tf.model_config import ModelConfig
 from mslt_tf.path_flags import FilePath, FilePaths
 from mslt_tf.stage_plan import StagePlan, StageSpan
+from mslt_tf.text_case import STRIP_ACCENTS, TextCase
 
 Precision = Literal["float32", "bfloat16", "float16"]
 TrunkPrecision = Literal["same", "float32", "bfloat16", "float16"]
@@ -95,7 +96,10 @@ class PretrainingConfig:
         "The WordPiece vocabulary that the records were made with. It is checked against the "
         "records and packed into the export. Empty: neither is done.",
     )
-    do_lower_case: bool = flag_field(True, "Whether the vocabulary is uncased.")
+    do_lower_case: bool = flag_field(
+        True, "Whether the vocabulary is uncased; as create_data was told."
+    )
+    strip_accents: bool | None = flag_field(None, STRIP_ACCENTS)
     dynamic_masking: DynamicMasking = flag_field(
         "off",
         "off: train on the masks that the records hold. token: draw other masks in every epoch, "
@@ -216,6 +220,11 @@ class PretrainingConfig:
         sizes = self.micro_batch_size
         size = sizes[0] if len(sizes) == 1 else sizes[span.index]
         return min(size, share) if size else share
+
+    @property
+    def text_case(self) -> TextCase:
+        """What was done to the letters of the records' text."""
+        return TextCase.of(self.do_lower_case, self.strip_accents)
 
     def to_json(self) -> str:
         """Returns the settings as text for the run's folder."""

@@ -16,6 +16,7 @@ from typing import Any, Literal, get_args
 from mslt_tf import json_values
 from mslt_tf.errors import UserError
 from mslt_tf.pretraining_example import FeatureNames, SentenceObjective
+from mslt_tf.text_case import TextCase
 
 FILE_NAME = "dataset_info.json"
 FORMAT_VERSION = 1
@@ -53,6 +54,14 @@ class DatasetInfo:
     sentence_objective: StoredObjective = ""
     settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     statistics: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    @property
+    def text_case(self) -> str:
+        """The flags that say what was done to letters; "" if unknown."""
+        do_lower_case, strip_accents = map(self.settings.get, ("do_lower_case", "strip_accents"))
+        if not isinstance(do_lower_case, bool) or not isinstance(strip_accents, bool | None):
+            return ""
+        return str(TextCase.of(do_lower_case, strip_accents))
 
     def to_json(self) -> str:
         """Returns the text of `dataset_info.json`."""

@@ -5,8 +5,9 @@
         learning_rate: Annotated[float, Bounds(above=0)] = flag_field(0.1, "Peak learning rate.")
 
 `define_flags` makes flags of such fields and `values_of` reads them. The type decides how a flag is
-parsed: bool, int, float, str, a `Literal`, a tuple of str or int (given with commas), or a path in
-the types of `path_flags`. What is no field with a text is no flag.
+parsed: bool, also where None stands for "not told", int, float, str, a `Literal`, a tuple of str or
+int (given with commas), or a path in the types of `path_flags`. What is no field with a text is no
+flag.
 """
 
 import dataclasses
@@ -23,6 +24,7 @@ _HEADING = "heading_in_help"  # an attribute that our flags have beside absl's o
 
 _DEFINE_BY_TYPE: dict[Any, Callable[..., object]] = {
     bool: flags.DEFINE_bool,
+    bool | None: flags.DEFINE_bool,  # None: not told
     int: flags.DEFINE_integer,
     float: flags.DEFINE_float,
     str: flags.DEFINE_string,

@@ -31,7 +31,7 @@ GROUPS = {
     "Run": ("output_dir", "dry_run", "check_cluster", "init_checkpoint", "lengthen", "seed"),
     "Data": (
         *("train_records", "eval_records", "max_seq_length", "max_predictions_per_seq"),
-        *("vocab_file", "do_lower_case", "dynamic_masking"),
+        *("vocab_file", "do_lower_case", "strip_accents", "dynamic_masking"),
     ),
     "Method": (
         *("method", "num_stages", "joint_fraction", "stage_steps"),

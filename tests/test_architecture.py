@@ -25,6 +25,7 @@ FLOORS = {
         "files": 1,
         "distribution": 1,
         "modeling": 1,
+        "tokenization": 1,
         "records": 2,
         "training": 2,
         "export": 2,
@@ -40,7 +41,7 @@ ENTRIES = (
     "tfrecords_tools.create_data",
     "tfrecords_tools.inspect_data",
 )
-SHARED_WITH_TOOLS = "mslt_tf.files"  # so it rests on floor 0 alone
+SHARED_WITH_TOOLS = ("mslt_tf.files", "mslt_tf.tokenization")  # so they rest on floor 0 alone
 THIRD_PARTY_ON_FLOOR_0 = {"absl"}
 HOME_OF_TENSORFLOW_ADDONS = "mslt_tf.training.lamb"
 

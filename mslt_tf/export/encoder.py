@@ -4,6 +4,7 @@ Source: tensorflow/hub, "Common SavedModel APIs for Text". `hub.KerasLayer(path,
 fine-tunes it; TF Serving finds the signature "serving_default".
 """
 
+import dataclasses
 import json
 import os
 import re
@@ -142,7 +143,8 @@ def _encoder_object(config: PretrainingConfig, trained: Weights) -> tf.train.Che
     encoder.variables = list(model.variables)
     encoder.trainable_variables = list(model.trainable_variables)
     encoder.regularization_losses = []
-    encoder.do_lower_case = tf.Variable(config.do_lower_case, trainable=False)
+    for name, value in dataclasses.asdict(config.text_case).items():
+        setattr(encoder, name, tf.Variable(value, trainable=False))
     if config.vocab_file:
         encoder.vocab_file = tf.saved_model.Asset(config.vocab_file)
     return encoder

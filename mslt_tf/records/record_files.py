@@ -32,6 +32,7 @@ class Records:
     largest_segment: int  # id
     num_masked: int | None  # tokens to predict; None: not counted in all files
     sentence_objective: str  # "nsp", "sop" or "" if unknown
+    text_case: str  # flags, see `text_case.TextCase`; "" if unknown
     identity: Identity
 
     @property
@@ -81,6 +82,7 @@ def open_records(
         largest_segment=max(found.largest_segment for found in facts.values()),
         num_masked=None if None in num_masked else sum(num_masked),
         sentence_objective=_common("sentence_objective", written, patterns),
+        text_case=_common("text_case", written, patterns),
         identity=Identity.of(
             facts, sources=sources, legacy_sources=[info.source_sha256 for info in known]
         ),

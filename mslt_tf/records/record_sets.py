@@ -118,6 +118,7 @@ def open_record_sets(
         opened[source] = _open(config, source, report, keeps_facts)
         _check_length(opened[source], source)
         _check_vocabulary(opened[source], config, vocabulary, flag=source.flag)
+        _check_text_case(opened[source], config, flag=source.flag)
         _check_segments(opened[source], config, flag=source.flag)
         _check_masked(opened[source], config, source)
         if source.is_for_training:
@@ -229,6 +230,14 @@ def _check_vocabulary(
         raise UserError(
             f"{config.vocab_file} is not the vocabulary that --{flag} was made with (its hash "
             "differs). Give the file that create_data.py was given."
+        )
+
+
+def _check_text_case(records: Records, config: PretrainingConfig, *, flag: str) -> None:
+    if records.text_case not in ("", str(config.text_case)):
+        raise UserError(
+            f"--{flag} was made with {records.text_case}, but this run is told "
+            f"{config.text_case}, which its export would say too. Give {records.text_case}."
         )
 
 

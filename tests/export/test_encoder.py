@@ -72,6 +72,7 @@ def test_it_carries_what_tf_hub_asks_for(model, path):
     assert len(loaded.variables) == len(loaded.trainable_variables) == len(own)
     assert loaded.regularization_losses == []
     assert bool(loaded.do_lower_case)
+    assert bool(loaded.strip_accents)
     vocabulary = tf.io.gfile.GFile(loaded.vocab_file.asset_path.numpy()).read().split()
     assert vocabulary[:2] == ["token0", "token1"]
 

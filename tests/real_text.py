@@ -1,0 +1,14 @@
+"""Real text for tests, which lies beside the project on machines that have it."""
+
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).parents[2] / "shared" / "data"
+
+
+def path(name: str) -> Path:
+    """Returns a file or folder of the real text; skips the test where there is none."""
+    if not (FOLDER / name).exists():
+        pytest.skip(f"there is no real text here: no {name} in shared/data beside the project")
+    return FOLDER / name
