@@ -14,12 +14,13 @@ setup(
     python_requires=">=3.11,<3.12",  # TensorFlow 2.15 has nothing newer; the tests run on 3.11
     install_requires=[
         "tensorflow==2.15.1",  # the last release that tensorflow-addons works with
-        "tensorflow-text==2.15.0",  # FastBertTokenizer; its ops must match TensorFlow's version
+        "tensorflow-text==2.15.0",  # looks up word pieces; its ops must match TensorFlow's version
         "tensorflow-addons==0.23.0",  # the LAMB optimizer
         "keras-nlp==0.12.1",  # learns WordPiece vocabularies
         "tensorflow-datasets==4.9.*",  # corpora
         "importlib_resources",  # tensorflow-datasets imports it to build a data set, unasked
         "absl-py",  # flags
+        "pyarrow",  # Parquet files, as corpora of the Hugging Face hub are; .zst files
         "blingfire",  # sentence splitting: keeps "Mr." whole, 8 MB/s on a core
         "numpy==1.26.4",  # TensorFlow 2.15 is built against NumPy 1
         "tensorflow-metadata<1.16",  # newer needs protobuf 5, then tensorflow-datasets fails
@@ -31,6 +32,8 @@ setup(
             "pytest-xdist",  # several at a time: most of them use one processor
             "ruff",  # lint and format
             "mypy",  # types on floor 0
+            "zstandard",  # packs what the reader of .zst files is tested with
+            "regex",  # Unicode's properties, as a reference
             "transformers==4.48.3",  # the independent BERT that outputs are compared with
             BEAM,  # its tests run with the others
         ],

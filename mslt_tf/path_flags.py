@@ -69,6 +69,13 @@ class _PathParser(flags.ArgumentParser[str]):
     """Parses a path."""
 
     def parse(self, argument: str) -> str:
+        try:
+            argument.encode("utf-8")
+        except UnicodeEncodeError as error:
+            raise ValueError(
+                "the name is not UTF-8 text, and must be. Give another name, or set a locale of "
+                "UTF-8, e.g. LC_ALL=C.UTF-8."
+            ) from error
         return os.path.expanduser(argument)
 
 

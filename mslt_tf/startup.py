@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 from absl import flags
 
+from mslt_tf import terminal
 from mslt_tf.errors import UserError
 from mslt_tf.flag_fields import heading_of
 
@@ -33,6 +34,7 @@ def run(
         description: what `--help` says before it lists these flags.
     """
     prepare_tensorflow()
+    terminal.escape_unprintable()
     foreign = set(flags.FLAGS)
     define_flags(flags.FLAGS)
     own_flags = [flags.FLAGS[name] for name in flags.FLAGS if name not in foreign]

@@ -2,8 +2,16 @@
 
 import datetime
 import errno
+import io
 import os
 import sys
+
+
+def escape_unprintable() -> None:
+    r"""Makes standard output write as "\u4e2d" what its encoding lacks, instead of failing."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def say(text: str) -> None:

@@ -1,5 +1,8 @@
 """The WordPiece vocabulary file: one token a line, its id is the line's number from 0."""
 
+import itertools
+from collections.abc import Container
+
 from mslt_tf.errors import UserError
 
 CONTINUATION = "##"  # begins a token that goes on with the word before it
@@ -8,15 +11,15 @@ MAX_TOKEN_BYTES = 256  # in UTF-8, without "##"; tensorflow-text's tokenizer tak
 
 
 def parse_vocabulary(content: bytes, *, path: str) -> list[str]:
-    """Returns the tokens of a vocabulary file in order of their ids.
+    """Returns the tokens of a vocabulary file in order of their ids; blank last lines are none.
 
     Args:
         content: of the file.
         path: for messages.
 
     Raises:
-        UserError: it is not UTF-8, has an empty line, a token twice or one that is too long, or
-            lacks a special token.
+        UserError: it is not UTF-8, has a blank line between tokens, a token twice or one that is
+            too long, or lacks a special token or has no others.
     """
     try:
         text = content.decode("utf-8").removeprefix("\ufeff")
@@ -26,7 +29,9 @@ def parse_vocabulary(content: bytes, *, path: str) -> list[str]:
             f"0x{content[error.start]:02x}. Give a WordPiece vocabulary, one token a line."
         ) from error
     # Not splitlines(): rare line separators are tokens of some vocabularies.
-    tokens = [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")]
+    tokens = [line.removesuffix("\r") for line in text.split("\n")]
+    while tokens and _is_blank(tokens[-1]):
+        tokens.pop()
     _check_vocabulary(tokens, path=path)
     return tokens
 
@@ -34,17 +39,19 @@ def parse_vocabulary(content: bytes, *, path: str) -> list[str]:
 def _check_vocabulary(tokens: list[str], *, path: str) -> None:
     line_of: dict[str, int] = {}
     for line, token in enumerate(tokens, start=1):
-        if not token:
+        if _is_blank(token):
             raise UserError(
-                f"--vocab_file {path}: line {line} is empty; every line must hold one token. "
-                "Remove the line only if nothing was trained with the vocabulary: ids would shift."
+                f"--vocab_file {path}: line {line} is blank; every line must hold one token. Write "
+                f"{_free_name(tokens)} there, which keeps the ids of all tokens; without the line "
+                "they would shift."
             )
         if token in line_of:
             raise UserError(
                 f"--vocab_file {path}: {token!r} stands on line {line_of[token]} and again on line "
-                f"{line}; a token must have one id. Replace one of the two, e.g. by [unused{line}]."
+                f"{line}; a token must have one id. Replace one of the two, e.g. by "
+                f"{_free_name(tokens)}."
             )
-        _check_length(token, line=line, path=path)
+        _check_length(token, tokens, line=line, path=path)
         line_of[token] = line
     missing = [token for token in SPECIAL_TOKENS if token not in line_of]
     if missing:
@@ -53,12 +60,33 @@ def _check_vocabulary(tokens: list[str], *, path: str) -> None:
             f"{' '.join(SPECIAL_TOKENS)}. Make one by tfrecords_tools.build_vocab, or add them."
         )
 
+    if all(map(is_bracketed, tokens)):
+        raise UserError(
+            f"--vocab_file {path} holds {len(tokens)} tokens in brackets, such as "
+            f"{SPECIAL_TOKENS[0]}, and none that text could have. Make a vocabulary by "
+            "tfrecords_tools.build_vocab, or give another."
+        )
 
-def _check_length(token: str, *, line: int, path: str) -> None:
+
+def is_bracketed(token: str) -> bool:
+    """Returns whether a token stands in brackets, such as [CLS] and [unused7]; no text is one."""
+    return token.startswith("[") and token.endswith("]") and len(token) > 2
+
+
+def _is_blank(line: str) -> bool:
+    return not line.strip(" \t\r")  # not any white space: rare kinds of it are tokens
+
+
+def _free_name(tokens: Container[str]) -> str:
+    """Returns a name for a token that no text has, and no other token."""
+    return next(name for number in itertools.count() if (name := f"[unused{number}]") not in tokens)
+
+
+def _check_length(token: str, tokens: Container[str], *, line: int, path: str) -> None:
     num_bytes = len(token.removeprefix("##").encode("utf-8"))
     if num_bytes > MAX_TOKEN_BYTES:
         raise UserError(
             f"--vocab_file {path}: line {line} has {num_bytes:,} bytes; a token must have at most "
             f"{MAX_TOKEN_BYTES}. Give a WordPiece vocabulary, one token a line, or replace the "
-            f"token, e.g. by [unused{line}]."
+            f"token, e.g. by {_free_name(tokens)}."
         )

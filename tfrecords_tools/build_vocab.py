@@ -6,8 +6,8 @@ With the documentation inside this Python installation for a corpus, for example
       --vocab_size=8192
 
 Your own text: --input='texts/*.txt,wiki', or --tfds=wikipedia/20230601.en:1.0.0. Words are split
-exactly as create_data splits them; give it the same --do_lower_case. The same text gives the same
-file, byte by byte.
+exactly as create_data splits them; give it the same --do_lower_case and --strip_accents. The same
+text gives the same file, byte by byte.
 """
 
 import os
@@ -20,7 +20,7 @@ from tfrecords_tools.text import text_input
 
 GROUPS = {
     "Input": ["on_error"],  # after those of `text_input`
-    "Vocabulary": ["vocab_file", "vocab_size", "do_lower_case"],
+    "Vocabulary": ["vocab_file", "vocab_size", "do_lower_case", "strip_accents"],
 }
 
 

@@ -56,9 +56,9 @@ SETTINGS = (DatasetSettings, RecipeFlags, ProcessFlags)
 GROUPS = {
     "Input": ["on_error"],  # after those of `text_input`
     "Records": [
-        *("output_dir", "vocab_file", "do_lower_case"),
+        *("output_dir", "vocab_file", "do_lower_case", "strip_accents", "sentence_splitting"),
         *flag_names(RecipeFlags),
-        *("heldout_fraction", "num_shards", "feature_names", "compression"),
+        *("heldout_fraction", "drop_duplicates", "num_shards", "feature_names", "compression"),
     ],
     "Work": ["num_processes", "work_dir", "runner", "beam_options"],
 }

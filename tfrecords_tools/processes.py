@@ -16,6 +16,7 @@ from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import forkserver
 from typing import Any, TypeVar
 
+from mslt_tf import terminal
 from mslt_tf.errors import UserError
 from tfrecords_tools.console import Progress
 
@@ -138,6 +139,7 @@ def _ignoring(signals: Iterable[signal.Signals]) -> Iterator[None]:
 def _begin_worker(finished: Any) -> None:
     global _finished
     _finished = finished
+    terminal.escape_unprintable()
     for number in PARENTS_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()

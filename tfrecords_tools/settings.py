@@ -9,8 +9,10 @@ from mslt_tf.errors import UserError
 from mslt_tf.flag_fields import flag_field
 from mslt_tf.path_flags import FilePath
 from mslt_tf.pretraining_example import FeatureNames, SentenceObjective
+from mslt_tf.text_case import STRIP_ACCENTS, TextCase
 from tfrecords_tools.recipe.recipe import Recipe
 from tfrecords_tools.text.read_report import OnError
+from tfrecords_tools.text.sentence_ends import SentenceSplitting
 from tfrecords_tools.text.text_input import TextInput
 
 Runner = Literal["local", "beam"]
@@ -112,11 +114,20 @@ class DatasetSettings:
     text: TextInput
     output_dir: FilePath = flag_field("", "Folder for the records; may be gs://...")
     vocab_file: FilePath = flag_field("", "WordPiece vocabulary, one token a line.")
-    do_lower_case: bool = flag_field(
-        True, "Lower-case the text and strip accents; must suit the vocabulary."
+    do_lower_case: bool = flag_field(True, "Lower-case the text; must suit the vocabulary.")
+    strip_accents: bool | None = flag_field(None, STRIP_ACCENTS)
+    sentence_splitting: SentenceSplitting = flag_field(
+        "auto",
+        "auto: sentences end where the script of the text ends them; text without such ends is cut "
+        "at blanks. line: each line of a document is a sentence, for text that is split already.",
     )
     heldout_fraction: _HeldoutFraction = flag_field(
         0.02, "Share of the documents for the heldout split (at least two); 0 for none."
+    )
+    drop_duplicates: bool = flag_field(
+        False,
+        "Leave out documents that are an earlier one again, letter for letter. Without it they "
+        "stay, on the same side of the held-out split as the first.",
     )
     num_shards: _NumShards = flag_field(
         0, "Files of the train split. 0: one for each 200,000 records, at least 8."
@@ -161,6 +172,11 @@ class DatasetSettings:
         self._check_recipes()
         if self.beam_options and self.runner != "beam":
             raise UserError("--beam_options are for Beam only. Give --runner=beam too.")
+        if self.drop_duplicates and self.runner == "beam":
+            raise UserError(
+                "--drop_duplicates compares all documents with one another, which --runner=beam "
+                "does not do. Leave one of the two out, or remove repeated documents beforehand."
+            )
         if self.runner == "local" and not self.work_dir and "://" in self.output_dir:
             raise UserError(
                 f"--output_dir {self.output_dir} is remote, and work needs a local folder. Give "
@@ -171,6 +187,11 @@ class DatasetSettings:
         lengths = [recipe.max_seq_length for recipe in self.recipes]
         if len(set(lengths)) < len(lengths):
             raise UserError(f"--max_seq_length names a length twice: {lengths}. Name each once.")
+
+    @property
+    def text_case(self) -> TextCase:
+        """What is done to letters."""
+        return TextCase.of(self.do_lower_case, self.strip_accents)
 
     @property
     def work_folder(self) -> str:
@@ -190,7 +211,8 @@ class DatasetSettings:
         """
         return {
             **dataclasses.asdict(self.text),
-            "do_lower_case": self.do_lower_case,
+            **dataclasses.asdict(self.text_case),
+            "sentence_splitting": self.sentence_splitting,
             "heldout_fraction": self.heldout_fraction,
             "num_shards": self.num_shards,
             "feature_names": self.feature_names,
@@ -198,6 +220,7 @@ class DatasetSettings:
             "on_error": self.on_error,
             # Named only where the records are others than the local ones.
             **({"runner": self.runner} if self.runner != "local" else {}),
+            **({"drop_duplicates": True} if self.drop_duplicates else {}),
             **dataclasses.asdict(recipe),
         }
 
@@ -207,10 +230,11 @@ class VocabularySettings:
     """What a vocabulary depends on, and where it goes."""
 
     vocab_file: FilePath = flag_field("", "File to write; it must not exist yet.")
-    # These five are the fields of `text`.
+    # These six are the fields of `text`.
     input: str = TextInput.input
     text_format: str = TextInput.text_format
     text_field: str = TextInput.text_field
+    documents_of: PositiveInt = TextInput.documents_of
     tfds: str = TextInput.tfds
     tfds_data_dir: str = TextInput.tfds_data_dir
     on_error: OnError = flag_field(
@@ -219,7 +243,13 @@ class VocabularySettings:
         "count it.",
     )
     vocab_size: _VocabSize = flag_field(8192, "The most tokens that the vocabulary may have.")
-    do_lower_case: bool = flag_field(True, "Lower-case the text and strip accents.")
+    do_lower_case: bool = flag_field(True, "Lower-case the text.")
+    strip_accents: bool | None = flag_field(None, STRIP_ACCENTS)
+
+    @property
+    def text_case(self) -> TextCase:
+        """What is done to letters."""
+        return TextCase.of(self.do_lower_case, self.strip_accents)
 
     @property
     def text(self) -> TextInput:

@@ -1,21 +1,30 @@
-"""From sentences to WordPiece ids, by a vocabulary file and tensorflow-text's fast tokenizer."""
+"""From documents to WordPiece ids, sentence by sentence."""
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
-import tensorflow_text as tf_text
 
 from mslt_tf.errors import UserError
+from mslt_tf.files import file_errors
 from mslt_tf.vocabulary import parse_vocabulary
 from tfrecords_tools.recipe import masking
+from tfrecords_tools.text.read_report import ReadReport
+from tfrecords_tools.text.sentence_ends import SentenceSplitting
 from tfrecords_tools.text.sentence_splitting import split_sentences
-from tfrecords_tools.text.text_files import reading
 from tfrecords_tools.text.text_formats import Document
 
 _BATCH_SENTENCES = 8_192  # enough to pay for a call of TensorFlow, little memory
+
+
+class Tokenizer(Protocol):
+    """What gives the ids of texts."""
+
+    def tokenize(self, texts: Sequence[str]) -> tf.RaggedTensor:
+        """Returns int32 [texts, (tokens)]."""
 
 
 class TokenBatch(NamedTuple):
@@ -24,6 +33,7 @@ class TokenBatch(NamedTuple):
     tokens: npt.NDArray[np.int32]  # [tokens]
     sentence_lengths: npt.NDArray[np.int64]  # [sentences] in tokens, none 0
     document_sizes: npt.NDArray[np.int64]  # [documents that end here] in sentences, none 0
+    document_hashes: npt.NDArray[np.uint64]  # [documents that end here]
     num_empty_sentences: int  # left out: no token, e.g. control characters only
     num_empty_documents: int  # left out: no sentence, or no token in any
 
@@ -34,7 +44,7 @@ def read_vocabulary(path: str) -> list[str]:
     Raises:
         UserError: there is no such file, it cannot be read, or it is no vocabulary.
     """
-    with reading(f"--vocab_file {path}"):
+    with file_errors.reading(f"--vocab_file {path}"):
         if not tf.io.gfile.exists(path) or tf.io.gfile.isdir(path):
             raise UserError(
                 f"--vocab_file {path} is no file. Give a WordPiece vocabulary, one token a line, "
@@ -55,56 +65,63 @@ def special_tokens(vocabulary: list[str]) -> masking.SpecialTokens:
     )
 
 
-def make_tokenizer(vocabulary: list[str], *, do_lower_case: bool) -> tf_text.FastBertTokenizer:
-    """Returns BERT's tokenizer; lower-casing strips accents too."""
-    return tf_text.FastBertTokenizer(
-        vocabulary, token_out_type=tf.int32, lower_case_nfd_strip_accents=do_lower_case
-    )
+def hash_document(document: Document) -> int:
+    """Returns 64 bits that are the same for documents of the same lines."""
+    digest = hashlib.sha256("\n".join(document).encode("utf-8")).digest()
+    return int.from_bytes(digest[:8], "little")
 
 
 def tokenize_documents(
     documents: Iterable[Document],
-    tokenizer: tf_text.FastBertTokenizer,
+    tokenizer: Tokenizer,
     *,
+    sentence_splitting: SentenceSplitting = "auto",
+    report: ReadReport | None = None,
     hash_text: Callable[[bytes], None] = lambda text: None,
 ) -> Iterator[TokenBatch]:
     """Splits documents into sentences and tokenises these, leaving out what holds no token.
 
     Args:
         documents: see `corpus`.
-        tokenizer: see `make_tokenizer`.
+        tokenizer: of the vocabulary.
+        sentence_splitting: see `split_sentences`, as for the next.
+        report: of what had to be cut.
         hash_text: is called with the text, sentence by sentence.
     """
     sentences: list[str] = []
     ends: list[int] = []  # how many sentences of the batch stand before each document's end
+    hashes: list[int] = []  # of these documents
     carried = 0  # sentences that the document has in earlier batches
 
     def tokenize_batch() -> TokenBatch:
         nonlocal carried
-        ragged = tokenizer.tokenize(tf.constant(sentences, tf.string))  # [sentences, (tokens)]
+        ragged = tokenizer.tokenize(sentences)  # [sentences, (tokens)]
         lengths = ragged.row_lengths().numpy()
         kept = np.concatenate([[0], np.cumsum(lengths > 0)])  # [sentences + 1] of those before
         sizes = np.diff(kept[[0, *ends]])
         if ends:
             sizes[0] += carried
         carried = int(kept[-1] - kept[ends[-1]]) if ends else carried + int(kept[-1])
-        sentences.clear()
-        ends.clear()
+        document_hashes = np.array(hashes, np.uint64)[sizes > 0]
+        for begun in (sentences, ends, hashes):
+            begun.clear()
         return TokenBatch(
             tokens=ragged.values.numpy(),
             sentence_lengths=lengths[lengths > 0],
             document_sizes=sizes[sizes > 0],
+            document_hashes=document_hashes,
             num_empty_sentences=int((lengths == 0).sum()),
             num_empty_documents=int((sizes == 0).sum()),
         )
 
     for document in documents:
-        for sentence in split_sentences(document):
+        for sentence in split_sentences(document, sentence_splitting, report=report):
             hash_text(sentence.encode("utf-8") + b"\n")
             sentences.append(sentence)
             if len(sentences) == _BATCH_SENTENCES:
                 yield tokenize_batch()
         hash_text(b"\n\n")
         ends.append(len(sentences))
+        hashes.append(hash_document(document))
     if ends:
         yield tokenize_batch()

@@ -1,19 +1,20 @@
 """Learns a WordPiece vocabulary: counts words as BERT's tokenizer has them, picks pieces."""
 
 import collections
-import contextlib
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 import tensorflow as tf
-import tensorflow_text as tf_text
 
 # The learner behind keras_nlp's compute_word_piece_vocabulary. That function takes no counts, and
-# would split words in a slower and slightly different way than FastBertTokenizer.
+# would split words in a slower and slightly different way than BERT.
 from tensorflow_text.tools.wordpiece_vocab import wordpiece_tokenizer_learner_lib as learner
 
 from mslt_tf.errors import UserError
 from mslt_tf.files import file_errors, new_file
+from mslt_tf.text_case import TextCase
+from mslt_tf.tokenization.normalization import TOO_LONG
+from mslt_tf.tokenization.wordpiece import WordSplitter
 from mslt_tf.vocabulary import SPECIAL_TOKENS
 from tfrecords_tools.console import Progress, say
 from tfrecords_tools.settings import VocabularySettings
@@ -38,7 +39,7 @@ def build(settings: VocabularySettings) -> list[str]:
     begin = time.monotonic()
     _prepare(settings.vocab_file)
     report = ReadReport()
-    counts = count_words(_read_lines(settings, report), do_lower_case=settings.do_lower_case)
+    counts = count_words(_read_lines(settings, report), settings.text_case)
     for line in report.describe():
         say(line)
     if not counts:
@@ -47,7 +48,7 @@ def build(settings: VocabularySettings) -> list[str]:
         )
     say(f"{len(counts):,} different words, {counts.total():,} in all; choosing word pieces ...")
     vocabulary = learn(counts, vocab_size=settings.vocab_size)
-    with _writing(settings.vocab_file):
+    with file_errors.writing(f"--vocab_file {settings.vocab_file}"):
         text = "".join(f"{token}\n" for token in vocabulary)
         _check_own(settings.vocab_file, new_file.write(settings.vocab_file, text))
     say(f"{settings.vocab_file}: {len(vocabulary):,} tokens, in {time.monotonic() - begin:,.1f} s")
@@ -58,7 +59,14 @@ def build(settings: VocabularySettings) -> list[str]:
 
 def _read_lines(settings: VocabularySettings, report: ReadReport) -> Iterator[str]:
     """Yields the lines of all documents; shows the progress and fills the report."""
-    pieces = text_pieces.list_pieces(settings.text, report=report)
+    files = text_pieces.find_input(
+        settings.text, own=[settings.vocab_file], on_error=settings.on_error
+    )
+    for line in files.describe():
+        say(line)
+    pieces = text_pieces.list_pieces(
+        settings.text, files=files, on_error=settings.on_error, report=report
+    )
     total = text_pieces.count_bytes(pieces)
     progress = Progress("count words", unit="bytes", total=total)
     for piece in pieces:
@@ -72,7 +80,7 @@ def _read_lines(settings: VocabularySettings, report: ReadReport) -> Iterator[st
 
 def _prepare(vocab_file: str) -> None:
     """Makes sure, before the work, that `vocab_file` does not exist and can be written."""
-    with _writing(vocab_file):
+    with file_errors.writing(f"--vocab_file {vocab_file}"):
         exists = tf.io.gfile.exists(vocab_file)
         if not exists:
             folder = vocab_file.rpartition("/")[0]
@@ -96,12 +104,6 @@ def _check_own(vocab_file: str, written: str) -> None:
         )
 
 
-def _writing(vocab_file: str) -> contextlib.AbstractContextManager[None]:
-    """Turns errors about a file into one for the user."""
-    advice = "It must be a new file in a folder where you may write, with space left."
-    return file_errors.naming(f"--vocab_file {vocab_file} cannot be written", advice)
-
-
 def _notes(
     vocabulary: list[str], counts: collections.Counter[str], *, vocab_size: int
 ) -> Iterator[str]:
@@ -122,23 +124,15 @@ def _notes(
         )
 
 
-def count_words(lines: Iterable[str], *, do_lower_case: bool) -> collections.Counter[str]:
-    """Returns how often each word occurs, normalised and split as FastBertTokenizer does it."""
-    normalize = _normalizer(do_lower_case)
-    # These two are the halves of FastBertTokenizer. With a vocabulary of one character that no
-    # text has, every word is one unknown token, whose offsets tell where the word stands.
-    splitter = tf_text.FastWordpieceTokenizer(
-        ["[UNK]", "\U0010ffff"], token_out_type=tf.int32, no_pretokenization=False
-    )
-    counts: collections.Counter[bytes] = collections.Counter()
+def count_words(lines: Iterable[str], case: TextCase) -> collections.Counter[str]:
+    """Returns how often each word occurs, but for those that are [UNK] for their length."""
+    splitter = WordSplitter(case)
+    counts: collections.Counter[str] = collections.Counter()
     for batch in _batches(lines):
-        texts = normalize(tf.constant(batch))  # [lines]
-        _, starts, ends = splitter.tokenize_with_offsets(texts)  # each [lines, (words)]
-        for text, begins, stops in zip(
-            texts.numpy(), starts.to_list(), ends.to_list(), strict=True
-        ):
-            counts.update([text[begin:stop] for begin, stop in zip(begins, stops, strict=True)])
-    return collections.Counter({word.decode("utf-8"): count for word, count in counts.items()})
+        for words in splitter.words(batch):
+            counts.update(words)
+    del counts[TOO_LONG]
+    return counts
 
 
 def learn(counts: collections.Counter[str], *, vocab_size: int) -> list[str]:
@@ -215,12 +209,6 @@ def _never_inside(words: list[tuple[str, int]]) -> set[str]:
     characters = {character for word, _ in words for character in word}
     inside = {character for word, _ in words for character in word[1:]}
     return {f"##{character}" for character in characters - inside}
-
-
-def _normalizer(do_lower_case: bool) -> Callable[[tf.Tensor], tf.Tensor]:
-    normalizer = tf_text.FastBertNormalizer(lower_case_nfd_strip_accents=do_lower_case)
-    normalize: Callable[[tf.Tensor], tf.Tensor] = normalizer.normalize
-    return normalize
 
 
 def _batches(lines: Iterable[str]) -> Iterator[list[str]]:

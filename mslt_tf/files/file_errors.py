@@ -20,6 +20,10 @@ _FULL = ("No space left on device", "Disk quota exceeded", "File too large")
 _FULL_NUMBERS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
+class FileError(UserError):
+    """A file cannot be read or written; what it would hold may be quite right."""
+
+
 def reason(error: Exception) -> str:
     """Returns, in one line, what an error of TensorFlow or the operating system says is wrong."""
     if isinstance(error, tf.errors.OpError):
@@ -68,7 +72,7 @@ def naming(what: str, advice: str) -> Iterator[None]:
         advice: a sentence on what to do, whatever the cause; a remedy for the cause stands before.
 
     Raises:
-        UserError: "{what} ({reason}). {remedy} {advice}".
+        FileError: "{what} ({reason}). {remedy} {advice}".
     """
     try:
         yield
@@ -76,4 +80,18 @@ def naming(what: str, advice: str) -> Iterator[None]:
         raise
     except (tf.errors.OpError, OSError) as error:
         parts = (f"{what} ({reason(error)}).", remedy(error), advice)
-        raise UserError(" ".join(part for part in parts if part)) from error
+        raise FileError(" ".join(part for part in parts if part)) from error
+
+
+def reading(what: str) -> contextlib.AbstractContextManager[None]:
+    """Turns errors about a file or folder that is to be read into a UserError, see `naming`."""
+    advice = "It must be there and yours to read: mend or remove it, or give another."
+    return naming(f"{what} cannot be read", advice)
+
+
+def writing(
+    what: str,
+    advice: str = "Its folder must take files: mend that or give another, and run again.",
+) -> contextlib.AbstractContextManager[None]:
+    """Turns errors about a file or folder that is to be written into a UserError, see `naming`."""
+    return naming(f"{what} cannot be written", advice)

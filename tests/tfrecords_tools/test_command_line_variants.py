@@ -73,8 +73,11 @@ def test_whole_words_are_masked_where_the_command_line_says_so(
     pieces = [f"w{number}" for number in range(100)] + ["##s"]
     specials = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     Path(settings.vocab_file).write_text("\n".join(specials + pieces))
-    sentence = " ".join(f"w{number}s" for number in range(1, 100, 9))
-    Path(settings.text.input).write_text("\n\n".join(["\n".join([sentence] * 20)] * 12))
+    documents = [
+        "\n".join([" ".join(f"w{number}s" for number in range(first, 100, 9))] * 20)
+        for first in range(9)
+    ]
+    Path(settings.text.input).write_text("\n\n".join(documents))
     recipe = settings.recipes[0]
     second_piece = len(specials + pieces) - 1
     counts = []
@@ -100,7 +103,7 @@ def test_whole_words_are_masked_where_the_command_line_says_so(
     ("change", "message"),
     [
         ({"text.txt": "\n \n\n"}, "the input holds no text: 0 document(s), none with a word"),
-        ({"text.txt": "\x01\n\n\x02\n"}, "the input holds no text: 2 document(s), none with"),
+        ({"text.txt": "\u0301\n\n\u0301\u0302\n"}, "holds no text: 2 document(s), none with"),
         ({"vocab.txt": "[PAD]\n[UNK]\na\n"}, "lacks [CLS], [SEP], [MASK]; a vocabulary must"),
         (
             {"vocab.txt": "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\na\n"},

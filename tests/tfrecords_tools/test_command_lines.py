@@ -3,8 +3,9 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 from absl import flags
@@ -18,10 +19,13 @@ PROJECT = Path(__file__).parents[2]
 
 
 def run(
-    *command: str, folder: Path = PROJECT, hash_seed: int = 0
+    *command: str,
+    folder: Path = PROJECT,
+    hash_seed: int = 0,
+    environment: Mapping[str, str] = MappingProxyType({}),
 ) -> subprocess.CompletedProcess[str]:
     # Another hash seed gives sets another order, which no result may depend on.
-    environment = os.environ | {"PYTHONHASHSEED": str(hash_seed)}
+    environment = os.environ | {"PYTHONHASHSEED": str(hash_seed), **environment}
     return subprocess.run(
         [sys.executable, *command],
         cwd=folder,
@@ -127,6 +131,7 @@ def test_every_flag_of_create_data_reaches_its_setting():
         "output_dir": "b",
         "vocab_file": "c",
         "do_lower_case": False,
+        "strip_accents": True,
         "max_seq_length": 11,
         "max_predictions_per_seq": 12,
         "dupe_factor": 13,
@@ -135,10 +140,12 @@ def test_every_flag_of_create_data_reaches_its_setting():
         "random_seed": 17,
         "sentence_objective": "sop",
         "whole_word_masking": True,
+        "sentence_splitting": "line",
         "heldout_fraction": 0.18,
         "num_shards": 19,
-        "text_format": "book",
+        "text_format": "lines",
         "text_field": "e",
+        "documents_of": 21,
         "tfds": "f/g:1.0.0",
         "tfds_data_dir": "h",
         "feature_names": "v2",
@@ -149,7 +156,8 @@ def test_every_flag_of_create_data_reaches_its_setting():
         "runner": "beam",
         "beam_options": "--j=k,--l",
     }
-    assert set(given) == set(flag_values) - {"flagfile", "undefok"}
+    apart = {"drop_duplicates"}  # which "beam" refuses, see test_repeated_documents.py
+    assert set(given) | apart == set(flag_values) - {"flagfile", "undefok"}
     flag_values(["program", *(f"--{name}={value}" for name, value in given.items())])
     settings = create_data.settings_from_flags(flag_values)
     names = ("output_dir", "vocab_file", "num_processes", "work_dir")
@@ -157,3 +165,44 @@ def test_every_flag_of_create_data_reaches_its_setting():
     reached = settings.to_record(recipe) | {name: getattr(settings, name) for name in names}
     reached["beam_options"] = ",".join(settings.beam_options)
     assert reached == given
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+@pytest.mark.parametrize("num_processes", [1, 2])
+def test_a_terminal_that_cannot_write_chinese_gets_it_in_other_words(
+    tmp_path: Path, encoding: str, num_processes: int
+):
+    r"""All programs end well: names, and tokens of records, are shown as \u4e2d."""
+    (tmp_path / "\u6587.txt").write_text("\n\n".join(["\u4e2d\u6587 \u4e2d."] * 9), "utf-8")
+    vocabulary, records = tmp_path / "\u8bcd.txt", tmp_path / "\u8bb0"
+    flags_of = {
+        "build_vocab": [f"--input={tmp_path}/\u6587.txt", f"--vocab_file={vocabulary}"],
+        "create_data": [
+            f"--input={tmp_path}/\u6587.txt",
+            f"--vocab_file={vocabulary}",
+            f"--output_dir={records}",
+            "--heldout_fraction=0",
+            f"--num_processes={num_processes}",
+        ],
+        "inspect_data": [f"--input_dir={records}", f"--vocab_file={vocabulary}"],
+    }
+    said = ""
+    for name, words in flags_of.items():
+        if num_processes == 2 and name == "build_vocab":
+            tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "\u4e2d", "\u6587", "."]
+            vocabulary.write_text("\n".join(tokens), "utf-8")
+            continue
+        program = ["-m", f"tfrecords_tools.{name}", *words]
+        result = run(*program, environment={"PYTHONIOENCODING": encoding})
+        assert result.returncode == 0, result.stderr
+        said += result.stdout
+    assert "\\u8bb0" in said
+    assert "\\u4e2d" in said
+
+
+def test_a_name_that_no_locale_can_read_is_told_in_one_line(tmp_path: Path):
+    words = [f"--input={tmp_path}", f"--output_dir={tmp_path}/o", os.fsdecode(b"--vocab_file=\xff")]
+    result = run("-m", "tfrecords_tools.create_data", *words)
+    assert result.returncode == 2
+    assert "the name is not UTF-8 text, and must be." in result.stderr
+    assert result.stderr.count("\n") == 1

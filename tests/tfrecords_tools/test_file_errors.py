@@ -12,6 +12,7 @@ from tests.tfrecords_tools.text import corpus
 from tfrecords_tools import tokenization, vocabulary_learning
 from tfrecords_tools.dataset import inspection, pretraining_dataset, records
 from tfrecords_tools.settings import DatasetSettings, InspectionSettings, VocabularySettings
+from tfrecords_tools.text import file_access
 
 MakeSettings = Callable[..., DatasetSettings]
 
@@ -33,10 +34,10 @@ def test_a_folder_that_cannot_be_made_is_told_before_the_work(
     monkeypatch.setattr(pretraining_dataset, "_tokenize", refuse_work)
     (tmp_path / "file").write_text("")
     with pytest.raises(
-        UserError, match=r"file/below cannot be used as a folder \(.* Give one that"
+        UserError, match=r"file/below cannot be written \(.* Its folder must take files"
     ):
         pretraining_dataset.create(make_settings(output_dir=str(tmp_path / "file" / "below")))
-    message = r"s3://bucket/x cannot be used as a folder \(.* cannot .* s3:// paths, such as \S*\)"
+    message = r"s3://bucket/x cannot be read \(.* cannot .* s3:// paths, such as \S*\)"
     with pytest.raises(UserError, match=message):
         pretraining_dataset.create(
             make_settings(output_dir="s3://bucket/x", work_dir=f"{tmp_path}/work")
@@ -48,7 +49,9 @@ def test_a_folder_that_takes_no_files_is_told_before_the_work(
 ):
     monkeypatch.setattr(pretraining_dataset, "_tokenize", refuse_work)
     monkeypatch.setattr(tf.io.gfile, "GFile", fail_on(".partial", tf.io.gfile.GFile))
-    with pytest.raises(UserError, match=r"cannot be used as a folder \(.*No space left on device"):
+    with pytest.raises(
+        UserError, match=r"--output_dir .* cannot be written \(.*No space left on device"
+    ):
         pretraining_dataset.create(make_settings())
 
 
@@ -105,9 +108,11 @@ def test_inputs_that_cannot_be_listed_or_read_are_named(
         corpus.list_input_files("s3://bucket/x")
     for name in ("text.txt", "vocab.txt"):
         (tmp_path / name).write_text("a")
+    with monkeypatch.context() as patch:
+        patch.setattr(file_access, "open_file", fail_on(".txt", file_access.open_file))
+        with pytest.raises(UserError, match=r"text\.txt cannot be read"):
+            list(corpus.read_documents(f"{tmp_path}/text.txt"))
     monkeypatch.setattr(tf.io.gfile, "GFile", fail_on(".txt", tf.io.gfile.GFile))
-    with pytest.raises(UserError, match=r"text\.txt cannot be read"):
-        list(corpus.read_documents(f"{tmp_path}/text.txt"))
     with pytest.raises(UserError, match=r"--vocab_file .*vocab\.txt cannot be read"):
         tokenization.read_vocabulary(f"{tmp_path}/vocab.txt")
 

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tensorflow_text as tf_text
 
 from mslt_tf.errors import UserError
+from mslt_tf.text_case import TextCase
+from mslt_tf.tokenization.wordpiece import WordpieceTokenizer
 from tests.tfrecords_tools.numbered_text import SPECIAL_TOKENS
 from tfrecords_tools import tokenization
 from tfrecords_tools.recipe.corpus import Corpus
@@ -32,8 +33,8 @@ def test_tokens_are_the_lines_of_the_file(tmp_path: Path, line_end: str):
 
 
 def test_the_last_line_needs_no_end(tmp_path: Path):
-    (tmp_path / "vocab.txt").write_text("\n".join(SPECIAL_TOKENS))
-    assert tokenization.read_vocabulary(str(tmp_path / "vocab.txt")) == SPECIAL_TOKENS
+    (tmp_path / "vocab.txt").write_text("\n".join([*SPECIAL_TOKENS, "a"]))
+    assert tokenization.read_vocabulary(str(tmp_path / "vocab.txt")) == [*SPECIAL_TOKENS, "a"]
 
 
 @pytest.mark.parametrize(
@@ -41,8 +42,8 @@ def test_the_last_line_needs_no_end(tmp_path: Path):
     [
         (["[PAD]", "[UNK]", "a", "[SEP]"], r"lacks \[CLS\], \[MASK\]; a vocabulary must"),
         ([*SPECIAL_TOKENS, "a", "b", "a"], "'a' stands on line 6 and again on line 8"),
-        ([*SPECIAL_TOKENS, "", "b"], "line 6 is empty"),
-        ([], "line 1 is empty"),
+        ([*SPECIAL_TOKENS, "", "b"], "line 6 is blank"),
+        ([], r"lacks \[PAD\]"),
         ([*SPECIAL_TOKENS, "a", "é" * 128 + "a"], "line 7 has 257 bytes; a token must .* 256"),
         ([*SPECIAL_TOKENS, "##" + "a" * 257], "line 6 has 257 bytes; a token must .* 256"),
     ],
@@ -65,7 +66,7 @@ def test_the_longest_tokens_that_are_let_pass_suit_the_tokenizer(tmp_path: Path)
     """Making the tokenizer raises at a token that is one byte longer."""
     tokens = [*SPECIAL_TOKENS, "a" * 256, "##" + "é" * 128]
     vocabulary = tokenization.read_vocabulary(write(tmp_path / "vocab.txt", tokens))
-    tokenization.make_tokenizer(vocabulary, do_lower_case=True)
+    WordpieceTokenizer(vocabulary, TextCase())
 
 
 def test_special_tokens_are_found_wherever_they_stand():
@@ -87,8 +88,8 @@ class Tokenized:
 
 
 @functools.cache
-def make_tokenizer(do_lower_case: bool) -> tf_text.FastBertTokenizer:
-    return tokenization.make_tokenizer(SPECIAL_TOKENS + WORDS, do_lower_case=do_lower_case)
+def make_tokenizer(do_lower_case: bool) -> WordpieceTokenizer:
+    return WordpieceTokenizer(SPECIAL_TOKENS + WORDS, TextCase.of(do_lower_case, None))
 
 
 def tokenize(

@@ -9,6 +9,8 @@ import pytest
 import tensorflow as tf
 
 from mslt_tf.errors import UserError
+from mslt_tf.text_case import TextCase
+from mslt_tf.tokenization.wordpiece import WordpieceTokenizer
 from tests.tfrecords_tools.numbered_text import SPECIAL_TOKENS
 from tfrecords_tools import tokenization, vocabulary_learning
 from tfrecords_tools.settings import VocabularySettings
@@ -19,23 +21,24 @@ TEXT = [
     "",
     "[MASK] and ##s are punctuation here, not tokens.",
 ] * 3
+UNCASED, CASED = TextCase(), TextCase(do_lower_case=False, strip_accents=False)
 
 
-@pytest.mark.parametrize("do_lower_case", [True, False])
-def test_words_are_counted_as_the_tokenizer_splits_them(do_lower_case: bool):
-    counts = vocabulary_learning.count_words(TEXT, do_lower_case=do_lower_case)
+@pytest.mark.parametrize("case", [UNCASED, CASED, TextCase(strip_accents=False)])
+def test_words_are_counted_as_the_tokenizer_splits_them(case: TextCase):
+    counts = vocabulary_learning.count_words(TEXT, case)
     vocabulary = ["[UNK]", *counts]
-    tokenizer = tokenization.make_tokenizer(vocabulary, do_lower_case=do_lower_case)
+    tokenizer = WordpieceTokenizer(vocabulary, case)
     tokens = Counter(vocabulary[token] for token in tokenizer.tokenize(TEXT).values.numpy())
     assert tokens == counts
 
 
 def test_lower_casing_strips_accents_and_marks_stand_alone():
-    counts = vocabulary_learning.count_words(TEXT, do_lower_case=True)
+    counts = vocabulary_learning.count_words(TEXT, UNCASED)
     assert counts["cafe"] == counts["naive"] == counts["中"] == counts["文"] == 3
     assert counts["cat"] == counts["$"] == counts["^"] == 3
     assert counts["#"] == 6
-    cased = vocabulary_learning.count_words(TEXT, do_lower_case=False)
+    cased = vocabulary_learning.count_words(TEXT, CASED)
     assert cased["café"] == cased["CAT"] == cased["The"] == 3
     assert "cafe" not in cased
 
@@ -63,7 +66,7 @@ def test_pieces_that_no_text_can_need_are_left_out():
 def test_every_word_can_be_written_in_pieces():
     vocabulary = vocabulary_learning.learn(word_counts(), vocab_size=90)
     assert len(vocabulary) <= 90
-    tokenizer = tokenization.make_tokenizer(vocabulary, do_lower_case=True)
+    tokenizer = WordpieceTokenizer(vocabulary, UNCASED)
     tokens = tokenizer.tokenize([*word_counts(), "zebra"]).values.numpy()
     assert vocabulary.index("[UNK]") not in tokens
 
@@ -83,14 +86,14 @@ def chinese_text(num_characters: int) -> list[str]:
 
 
 def unknown_share(vocabulary: list[str], text: list[str]) -> float:
-    tokenizer = tokenization.make_tokenizer(vocabulary, do_lower_case=True)
+    tokenizer = WordpieceTokenizer(vocabulary, UNCASED)
     tokens = tokenizer.tokenize(text).values.numpy()
     return (tokens == vocabulary.index("[UNK]")).mean()
 
 
 def test_a_large_alphabet_has_no_unknown_character_where_there_is_room():
     text = chinese_text(3_000)
-    counts = vocabulary_learning.count_words(text, do_lower_case=True)
+    counts = vocabulary_learning.count_words(text, UNCASED)
     vocabulary = vocabulary_learning.learn(counts, vocab_size=8_192)
     assert unknown_share(vocabulary, text) == 0
     assert len(vocabulary) == len(SPECIAL_TOKENS) + 3_000

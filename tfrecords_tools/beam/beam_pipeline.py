@@ -24,6 +24,7 @@ from apache_beam.typehints import with_output_types
 from mslt_tf import dataset_info
 from mslt_tf.dataset_info import DatasetInfo
 from mslt_tf.errors import UserError
+from mslt_tf.tokenization.wordpiece import WordpieceTokenizer
 from tfrecords_tools import tokenization
 from tfrecords_tools.beam import beam_plan, beam_runner, beam_steps
 from tfrecords_tools.beam.beam_plan import Job, PieceFacts, Plan
@@ -32,7 +33,9 @@ from tfrecords_tools.console import say
 from tfrecords_tools.dataset import dataset_summary, output_folder, places
 from tfrecords_tools.settings import DatasetSettings
 from tfrecords_tools.text import text_pieces
-from tfrecords_tools.text.text_pieces import Piece
+from tfrecords_tools.text.found_files import FoundFiles
+from tfrecords_tools.text.piece import Piece
+from tfrecords_tools.text.read_report import ReadReport
 
 _FACTS, _LEFT_OUT = "facts", "left_out"
 
@@ -53,8 +56,13 @@ def create(
     begin = time.monotonic()
     vocabulary = tokenization.read_vocabulary(settings.vocab_file)
     vocab_sha256 = dataset_info.hash_vocabulary(vocabulary)
-    described = text_pieces.describe_input(settings.text)
     places.check_apart(settings)
+    files = text_pieces.find_input(
+        settings.text, own=places.own_places(settings), on_error=settings.on_error
+    )
+    for line in files.describe():
+        say(line)
+    described = text_pieces.describe_input(settings.text, files=files)
     recorded = [settings.to_record(recipe) | described for recipe in settings.recipes]
     folders = [settings.folder_of(recipe) for recipe in settings.recipes]
 
@@ -73,10 +81,9 @@ def create(
                 recorded=tuple(recorded[index] for index in missing),
                 vocabulary=tuple(vocabulary),
                 vocab_sha256=vocab_sha256,
-                hidden_files=text_pieces.report_of_input(settings.text).hidden_files,
                 tokens_per_group=tokens_per_group,
             )
-            _run(job)
+            _run(job, files)
             check_locks()
             for index, info in zip(missing, _publish(job), strict=True):
                 finished[index] = info
@@ -84,11 +91,16 @@ def create(
     return [info for info in finished if info is not None]
 
 
-def _run(job: Job) -> None:
+def _run(job: Job, files: FoundFiles) -> None:
     """Runs the pipeline to its end."""
     for recipe in job.recipes:
         dataset_summary.note_few_predictions(recipe)
-    pieces = text_pieces.list_pieces(job.settings.text)
+    dataset_summary.note_vocabulary(job.vocabulary, job.settings)
+    listed = ReadReport()
+    pieces = text_pieces.list_pieces(
+        job.settings.text, files=files, on_error=job.settings.on_error, report=listed
+    )
+    job = dataclasses.replace(job, listed=listed)
     num_bytes = text_pieces.count_bytes(pieces)
     say(f"Beam reads {num_bytes / 1e6:,.1f} MB in {len(pieces):,} piece(s)")
     build = functools.partial(_build, pieces=pieces, job=job)
@@ -137,8 +149,8 @@ class _Tokenize(beam.DoFn):
         self._job = job
 
     def setup(self) -> None:
-        self._tokenizer = tokenization.make_tokenizer(
-            list(self._job.vocabulary), do_lower_case=self._job.settings.do_lower_case
+        self._tokenizer = WordpieceTokenizer(
+            list(self._job.vocabulary), self._job.settings.text_case
         )
 
     def process(self, element: tuple[int, str]) -> Iterator[Any]:

@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any
 
+from mslt_tf import json_values
 from mslt_tf.errors import UserError
 from tfrecords_tools.dataset import token_store
 from tfrecords_tools.dataset.splits import HELDOUT, LEAST_SHARDS, RECORDS_PER_SHARD, TRAIN
@@ -30,7 +31,7 @@ class Job:
     recorded: tuple[dict[str, Any], ...]  # settings of each recipe, for its `dataset_info.json`
     vocabulary: tuple[str, ...]
     vocab_sha256: str
-    hidden_files: int  # that the list of the pieces leaves out
+    listed: ReadReport = dataclasses.field(default_factory=ReadReport)  # what was left out of them
     tokens_per_group: int = TOKENS_PER_GROUP
 
     @property
@@ -104,7 +105,8 @@ def _num_shards(split: str, num_records: int, settings: DatasetSettings) -> int:
 def sum_facts(found: Sequence[PieceFacts]) -> StoreFacts:
     """Returns the facts of all pieces, which come in any order."""
     in_order = sorted(found, key=_piece_of)
-    return token_store.sum_facts([StoreFacts(**of_piece["facts"]) for _, of_piece in in_order])
+    parts = [json_values.parse(StoreFacts, of_piece["facts"]) for _, of_piece in in_order]
+    return token_store.sum_facts(parts)
 
 
 def sum_reports(found: Sequence[PieceFacts]) -> ReadReport:

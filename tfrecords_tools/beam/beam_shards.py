@@ -16,6 +16,7 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from mslt_tf.dataset_info import Shard
+from mslt_tf.files import file_errors
 from tfrecords_tools import tokenization
 from tfrecords_tools.dataset import records
 from tfrecords_tools.dataset.record_statistics import RecordCounter, RecordCounts
@@ -108,7 +109,7 @@ def write_shard(
         compression=settings.compression,
     )
     begin, end = (os.path.join(folder, n) + records.PARTIAL_SUFFIX for n in (temporary, name))
-    with records.writing(end):
+    with file_errors.writing(end):
         tf.io.gfile.rename(begin, end, overwrite=True)
     return dataclasses.replace(shard, name=name), counter.counts
 

@@ -19,6 +19,8 @@ import numpy.typing as npt
 from mslt_tf import dataset_info
 from mslt_tf.dataset_info import Shard
 from mslt_tf.errors import UserError
+from mslt_tf.files import file_errors
+from mslt_tf.tokenization.wordpiece import WordSplitter
 from tfrecords_tools import tokenization
 from tfrecords_tools.beam import beam_plan, beam_shards
 from tfrecords_tools.beam.beam_plan import Job, PieceFacts, Plan, hash_of
@@ -32,9 +34,10 @@ from tfrecords_tools.recipe.corpus import Corpus
 from tfrecords_tools.recipe.pairs import DocumentPairs, pairs_of_document
 from tfrecords_tools.recipe.recipe import Recipe
 from tfrecords_tools.text import text_pieces
+from tfrecords_tools.text.piece import Piece
 from tfrecords_tools.text.read_report import ReadReport
-from tfrecords_tools.text.text_pieces import Piece
 from tfrecords_tools.tokenization import TokenBatch
+from tfrecords_tools.unknown_words import UnknownCounter
 
 _LENGTHS_DTYPE = np.dtype(np.int32)
 
@@ -47,9 +50,9 @@ LeftOut = tuple[int, str, int]  # recipe, split, single tokens that made no pair
 WrittenShard = tuple[int, str, int, dict[str, Any], dict[str, Any]]  # its key, the shard, counts
 
 
-def split_of(job: Job, piece: int, place: int) -> str:
-    """Returns the split of a document; by the document alone, as nobody sees all of them."""
-    share = hash_of(job.seed, "split", piece, place) / 2**64
+def split_of(job: Job, document_hash: int) -> str:
+    """Returns the split of a document; by its text alone, so that equal ones are in one split."""
+    share = hash_of(job.seed, "split", document_hash) / 2**64
     return HELDOUT if share < job.settings.heldout_fraction else TRAIN
 
 
@@ -78,14 +81,23 @@ def tokenize_piece(
             yield batch
 
     texts = text_pieces.read_piece(piece, on_error=job.settings.on_error, report=report)
-    batches = tokenization.tokenize_documents(texts, tokenizer, hash_text=digest.update)
-    for place, (text, sizes) in enumerate(_documents_of(counted(batches))):
-        split = split_of(job, index, place)
+    counter = UnknownCounter(
+        tokenizer, job.vocabulary, split_words=WordSplitter(job.settings.text_case).words
+    )
+    batches = tokenization.tokenize_documents(
+        texts,
+        counter,
+        sentence_splitting=job.settings.sentence_splitting,
+        report=report,
+        hash_text=digest.update,
+    )
+    for place, (text, sizes, text_hash) in enumerate(_documents_of(counted(batches))):
+        split = split_of(job, text_hash)
         documents[split] += 1
         tokens[split] += len(text)
         content = text.astype(dtype).tobytes(), sizes.astype(_LENGTHS_DTYPE).tobytes()
         yield split, (index, place, *content)
-    facts = StoreFacts(*counts.tolist(), sha256=digest.hexdigest())
+    facts = StoreFacts(*counts.tolist(), sha256=digest.hexdigest(), unknown=counter.counts)
     return index, {
         "facts": dataclasses.asdict(facts),
         "report": report.to_json(),
@@ -96,8 +108,11 @@ def tokenize_piece(
 
 def _documents_of(
     batches: Iterable[TokenBatch],
-) -> Iterator[tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]]:
-    """Yields the tokens and the sentences' lengths of each document; some span batches."""
+) -> Iterator[tuple[npt.NDArray[np.int32], npt.NDArray[np.int64], int]]:
+    """Yields the tokens, the sentences' lengths and the hash of each document.
+
+    Some span batches.
+    """
     tokens, lengths = np.zeros(0, np.int32), np.zeros(0, np.int64)
     for batch in batches:
         tokens = np.concatenate([tokens, batch.tokens])
@@ -105,8 +120,9 @@ def _documents_of(
         sentence_ends = np.cumsum(batch.document_sizes)
         token_ends = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])[sentence_ends]
         begin, first = 0, 0
-        for end, last in zip(token_ends.tolist(), sentence_ends.tolist(), strict=True):
-            yield tokens[begin:end], lengths[first:last]
+        of_documents = (token_ends.tolist(), sentence_ends.tolist(), batch.document_hashes.tolist())
+        for end, last, text_hash in zip(*of_documents, strict=True):
+            yield tokens[begin:end], lengths[first:last], text_hash
             begin, first = end, last
         tokens, lengths = tokens[begin:], lengths[first:]
 
@@ -225,7 +241,7 @@ def write_info(
             num_left_out=sum(n for i, s, n in left_out if (i, s) == (index, split)),
         )
     facts, report = beam_plan.sum_facts(found), beam_plan.sum_reports(found)
-    report.hidden_files = job.hidden_files
+    report.add(job.listed)
     info = dataset_summary.make_info(
         job.settings,
         recipe,
@@ -237,7 +253,7 @@ def write_info(
         written=splits,
     )
     path = os.path.join(job.settings.folder_of(recipe), dataset_info.FILE_NAME)
-    with records.writing(path):
+    with file_errors.writing(path):
         records.write_partial_text(path, info.to_json())
 
 

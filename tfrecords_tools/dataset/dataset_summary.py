@@ -3,14 +3,15 @@
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mslt_tf.dataset_info import DatasetInfo, Shard
+from tfrecords_tools import unknown_words, vocabulary_notes
 from tfrecords_tools.console import say
-from tfrecords_tools.dataset import record_statistics
+from tfrecords_tools.dataset import recipe_notes, record_statistics
 from tfrecords_tools.dataset.record_statistics import RecordCounts
-from tfrecords_tools.dataset.splits import HELDOUT, TRAIN, Split
+from tfrecords_tools.dataset.splits import HELDOUT, Split
 from tfrecords_tools.dataset.token_store import StoreFacts
 from tfrecords_tools.recipe.corpus import Corpus
 from tfrecords_tools.recipe.recipe import Recipe
@@ -18,8 +19,9 @@ from tfrecords_tools.settings import DatasetSettings
 from tfrecords_tools.text.read_report import ReadReport
 
 _FEW_HELDOUT_RECORDS = 100
-_MUCH_RANDOM_NEXT = 0.65  # BERT: about half
 _MANY_UNKNOWN = 0.05  # share of [UNK] above which vocabulary and text hardly belong together
+_MANY_UNKNOWN_CHARACTERS = 0.02  # a long word is one [UNK]
+_MANY_REPEATED = 0.01  # share of the documents
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,6 +44,12 @@ def note_few_predictions(recipe: Recipe) -> None:
             f"predictions of a full record, which would have {wanted} by --masked_lm_prob="
             f"{recipe.masked_lm_prob}."
         )
+
+
+def note_vocabulary(vocabulary: Sequence[str], settings: DatasetSettings) -> None:
+    """Points out tokens that no text will give."""
+    for note in vocabulary_notes.describe_oddities(vocabulary, settings.text_case):
+        say(f"note: {note}")
 
 
 def make_info(
@@ -101,10 +109,14 @@ def _statistics(
         "sentences": facts.num_sentences,
         "tokens": facts.num_tokens,
         "unknown_token_rate": round(facts.num_unknown_tokens / facts.num_tokens, 5),
+        "characters": facts.unknown.characters,
+        **unknown_words.rates(facts.unknown),
         "empty_documents_dropped": facts.num_empty_documents,
         "empty_sentences_dropped": facts.num_empty_sentences,
         "reading": report.to_json(),
     }
+    if facts.num_repeated_documents is not None:
+        of_corpus["repeated_documents"] = facts.num_repeated_documents
     of_splits = {}
     for name, split in written.items():
         found: dict[str, Any] = {"documents": split.num_documents}
@@ -119,16 +131,20 @@ def say_summary(folder: str, info: DatasetInfo) -> None:
     facts = info.statistics
     say(
         f"{folder}: {facts['documents']:,} documents, {facts['sentences']:,} sentences, "
-        f"{facts['tokens']:,} tokens; {facts['unknown_token_rate']:.2%} of them [UNK]"
+        f"{facts['tokens']:,} tokens; {facts['unknown_token_rate']:.2%} of them [UNK], for "
+        f"{facts['unknown_character_rate']:.2%} of the characters"
     )
+    number = info.settings.get("documents_of", 1)
+    if number > 1:
+        say(f"documents: {number:,} rows, objects, lines or examples make one, by --documents_of")
     say(
         f"dropped: {facts['empty_documents_dropped']:,} documents and "
         f"{facts['empty_sentences_dropped']:,} sentences without any token"
     )
     for line in ReadReport(**facts["reading"]).describe():
         say(f"  {line}")
-    if facts["unknown_token_rate"] > _MANY_UNKNOWN:
-        say("note: many unknown tokens. Do --do_lower_case and the vocabulary suit the text?")
+    _note_unknown(facts)
+    _say_repeated(facts, is_dropped=bool(info.settings.get("drop_duplicates")))
     for name, shards in info.splits.items():
         of_split, num_bytes = facts[name], sum(shard.num_bytes for shard in shards)
         say(
@@ -144,17 +160,44 @@ def say_summary(folder: str, info: DatasetInfo) -> None:
             )
 
 
+def _note_unknown(facts: Mapping[str, Any]) -> None:
+    """Points out that vocabulary and text hardly belong together, and likely causes."""
+    if (
+        facts["unknown_token_rate"] <= _MANY_UNKNOWN
+        and facts["unknown_character_rate"] <= _MANY_UNKNOWN_CHARACTERS
+    ):
+        return
+    causes = list(unknown_words.describe_causes(facts))
+    advice = " ".join(causes) or "Do --do_lower_case and the vocabulary suit the text?"
+    say(
+        f"note: many unknown tokens: {facts['unknown_character_rate']:.1%} of the characters "
+        f"stand in words that became [UNK]. {advice}"
+    )
+
+
+def _say_repeated(facts: Mapping[str, Any], *, is_dropped: bool) -> None:
+    """Says how many documents stand there again, and what became of them."""
+    num_repeated = facts.get("repeated_documents")  # Beam's records have none
+    if not num_repeated:
+        return
+    share = num_repeated / facts["documents"]
+    if is_dropped:
+        say(f"dropped: {num_repeated:,} documents that are an earlier one again ({share:.1%})")
+    elif share > _MANY_REPEATED:
+        say(
+            f"note: {num_repeated:,} of {facts['documents']:,} documents ({share:.1%}) are an "
+            "earlier one again, letter for letter. A model learns repeated text by heart; "
+            "--drop_duplicates leaves it out."
+        )
+    else:
+        say(f"repeated: {num_repeated:,} documents are an earlier one again")
+
+
 def note_odd_splits(
     info: DatasetInfo, splits: list[Split], corpus: Corpus, *, settings: DatasetSettings
 ) -> None:
-    """Points out a held-out part that measures badly, and documents without next sentences."""
-    random_next = info.statistics[TRAIN].get("random_next_rate", 0.0)  # "sop" has none
-    if random_next > _MUCH_RANDOM_NEXT:
-        say(
-            f"note: {random_next:.0%} of the train records have a random next sentence; about 50 % "
-            "is usual. Many documents are very short: does a blank line stand between paragraphs? "
-            "It must end a document only; for books there is --text_format=book."
-        )
+    """Points out a held-out part that measures badly, and records without next sentences."""
+    recipe_notes.note_random_next(info, settings.sentence_splitting)
     for split in splits:
         if split.name == HELDOUT:
             _note_odd_heldout(info.statistics[HELDOUT]["records"], split, corpus, settings)

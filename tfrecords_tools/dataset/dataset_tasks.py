@@ -8,12 +8,13 @@ import functools
 import hashlib
 import os
 from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from mslt_tf.dataset_info import Shard
+from mslt_tf.tokenization.wordpiece import WordpieceTokenizer, WordSplitter
 from tfrecords_tools import tokenization
 from tfrecords_tools.dataset import records, shuffled_pairs, splits, token_store, work_files
 from tfrecords_tools.dataset.record_statistics import RecordCounter, RecordCounts
@@ -25,8 +26,9 @@ from tfrecords_tools.recipe.pairs import pairs_of_document
 from tfrecords_tools.recipe.recipe import Recipe
 from tfrecords_tools.settings import DatasetSettings
 from tfrecords_tools.text import text_pieces
+from tfrecords_tools.text.piece import Piece
 from tfrecords_tools.text.read_report import ReadReport
-from tfrecords_tools.text.text_pieces import Piece
+from tfrecords_tools.unknown_words import UnknownCounter
 
 _CHUNK_RECORDS = 16_384  # read from the shuffled pairs at once
 _CUT = "its files are not all there, or cut off"
@@ -153,15 +155,24 @@ def _tokenize(task: PieceTask, advance: Advance) -> PieceResult:
     documents = text_pieces.read_piece(
         task.piece, on_error=task.settings.on_error, report=report, advance=advance_and_count
     )
+    tokenizer = UnknownCounter(
+        _tokenizer(task.settings),
+        vocabulary,
+        split_words=WordSplitter(task.settings.text_case).words,
+    )
     facts = token_store.write_piece(
         task.folder,
         tokenization.tokenize_documents(
-            documents, _tokenizer(task.settings), hash_text=digest.update
+            documents,
+            tokenizer,
+            sentence_splitting=task.settings.sentence_splitting,
+            report=report,
+            hash_text=digest.update,
         ),
         vocab_size=len(vocabulary),
         unk_id=vocabulary.index("[UNK]"),
     )
-    facts = dataclasses.replace(facts, sha256=digest.hexdigest())
+    facts = dataclasses.replace(facts, sha256=digest.hexdigest(), unknown=tokenizer.counts)
     return PieceResult(facts, report, num_bytes)
 
 
@@ -216,8 +227,8 @@ def _vocabulary(settings: DatasetSettings) -> list[str]:
 
 
 @functools.lru_cache(maxsize=1)
-def _tokenizer(settings: DatasetSettings) -> Any:  # tf_text has no types
-    return tokenization.make_tokenizer(_vocabulary(settings), do_lower_case=settings.do_lower_case)
+def _tokenizer(settings: DatasetSettings) -> WordpieceTokenizer:
+    return WordpieceTokenizer(_vocabulary(settings), settings.text_case)
 
 
 @functools.lru_cache(maxsize=1)
@@ -239,5 +250,6 @@ def _store(settings: DatasetSettings) -> TokenStore:
 
 @functools.lru_cache(maxsize=2)
 def _split(settings: DatasetSettings, name: str) -> Split:
-    made = splits.make_splits(_store(settings).corpus, settings)
+    store = _store(settings)
+    made = splits.make_splits(store.corpus, settings, repeats=store.repeats)
     return next(split for split in made if split.name == name)

@@ -9,6 +9,7 @@ import zlib
 import numpy as np
 
 from mslt_tf.errors import UserError
+from mslt_tf.tokenization.wordpiece import WordpieceTokenizer
 from tfrecords_tools import tokenization
 from tfrecords_tools.console import say
 from tfrecords_tools.dataset import example_bytes
@@ -18,13 +19,15 @@ from tfrecords_tools.recipe.pairs import PAIR_DTYPE, pairs_of_document
 from tfrecords_tools.recipe.recipe import Recipe
 from tfrecords_tools.settings import DatasetSettings
 from tfrecords_tools.text import text_pieces
+from tfrecords_tools.text.found_files import FoundFiles
+from tfrecords_tools.text.piece import Piece
 from tfrecords_tools.text.text_formats import Document
 from tfrecords_tools.text.text_input import EMBEDDED
-from tfrecords_tools.text.text_pieces import Piece
 
 _SAMPLE_CHARACTERS = 500_000
 _SAMPLE_PIECES = 8
-_SAMPLE_RECORDS = 2_048
+_SAMPLE_RECORDS = 2_048  # or fewer, of
+_SAMPLE_TOKENS = _SAMPLE_RECORDS * 512
 _EMBEDDED_SAMPLES = 6
 _FRAMING_BYTES = 16  # of a record in its file
 _WORK_BYTES_PER_RECORD = PAIR_DTYPE.itemsize + 8  # and its key
@@ -51,7 +54,7 @@ class RecipeEstimate:
     seconds: float  # of one process
 
 
-def say_estimate(settings: DatasetSettings, vocabulary: list[str]) -> None:
+def say_estimate(settings: DatasetSettings, vocabulary: list[str], files: FoundFiles) -> None:
     """Says how many records, bytes and seconds to expect, and refuses a disk that is too small.
 
     A sample of some pieces stands for all; compressed text is taken as three times its size.
@@ -59,7 +62,7 @@ def say_estimate(settings: DatasetSettings, vocabulary: list[str]) -> None:
     Raises:
         UserError: the work and the records will not fit on a local disk.
     """
-    pieces = text_pieces.list_pieces(settings.text)
+    pieces = text_pieces.list_pieces(settings.text, files=files, on_error=settings.on_error)
     sample = _take_sample(pieces, settings, vocabulary)
     if sample is None:
         return
@@ -116,9 +119,13 @@ def _take_sample(
 ) -> Sample | None:
     """Returns documents of some pieces, None if there is no text in them."""
     begin = time.monotonic()
-    tokenizer = tokenization.make_tokenizer(vocabulary, do_lower_case=settings.do_lower_case)
+    tokenizer = WordpieceTokenizer(vocabulary, settings.text_case)
     documents, num_bytes = _some_documents(pieces)
-    batches = list(tokenization.tokenize_documents(documents, tokenizer))
+    batches = list(
+        tokenization.tokenize_documents(
+            documents, tokenizer, sentence_splitting=settings.sentence_splitting
+        )
+    )
     sizes = np.concatenate([np.zeros(1, np.int64), *(b.document_sizes for b in batches)])
     if len(sizes) < 2:
         return None
@@ -180,7 +187,7 @@ def _estimate(
     begin = time.monotonic()
     features = masking.make_features(
         sample.corpus.tokens,
-        pairs[:_SAMPLE_RECORDS],
+        pairs[: min(_SAMPLE_RECORDS, _SAMPLE_TOKENS // recipe.max_seq_length)],
         recipe=recipe,
         special=tokenization.special_tokens(vocabulary),
     )

@@ -35,7 +35,7 @@ def find_finished(
         UserError: it has other settings, or a shard is not whole.
     """
     path = _info_path(output_dir)
-    with _using(output_dir):
+    with file_errors.reading(f"--output_dir {output_dir}"):
         if not tf.io.gfile.exists(path):
             return None
         with tf.io.gfile.GFile(path, "rb") as file:
@@ -64,7 +64,7 @@ def finish_interrupted(
     Raises:
         UserError: the folder cannot be read, or a file not be named, or it would replace another.
     """
-    with _using(output_dir):
+    with file_errors.reading(f"--output_dir {output_dir}"):
         info = _read_partial_info(output_dir)
         if info is None or _find_difference(info, recorded, vocab_sha256=vocab_sha256):
             return None
@@ -102,7 +102,7 @@ def make(output_dir: str) -> None:
     Raises:
         UserError: it cannot be made.
     """
-    with _using(output_dir):
+    with file_errors.writing(f"--output_dir {output_dir}"):
         tf.io.gfile.makedirs(output_dir)
 
 
@@ -116,7 +116,7 @@ def prepare(output_dir: str, *, keeps_partial: bool = False) -> None:
         UserError: the folder cannot be made or written to, or holds shards of unknown origin.
     """
     make(output_dir)
-    with _using(output_dir):
+    with file_errors.writing(f"--output_dir {output_dir}"):
         info = _read_partial_info(output_dir)
         of_stopped_run = {shard.name for shard in _shards(info)} if info else set()
         of_stopped_run = set(filter(records.is_shard_name, of_stopped_run))
@@ -136,7 +136,7 @@ def remove_partial_shards(output_dir: str) -> None:
     Raises:
         UserError: one cannot be removed.
     """
-    with _using(output_dir):
+    with file_errors.writing(f"--output_dir {output_dir}"):
         _remove_files(output_dir, records.is_partial_shard_name)
 
 
@@ -169,21 +169,21 @@ def publish(output_dir: str, info: DatasetInfo) -> None:
         UserError: a file cannot be written or named, or would replace one that came there since.
     """
     path = _info_path(output_dir)
-    with records.writing(path):
+    with file_errors.writing(path):
         records.write_partial_text(path, info.to_json())
     _give_names(output_dir, info)
 
 
 def _give_names(output_dir: str, info: DatasetInfo) -> None:
-    with _using(output_dir):
+    with file_errors.writing(f"--output_dir {output_dir}"):
         _refuse_strays(output_dir, known={shard.name for shard in _shards(info)})
         _refuse_replacing(output_dir, [shard.name for shard in _shards(info)])
     for shard in _shards(info):
         path = os.path.join(output_dir, shard.name)
-        with records.writing(path):
+        with file_errors.writing(path):
             if tf.io.gfile.exists(path + records.PARTIAL_SUFFIX):
                 records.publish(path)
-    with records.writing(_info_path(output_dir)):
+    with file_errors.writing(_info_path(output_dir)):
         records.publish(_info_path(output_dir))
 
 
@@ -205,8 +205,8 @@ def _find_difference(
     """Returns the first setting that differs, as (name, found, wanted)."""
     # Through JSON, so that values compare as they are read back.
     wanted = json.loads(json.dumps(recorded)) | {"vocab_sha256": vocab_sha256}
-    # A folder from before there was a choice of objectives holds BERT's, under no name.
-    found = {"sentence_objective": "nsp"} | dict(info.settings)
+    # A folder from before there was a choice holds what BERT has, under no name.
+    found = {"sentence_objective": "nsp", "documents_of": 1} | dict(info.settings)
     found |= {"vocab_sha256": info.vocab_sha256}
     for name in sorted(wanted.keys() | found.keys()):
         if wanted.get(name) != found.get(name):
@@ -275,8 +275,3 @@ def _shards(info: DatasetInfo) -> Iterator[Shard]:
 
 def _info_path(output_dir: str) -> str:
     return os.path.join(output_dir, dataset_info.FILE_NAME)
-
-
-def _using(output_dir: str) -> contextlib.AbstractContextManager[None]:
-    advice = "Give one that can be made and written to."
-    return file_errors.naming(f"--output_dir {output_dir} cannot be used as a folder", advice)

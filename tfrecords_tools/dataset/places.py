@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from mslt_tf.errors import UserError
 from tfrecords_tools.settings import DatasetSettings
-from tfrecords_tools.text import text_files
+from tfrecords_tools.text import file_access, file_search
 from tfrecords_tools.text.text_input import EMBEDDED, TextInput
 
 _LOCAL = "file://"
@@ -24,8 +24,7 @@ class Place:
     @functools.cached_property
     def real(self) -> str:
         """The path without links, `..` and a slash at its end; a remote one as it is."""
-        path = self.path.removeprefix(_LOCAL)
-        return path.rstrip("/") if "://" in path else os.path.realpath(path)
+        return file_access.real_path(self.path)
 
     def __str__(self) -> str:
         path = self.path.removeprefix(_LOCAL)
@@ -41,21 +40,32 @@ class Place:
         return self.real == outer or self.real.startswith(f"{outer.rstrip('/')}/")
 
 
-def check_apart(settings: DatasetSettings) -> None:
-    """Checks that neither the input, the output nor the work folder lies where another does.
+def own_places(settings: DatasetSettings) -> list[str]:
+    """Returns the files and folders of a run's own that are no input where one holds them."""
+    places = [*_outputs(settings), *_work(settings)]
+    return [settings.vocab_file, *(place.path for place in places)]
 
-    The default work folder, in the output folder, may.
+
+def check_apart(settings: DatasetSettings) -> None:
+    """Checks that no input lies in the output or the work folder, nor these in one another.
+
+    The default work folder, in the output folder, may. An input folder may hold them, as
+    `own_places` are left out of it; but the folder of a data set may not.
 
     Raises:
         UserError: names the two that lie in one another.
     """
     outputs, work = _outputs(settings), _work(settings)
-    files, folders = _inputs(settings.text)
-    for folder in folders:
+    data_sets = _data_sets(settings.text)
+    for folder in data_sets:
         _refuse_within(outputs, folder, "records would be read as text")
         _refuse_within(work, folder, "work files would be read as text")
     for place in [*outputs, *work]:
-        _refuse_within([*folders, *files], place, "this program writes and removes files there")
+        _refuse_within(
+            [*data_sets, *_inputs(settings.text)],
+            place,
+            "this program writes and removes files there",
+        )
     vocabulary = Place(f"--vocab_file {settings.vocab_file}", settings.vocab_file)
     for place in work:
         _refuse_within([*outputs, vocabulary], place, "work files come and go there")
@@ -84,19 +94,21 @@ def _work(settings: DatasetSettings) -> list[Place]:
     return [Place(f"--work_dir {folder}" if settings.work_dir else default, folder)]
 
 
-def _inputs(text: TextInput) -> tuple[list[Place], list[Place]]:
-    """Returns the files that are read, and the folders of which all files are.
+def _inputs(text: TextInput) -> list[Place]:
+    """Returns the files and folders that are named, and the folders in which others are looked for.
 
     None of the embedded corpus: of the Python installation, sources alone are read.
     """
-    files: list[str] = []
-    folders: list[str] = []
-    if text.input and text.input != EMBEDDED:
-        files, folders = text_files.find_places(text.input)
-    of_folders = [Place(f"--input {path}", path) for path in folders]
-    if text.tfds:
-        from tfrecords_tools.text import tfds_text  # slow to import
+    if not text.input or text.input == EMBEDDED:
+        return []
+    starts = file_search.find_starts(text.input)
+    return [Place(f"--input {pattern}", path) for pattern, path in starts]
 
-        path = tfds_text.find_folder(text.tfds, data_dir=text.tfds_data_dir)
-        of_folders.append(Place(f"--tfds {text.tfds} in {path}", path))
-    return [Place(f"--input {path}", path) for path in files], of_folders
+
+def _data_sets(text: TextInput) -> list[Place]:
+    if not text.tfds:
+        return []
+    from tfrecords_tools.text import tfds_text  # slow to import
+
+    path = tfds_text.find_folder(text.tfds, data_dir=text.tfds_data_dir)
+    return [Place(f"--tfds {text.tfds} in {path}", path)]

@@ -18,6 +18,7 @@ from mslt_tf import dataset_info
 from mslt_tf.dataset_info import DatasetInfo
 from mslt_tf.errors import UserError
 from mslt_tf.files import folder_lock
+from mslt_tf.files.file_errors import FileError
 from tfrecords_tools import tokenization
 from tfrecords_tools.console import Progress, say
 from tfrecords_tools.dataset import (
@@ -26,6 +27,7 @@ from tfrecords_tools.dataset import (
     estimation,
     output_folder,
     places,
+    recipe_notes,
     records,
     splits,
     token_store,
@@ -33,6 +35,7 @@ from tfrecords_tools.dataset import (
 )
 from tfrecords_tools.dataset.dataset_summary import WrittenSplit
 from tfrecords_tools.dataset.dataset_tasks import PairTask, PieceTask, ShardTask
+from tfrecords_tools.dataset.input_state import state_of_input
 from tfrecords_tools.dataset.record_statistics import RecordCounts
 from tfrecords_tools.dataset.shuffled_pairs import ShuffledPairs
 from tfrecords_tools.dataset.splits import Split
@@ -42,6 +45,7 @@ from tfrecords_tools.processes import WorkerKilledError, Workers
 from tfrecords_tools.recipe.recipe import Recipe
 from tfrecords_tools.settings import DatasetSettings
 from tfrecords_tools.text import text_pieces
+from tfrecords_tools.text.found_files import FoundFiles
 from tfrecords_tools.text.read_report import ReadReport
 
 
@@ -64,22 +68,12 @@ class Run:
     """
 
     settings: DatasetSettings
+    files: FoundFiles
     recorded: dict[Recipe, dict[str, Any]]
     vocabulary: list[str]
     vocab_sha256: str
     work: Work
     check_locks: Callable[[], None]
-
-    @contextlib.contextmanager
-    def refusing(self) -> Iterator[None]:
-        """Clears the work when text or settings are refused: mended, they are other ones."""
-        try:
-            yield
-        except WorkerKilledError:
-            raise
-        except UserError:
-            self.work.clear()
-            raise
 
 
 def create(settings: DatasetSettings) -> list[DatasetInfo]:
@@ -92,8 +86,13 @@ def create(settings: DatasetSettings) -> list[DatasetInfo]:
     begin = time.monotonic()
     vocabulary = tokenization.read_vocabulary(settings.vocab_file)
     vocab_sha256 = dataset_info.hash_vocabulary(vocabulary)
-    described = text_pieces.describe_input(settings.text)
     places.check_apart(settings)
+    files = text_pieces.find_input(
+        settings.text, own=places.own_places(settings), on_error=settings.on_error
+    )
+    for line in files.describe():
+        say(line)
+    described = text_pieces.describe_input(settings.text, files=files)
     recorded = {recipe: settings.to_record(recipe) | described for recipe in settings.recipes}
     finished = [
         output_folder.find_finished(settings.folder_of(recipe), known, vocab_sha256=vocab_sha256)
@@ -110,40 +109,73 @@ def create(settings: DatasetSettings) -> list[DatasetInfo]:
     dataset_tasks.forget()
     with (
         output_folder.locked(missing) as check_locks,
-        work_folder.opened(settings.work_folder, _work_settings(recorded, vocab_sha256)) as work,
+        work_folder.opened(
+            settings.work_folder,
+            _work_settings(recorded, vocab_sha256),
+            input_state=functools.partial(state_of_input, files),
+        ) as work,
+        _leaving_nothing_for_nothing(work),
     ):
-        infos = _go_on(Run(settings, recorded, vocabulary, vocab_sha256, work, check_locks))
+        infos = _go_on(Run(settings, files, recorded, vocabulary, vocab_sha256, work, check_locks))
         dataset_tasks.forget()  # its maps would keep removed files on the disk
         work.clear()
     say(f"done in {time.monotonic() - begin:,.1f} s")
     return infos
 
 
+@contextlib.contextmanager
+def _leaving_nothing_for_nothing(work: Work) -> Iterator[None]:
+    """Clears the work after a mistake if nothing was finished, so that it refuses no later run."""
+    try:
+        yield
+    except UserError:
+        if not work.has_results:
+            work.clear()
+        raise
+
+
+@contextlib.contextmanager
+def _refusing_text(run: Run) -> Iterator[None]:
+    """Notes a mistake in the text, so that the work goes when it is mended.
+
+    It stays for the same text by --on_error=skip. After an error of the machine it stays for the
+    same command.
+    """
+    try:
+        yield
+    except UserError as error:
+        if run.work.has_results and not isinstance(error, FileError | WorkerKilledError):
+            run.work.refuse(state_of_input(run.files))
+        raise
+
+
 def _go_on(run: Run) -> list[DatasetInfo]:
     """Creates what is not there yet."""
     settings = run.settings
-    with run.refusing() if run.work.is_new else contextlib.nullcontext():
-        infos = {
-            recipe: output_folder.find_or_prepare(
-                settings.folder_of(recipe),
-                known,
-                vocab_sha256=run.vocab_sha256,
-                keeps_partial=not run.work.is_new,
-            )
-            for recipe, known in run.recorded.items()
-        }
+    infos = {
+        recipe: output_folder.find_or_prepare(
+            settings.folder_of(recipe),
+            known,
+            vocab_sha256=run.vocab_sha256,
+            keeps_partial=not run.work.is_new,
+        )
+        for recipe, known in run.recorded.items()
+    }
     if all(infos.values()):
         return [info for info in infos.values() if info]
     for recipe in settings.recipes:
         dataset_summary.note_few_predictions(recipe)
+    dataset_summary.note_vocabulary(run.vocabulary, settings)
     if run.work.is_new:
-        estimation.say_estimate(settings, run.vocabulary)
+        estimation.say_estimate(settings, run.vocabulary, run.files)
     else:
         say(f"going on with the unfinished work in {settings.work_folder}")
     with Workers(settings.num_processes) as workers:
-        text = _tokenize(run, workers)
-        with run.refusing():
-            made = splits.make_splits(text.store.corpus, settings)
+        with _refusing_text(run):
+            text = _tokenize(run, workers)
+            made = splits.make_splits(text.store.corpus, settings, repeats=text.store.repeats)
+        if any(recipe.whole_word_masking for recipe in settings.recipes):
+            recipe_notes.note_whole_words(text.store.corpus, run.vocabulary)
         return [
             infos[recipe] or _create_one(run, recipe, text, made, workers)
             for recipe in settings.recipes
@@ -186,7 +218,9 @@ def _work_settings(recorded: dict[Recipe, dict[str, Any]], vocab_sha256: str) ->
 def _tokenize(run: Run, workers: Workers) -> Text:
     """Tokenises all pieces of the text, and joins them."""
     settings, report = run.settings, ReadReport()
-    pieces = text_pieces.list_pieces(settings.text, report=report)
+    pieces = text_pieces.list_pieces(
+        settings.text, files=run.files, on_error=settings.on_error, report=report
+    )
     formats = text_pieces.count_formats(pieces)
     say(f"input: {', '.join(f'{count:,} {name}' for name, count in sorted(formats.items()))}")
     total = sum(piece.num_bytes for piece in pieces)
@@ -197,21 +231,20 @@ def _tokenize(run: Run, workers: Workers) -> Text:
         PieceTask(settings, piece, path(f"piece-{index:06d}"), is_joined=joined is not None)
         for index, piece in enumerate(pieces)
     ]
-    with run.refusing():
-        results = workers.run(
-            dataset_tasks.tokenize_piece,
-            tasks,
-            progress=Progress("tokenise", unit="bytes", total=total),
+    results = workers.run(
+        dataset_tasks.tokenize_piece,
+        tasks,
+        progress=Progress("tokenise", unit="bytes", total=total),
+    )
+    for result in results:
+        report.add(result.report)
+    of_pieces = [result.facts for result in results]
+    if not any(facts.num_documents for facts in of_pieces):
+        num_empty = sum(facts.num_empty_documents for facts in of_pieces)
+        raise UserError(
+            f"the input holds no text: {num_empty} document(s), none with a word in it. Give "
+            f"text files with some text in them. {' '.join(report.describe())}".rstrip()
         )
-        for result in results:
-            report.add(result.report)
-        of_pieces = [result.facts for result in results]
-        if not any(facts.num_documents for facts in of_pieces):
-            num_empty = sum(facts.num_empty_documents for facts in of_pieces)
-            raise UserError(
-                f"the input holds no text: {num_empty} document(s), none with a word in it. Give "
-                f"text files with some text in them. {' '.join(report.describe())}".rstrip()
-            )
     facts = token_store.join([task.folder for task in tasks], of_pieces, folder, joined=joined)
     return Text(TokenStore(folder, vocab_size=len(run.vocabulary)), facts, report)
 
@@ -239,8 +272,7 @@ def _write_split(
     )
     portions = tuple(task.path for task in pair_tasks)
     num_records = len(ShuffledPairs(portions))
-    with run.refusing():
-        num_shards = splits.num_shards(settings, split, num_records)
+    num_shards = splits.num_shards(settings, split, num_records)
     edges = [num_records * index // num_shards for index in range(num_shards + 1)]
     shard_tasks = []
     for index in range(num_shards):

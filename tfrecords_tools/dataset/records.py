@@ -1,6 +1,5 @@
 """Writes features as tf.train.Examples into TFRecord shards that appear whole or not at all."""
 
-import contextlib
 import os
 import re
 from collections.abc import Iterator
@@ -59,7 +58,7 @@ def write_partial_shard(
     """
     path = os.path.join(folder, name + PARTIAL_SUFFIX)
     num_records, checksum = 0, ""
-    with writing(path):
+    with file_errors.writing(path):
         with tf.io.TFRecordWriter(path, tf.io.TFRecordOptions(compression)) as writer:
             for batch in batches:
                 encoded = example_bytes.encode_examples(batch, feature_names=feature_names)
@@ -89,9 +88,3 @@ def write_partial_text(path: str, text: str) -> None:
     """Writes a text file to `path` + PARTIAL_SUFFIX."""
     with tf.io.gfile.GFile(path + PARTIAL_SUFFIX, "w") as file:
         file.write(text)
-
-
-def writing(path: str) -> contextlib.AbstractContextManager[None]:
-    """Turns errors about the file at `path` into a UserError."""
-    advice = "It must fit into a folder that takes files: mend it or give another, and run again."
-    return file_errors.naming(f"{path} cannot be written", advice)

@@ -7,6 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from mslt_tf.errors import UserError
+from tfrecords_tools.dataset import repeated_documents
+from tfrecords_tools.dataset.repeated_documents import Repeats
 from tfrecords_tools.recipe import document_split
 from tfrecords_tools.recipe.corpus import Corpus
 from tfrecords_tools.recipe.recipe import Recipe
@@ -28,19 +30,37 @@ class Split:
     num_passes: int  # over them
 
 
-def make_splits(corpus: Corpus, settings: DatasetSettings) -> list[Split]:
+def make_splits(
+    corpus: Corpus, settings: DatasetSettings, *, repeats: Repeats | None = None
+) -> list[Split]:
     """Returns the train split and, if asked for, the held-out one; alike for all recipes.
+
+    Equal documents are in one split, or the first of them alone if the others are dropped.
+
+    Args:
+        corpus: all documents.
+        settings: which of them to hold out.
+        repeats: which of them repeat an earlier one; None: none does.
 
     Raises:
         UserError: there are too few documents.
     """
     recipe = settings.recipes[0]
+    if repeats is None or not (settings.heldout_fraction or settings.drop_duplicates):
+        repeats = repeated_documents.NONE
+    different = np.delete(np.arange(corpus.num_documents), repeats[:, 0])
     train, heldout = document_split.split_documents(
-        corpus.num_documents,
+        len(different),
         heldout_fraction=settings.heldout_fraction,
         seed=recipe.random_seed,
         sentence_objective=recipe.sentence_objective,
+        num_repeated=len(repeats),
     )
+    train, heldout = different[train], different[heldout]
+    if not settings.drop_duplicates and len(repeats):
+        is_heldout = np.isin(repeats[:, 1], heldout)
+        train = np.sort(np.concatenate([train, repeats[~is_heldout, 0]]))
+        heldout = np.sort(np.concatenate([heldout, repeats[is_heldout, 0]]))
     splits = [Split(TRAIN, train, recipe.dupe_factor)]
     if len(heldout):
         # One pass: more would only measure the same sentences again.

@@ -5,20 +5,18 @@ they are complete, and only files of these names are ever removed. A lock keeps 
 """
 
 import contextlib
-import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from mslt_tf import json_values
 from mslt_tf.errors import UserError
 from mslt_tf.files import file_errors, folder_lock, removal
 from tfrecords_tools.console import say
-from tfrecords_tools.dataset.work_files import write_json
+from tfrecords_tools.dataset import work_settings
 
 KIND = "work"  # of the mark
-_SETTINGS_FILE = "settings.json"
 _MADE_FOLDER = "made_folder"  # fact of the mark: the folder itself is ours too
 _PARTIAL = r"(\.\d+\.partial)?"
 _LOCK = re.escape(folder_lock.LOCK_FILE)
@@ -26,14 +24,16 @@ _SHARD = r"(train|heldout)-\d{5}-of-\d{5}\.tfrecord"
 # Every file that a run writes here, and folders of these that are empty; `lock` is of old versions.
 _OWN = re.compile(
     rf"{re.escape(removal.MARK_FILE)}|settings\.json{_PARTIAL}|lock"
-    rf"|piece-\d{{6,}}\.json{_PARTIAL}|piece-\d{{6,}}/(tokens|sentences|documents)?"
-    rf"|tokens/(tokens|sentences|documents|facts\.json{_PARTIAL})?"
+    rf"|piece-\d{{6,}}\.json{_PARTIAL}|piece-\d{{6,}}/(tokens|sentences|documents|hashes)?"
+    rf"|tokens/(tokens|sentences|documents|repeats|facts\.json{_PARTIAL})?"
     rf"|(train|heldout)-\d+/(pairs-\d{{9,}}\.(json|keys\.npy|pairs\.npy){_PARTIAL}"
     rf"|{_SHARD}\.json{_PARTIAL})?"
     rf"|{_LOCK}\.[0-9a-f]{{8}}"  # of one that was killed while it looked whether another lives
 )
+_RESULT = re.compile(r"piece-\d{6,}\.json")  # the first finished work, which stays to the end
 _OF_LOCK = re.compile(rf"{_LOCK}(\.[0-9a-f]{{8}})?")
 _ADVICE = "Work needs a local folder: see to it, or give another --work_dir."
+_GO_ON = f"{_ADVICE} Then run again: finished work is kept."
 
 
 class Work:
@@ -43,9 +43,29 @@ class Work:
         is_new: whether there is no finished work yet.
     """
 
-    def __init__(self, folder: str, lock: folder_lock.Lock, *, is_new: bool):
+    def __init__(
+        self, folder: str, lock: folder_lock.Lock, settings: Mapping[str, Any], *, is_new: bool
+    ):
         self.is_new = is_new
-        self._folder, self._lock = folder, lock
+        self._folder, self._lock, self._settings = folder, lock, settings
+
+    @property
+    def has_results(self) -> bool:
+        """Whether there is finished work."""
+        return _has_results(self._folder)
+
+    def refuse(self, input_state: str) -> None:
+        """Notes that text or settings were refused, so that mended ones may begin anew.
+
+        Args:
+            input_state: what will be another text if the input is changed.
+
+        Raises:
+            UserError: another process took the folder, or it cannot be written to.
+        """
+        self._lock.check()
+        with file_errors.writing(f"the work folder {self._folder}", _GO_ON):
+            work_settings.write(self._folder, self._settings, refused_input=input_state)
 
     def clear(self) -> None:
         """Removes all work, and what says whose it is; says what else there is, which stays.
@@ -54,7 +74,7 @@ class Work:
             UserError: another process took the folder.
         """
         self._lock.check()
-        with _naming(self._folder):
+        with file_errors.writing(f"the work folder {self._folder}", _GO_ON):
             left = _foreign(removal.remove(_real(self._folder), owns, keeps_folder=True))
         if left:
             say(
@@ -96,21 +116,29 @@ def check(folder: str) -> None:
 
 
 @contextlib.contextmanager
-def opened(folder: str, settings: Mapping[str, Any]) -> Iterator[Work]:
+def opened(
+    folder: str, settings: Mapping[str, Any], *, input_state: Callable[[], str] = lambda: ""
+) -> Iterator[Work]:
     """Makes or reopens the work folder of a run with these settings, for this process alone.
+
+    Args:
+        folder: where to work.
+        settings: what finished work depends on.
+        input_state: returns the state of the input, see `Work.refuse`.
 
     Raises:
         UserError: another run works there, or it holds the work of other settings or something
             else, or the disk is full or the folder cannot be written to.
     """
-    known = json.loads(json.dumps(settings))  # as they are read back
     with writing(folder):
         is_made = _make(folder)
         try:
             with folder_lock.held(folder, report=say) as lock:
                 check(folder)
                 is_made = is_made or _made_folder(folder)
-                yield Work(folder, lock, is_new=_begin(folder, known, is_made=is_made))
+                is_new = not _can_go_on(folder, settings, input_state)
+                _begin(folder, settings, is_new=is_new, is_made=is_made)
+                yield Work(folder, lock, settings, is_new=is_new)
         finally:
             if is_made and os.path.isdir(folder) and not os.listdir(folder):
                 removal.remove(folder, owns)
@@ -122,13 +150,8 @@ def writing(folder: str) -> Iterator[None]:
     try:
         yield
     except OSError:  # not TensorFlow's: of all that a run does, those may be our defects
-        with _naming(folder):
+        with file_errors.writing(f"the work folder {folder}", _GO_ON):
             raise
-
-
-def _naming(folder: str) -> contextlib.AbstractContextManager[None]:
-    advice = f"{_ADVICE} Then run again: finished work is kept."
-    return file_errors.naming(f"a file of the work in {folder} cannot be written", advice)
 
 
 def _make(folder: str) -> bool:
@@ -141,73 +164,78 @@ def _make(folder: str) -> bool:
     return True
 
 
-def _begin(folder: str, settings: dict[str, Any], *, is_made: bool) -> bool:
-    """Marks the folder and writes the settings; returns whether there is no work there yet."""
-    path = os.path.join(folder, _SETTINGS_FILE)
-    is_new = not os.path.exists(path) or not _is_readable(folder)
-    if not is_new:
-        _check_settings(_read_settings(path), settings, folder=folder)
+def _begin(folder: str, settings: Mapping[str, Any], *, is_new: bool, is_made: bool) -> None:
+    """Marks the folder and writes the settings."""
     try:
-        with _naming(folder):
+        with file_errors.writing(f"the work folder {folder}", _GO_ON):
             if not _is_marked(folder):
                 removal.mark(folder, KIND, facts={_MADE_FOLDER: is_made})
-            write_json(path, settings)
+            work_settings.write(folder, settings)
     except BaseException:
         if is_new:  # it would be told from a user's folder by nothing
             with contextlib.suppress(Exception):
                 removal.remove(_real(folder), owns, keeps_folder=True)
         raise
-    return is_new
 
 
-def _is_readable(folder: str) -> bool:
-    """Returns whether the settings of the work can be read; else removes the work and says so.
+def _can_go_on(folder: str, settings: Mapping[str, Any], input_state: Callable[[], str]) -> bool:
+    """Returns whether there is work that these settings can go on with; else makes room for it.
 
     Raises:
-        UserError: there is something else beside it.
+        UserError: there is finished work of other settings, which nobody refused; or the settings
+            of the work are damaged, and there is something else beside it.
     """
-    path = os.path.join(folder, _SETTINGS_FILE)
-    try:
-        _read_settings(path)
-    except json_values.JsonValueError as error:
-        foreign = _foreign(removal.foreign_files(_real(folder), owns))
-        if foreign:
-            raise UserError(
-                f"{path} is damaged, so that nothing says whose work lies in {folder}: {error}. "
-                f"And there is {removal.listed(foreign)}, not written by this program. Move that "
-                "away to have the work begun anew, or give another --work_dir."
-            ) from error
-        say(f"{path} is damaged: {error}. The work begins anew.")
-        removal.remove(
-            _real(folder), lambda path: owns(path) and path != removal.MARK_FILE, keeps_folder=True
-        )
+    if not os.path.exists(work_settings.path_in(folder)):
         return False
-    return True
+    try:
+        begun = work_settings.read(folder)
+    except json_values.JsonValueError as error:
+        _check_no_foreign(folder, error)
+        _remove_work(folder, f"{work_settings.path_in(folder)} is damaged: {error}.")
+        return False
+    difference = begun.find_difference(settings)
+    if not difference and begun.refused_input in (None, input_state()):
+        return True
+    if not _has_results(folder):
+        _remove_work(folder)
+    elif begun.refused_input is not None:
+        change = f"has {_describe(difference)}" if difference else "its text was changed since"
+        _remove_work(folder, f"the unfinished work in {folder} ended at a mistake and {change}.")
+    elif difference:
+        raise UserError(
+            f"{folder} holds unfinished work with {_describe(difference)}. Run again with the "
+            f"former settings, remove {folder}, or give another --output_dir."
+        )
+    return False
 
 
-def _read_settings(path: str) -> dict[str, Any]:
-    """Returns the settings of unfinished work.
-
-    Raises:
-        mslt_tf.json_values.JsonValueError: they are damaged, or another program's.
-    """
-    with open(path, "rb") as file:
-        settings = json_values.parse(dict[str, Any], json_values.loads(file.read()))
-    for name in ("vocab_sha256", "on_error"):
-        json_values.parse(str, settings.get(name), name=name)
-    return settings
+def _describe(difference: work_settings.Difference) -> str:
+    name, found, wanted = difference
+    return f"{name} = {found!r}, but {wanted!r} is asked for"
 
 
-def _check_settings(found: Mapping[str, Any], settings: Mapping[str, Any], *, folder: str) -> None:
-    if found.get("on_error") == "fail":  # what could be read so is read alike by "skip"
-        found = {**found, "on_error": settings.get("on_error")}
-    for name in sorted(settings.keys() | found.keys()):
-        if settings.get(name) != found.get(name):
-            raise UserError(
-                f"{folder} holds unfinished work with {name} = {found.get(name)!r}, but "
-                f"{settings.get(name)!r} is asked for. Run again with the former settings, remove "
-                f"{folder}, or give another --output_dir."
-            )
+def _has_results(folder: str) -> bool:
+    return any(map(_RESULT.fullmatch, os.listdir(folder)))
+
+
+def _remove_work(folder: str, reason: str = "") -> None:
+    """Removes all work but the mark, and says why if there is a reason."""
+    if reason:
+        say(f"{reason} The work begins anew.")
+    removal.remove(
+        _real(folder), lambda path: owns(path) and path != removal.MARK_FILE, keeps_folder=True
+    )
+
+
+def _check_no_foreign(folder: str, error: json_values.JsonValueError) -> None:
+    """Checks that there is nothing beside work of which nobody can tell whose it is."""
+    foreign = _foreign(removal.foreign_files(_real(folder), owns))
+    if foreign:
+        raise UserError(
+            f"{work_settings.path_in(folder)} is damaged, so that nothing says whose work lies in "
+            f"{folder}: {error}. And there is {removal.listed(foreign)}, not written by this "
+            "program. Move that away to have the work begun anew, or give another --work_dir."
+        ) from error
 
 
 def _is_marked(folder: str) -> bool:
@@ -222,7 +250,7 @@ def _made_folder(folder: str) -> bool:
 def _is_of_version_before(folder: str) -> bool:
     """Returns whether work lies here and nothing else; it was not marked formerly."""
     try:
-        _read_settings(os.path.join(folder, _SETTINGS_FILE))
+        work_settings.read(folder)
     except (OSError, json_values.JsonValueError):
         return False
     return _has_our_names(folder)

@@ -20,11 +20,19 @@ def split_documents(
     heldout_fraction: float,
     seed: int,
     sentence_objective: SentenceObjective = "nsp",
+    num_repeated: int = 0,
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Returns the indices of the (train, held-out) documents, each ascending.
 
     With "nsp" a split that exists has at least two documents, because a random next sentence comes
     from another document of the same split; with "sop" one is enough.
+
+    Args:
+        num_documents: that are different.
+        heldout_fraction: share of them to hold out.
+        seed: of the choice.
+        sentence_objective: what the records are for.
+        num_repeated: documents that are one of these again, for the message.
 
     Raises:
         UserError: there are too few documents for that.
@@ -34,8 +42,10 @@ def split_documents(
     needed = 2 * least if num_heldout else least
     if num_documents - num_heldout < least:
         advice = "or set --heldout_fraction=0 " if num_documents >= least and num_heldout else ""
+        beside = f", and {num_repeated:,} more that are one of them again" if num_repeated else ""
         raise UserError(
-            f"The input holds {num_documents} document(s) with text; it takes at least {needed}, "
+            f"The input holds {num_documents} document(s) with text{beside}; it takes at least "
+            f"{needed}, "
             f"because {reason}. "
             f"Give more documents {advice}(a blank line ends a document in plain text)."
         )

@@ -22,6 +22,13 @@ class ReadReport:
     broken_files: int = 0  # read up to the damage
     cut_lines: int = 0  # longer than a line may be, so taken as several
     cut_documents: int = 0  # longer than a document may be, so taken as several
+    cut_sentences: int = 0  # without an end where one should be, so taken as several
+    refused_files: int = 0  # of a kind that is no text to read: left out whole
+    null_texts: int = 0  # rows of Parquet files that have none
+    own_files: int = 0  # of this program: the vocabulary, records, unfinished work
+    repeated_files: int = 0  # other names of files and folders that are read anyway
+    special_files: int = 0  # pipes, sockets, devices
+    unreadable_files: int = 0
     reasons: list[str] = dataclasses.field(default_factory=list)  # the first few, with file names
 
     def add(self, other: "ReadReport") -> None:
@@ -40,12 +47,19 @@ class ReadReport:
         """Yields a line for each count that is not zero, then the reasons."""
         for count, what in (
             (self.hidden_files, "hidden file(s) left out: names that begin with . or _"),
+            (self.own_files, "file(s) and folder(s) of this program left out"),
+            (self.repeated_files, "other name(s) of files and folders left out"),
+            (self.special_files, "pipe(s), socket(s) and device(s) left out"),
+            (self.unreadable_files, "unreadable file(s) and folder(s) left out"),
             (self.empty_files, "empty file(s)"),
             (self.skipped_lines, "line(s) left out as unreadable"),
             (self.skipped_documents, "document(s) left out as unreadable"),
             (self.broken_files, "damaged file(s), read up to the damage"),
             (self.cut_lines, "line(s) cut into parts, being too long"),
             (self.cut_documents, "document(s) cut into parts, being too long"),
+            (self.cut_sentences, "text(s) without sentence ends cut at blanks or at a length"),
+            (self.refused_files, "file(s) left out whole, being no text that can be read"),
+            (self.null_texts, "row(s) of Parquet files without a text (null)"),
         ):
             if count:
                 yield f"{count:,} {what}"
@@ -82,14 +96,19 @@ class Leniency:
         self._note(reason)
         self.report.skipped_documents += 1
 
+    def skip_file(self, reason: str) -> None:
+        """Leaves out a file, or a member of an archive, before anything of it is read."""
+        self._note(reason, " --on_error=skip leaves such files out.")
+        self.report.refused_files += 1
+
     def skip_rest(self, reason: str) -> None:
         """Leaves out the rest of a file, or of the piece of it that is being read."""
         self._note(reason)
         self.report.broken_files += 1
         self.broken = True
 
-    def _note(self, reason: str) -> None:
+    def _note(self, reason: str, way_out: str = "") -> None:
         if self._fails:
-            raise UserError(reason)
+            raise UserError(reason + way_out)
         if len(self.report.reasons) < MAX_REASONS:
             self.report.reasons.append(reason)

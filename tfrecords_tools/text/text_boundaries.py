@@ -11,7 +11,11 @@ from tfrecords_tools.text import text_files, wiki_blocks
 
 # Longer ones are no places to cut. The bound makes the search see each of them whole, somewhere.
 _MAX_MARK_BYTES = 1 << 13
-_BLANK_LINE = re.compile(rb"\n[ \t]{0,64}\r?\n")
+# Some of the lines that `line_layout.is_blank` calls blank, the usual ones.
+_BLANK_LINE = re.compile(
+    rb"\n(?:[ \t]{0,64}|(?:[ \t]|\xc2[\xa0\xad]|\xe2\x80[\x8b-\x8f]|\xe2\x81\xa0|\xe3\x80\x80"
+    rb"|\xef\xbb\xbf){1,20})\r?\n"
+)
 _DOC_LINE = b"\n" + wiki_blocks.DOC_BEGIN.encode()
 
 
@@ -84,4 +88,5 @@ FORMATS: dict[str, Callable[[bytes], tuple[int, int] | None]] = {
     "plain": _after_blank_line,
     "wiki": _before_block,
     "jsonl": _before_line,
+    "lines": _before_line,
 }

@@ -1,22 +1,17 @@
-"""Finds text files and reads their bytes: globs, folders, compressed files; all by tf.io.gfile."""
+"""Reads the bytes of text files, packed or not."""
 
 import bz2
-import contextlib
+import io
 import lzma
-import os
 import re
-import shlex
 import zlib
 from collections.abc import Callable, Generator, Iterator
 from typing import Protocol
 
-import tensorflow as tf
-
 from mslt_tf.errors import UserError
 from mslt_tf.files import file_errors
-from mslt_tf.path_flags import join_paths, split_paths
+from tfrecords_tools.text import file_access
 from tfrecords_tools.text.read_report import Leniency
-from tfrecords_tools.text.text_input import EMBEDDED
 
 CHUNK_BYTES = 1 << 20  # read at once
 _PACKED_BYTES = 1 << 16  # fewer: what follows a stream is copied, and a file can have many streams
@@ -25,10 +20,11 @@ _MAGIC = {
     "gz": re.compile(rb"\x1f\x8b\x08"),
     "bz2": re.compile(rb"BZh[1-9](1AY&SY|\x17rE8P\x90)"),
     "xz": re.compile(rb"\xfd7zXZ\0"),
+    # Some programs put a frame first that decoders pass over, e.g. a table of contents.
+    "zst": re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18"),
 }
 _MAGIC_BYTES = 16
 _XZ_MEMORY = 1 << 27  # bytes; xz -9 needs half of it, and a hostile file may ask for 4 GB
-_MOST_COMMAS = 3  # in a name for which we ask whether it lacks quotes
 _DAMAGE = (zlib.error, lzma.LZMAError, EOFError, OSError)
 
 
@@ -51,129 +47,23 @@ class Decompressor(Protocol):
         """Returns at most `max_length` bytes of the text; keeps what else it can."""
 
 
-def reading(path: str) -> contextlib.AbstractContextManager[None]:
-    """Turns errors about the file at `path` into a UserError."""
-    advice = "It must be there and yours to read: mend or remove it, or give another."
-    return file_errors.naming(f"{path} cannot be read", advice)
-
-
-def find_files(patterns: str) -> tuple[list[str], int]:
-    """Finds the files of glob patterns and folders, given as `path_flags.split_paths` reads them.
-
-    Returns:
-        The files, sorted, none twice; and how many files and folders below the folders were left
-        out, as their names begin with "." or "_". What is below such a folder is not counted.
-
-    Raises:
-        UserError: a pattern matches no file, its folder cannot be read, or a quote has no end.
-    """
-    files: set[str] = set()
-    hidden: set[str] = set()
-    for pattern in _split(patterns):
-        found = _files_of(pattern, hidden)
-        if not found:
-            raise UserError(
-                f"--input names {pattern!r}, which matches no file. {_advice(pattern, patterns)}"
-            )
-        files.update(found)
-    if not files:
-        raise UserError(f"--input {patterns!r} names no file. Give files, or {EMBEDDED!r}.")
-    return sorted(files), len(hidden - files)
-
-
-def find_places(patterns: str) -> tuple[list[str], list[str]]:
-    """Returns the files and the folders that `patterns` name; nothing from below the folders.
-
-    Raises:
-        UserError: a folder cannot be read.
-    """
-    files, folders = list[str](), list[str]()
-    for pattern in _split(patterns):
-        with reading(pattern):
-            is_folder = tf.io.gfile.isdir(pattern)
-        folders += [pattern] if is_folder else []
-        files += [] if is_folder else _files_of(pattern, set())
-    return files, folders
-
-
-def _split(patterns: str) -> list[str]:
-    try:
-        return [pattern for pattern in split_paths(patterns) if pattern]
-    except ValueError as error:
-        raise UserError(
-            f"--input: {error}. Double quotes belong around a whole name, one with a comma or a "
-            "quote at its begin; quotes of its own are then written twice."
-        ) from error
-
-
-def _files_of(pattern: str, hidden: set[str]) -> list[str]:
-    """Returns the files of one pattern, and adds what is left out below a folder to `hidden`."""
-    with reading(pattern):
-        if tf.io.gfile.isdir(pattern):
-            return list(_files_below(pattern.rstrip("/") or "/", hidden))
-        if tf.io.gfile.exists(pattern):  # before it is a pattern: a name may have brackets
-            return [pattern]
-        return [path for path in tf.io.gfile.glob(pattern) if not tf.io.gfile.isdir(path)]
-
-
-def _advice(pattern: str, patterns: str) -> str:
-    """Returns what to do about a pattern that matches no file."""
-    name = _name_without_quotes(pattern, patterns)
-    if name:
-        quoted = shlex.quote(join_paths([name]))  # the shell takes a pair of quotes for itself
-        return f"But {name!r} does: write a name with a comma in double quotes, --input={quoted}."
-    return (
-        "Give folders, files or glob patterns of files, separated by commas (quote them: the shell "
-        f"expands * too), or {EMBEDDED!r}."
-    )
-
-
-def _name_without_quotes(pattern: str, patterns: str) -> str:
-    """Returns the name with commas that `pattern` is a part of, if it matches files, or ""."""
-    parts = patterns.split(",")
-    for length in range(2, _MOST_COMMAS + 2):
-        for begin in range(len(parts) - length + 1):
-            run = parts[begin : begin + length]
-            name = ",".join(run).strip()
-            if pattern in map(str.strip, run) and _files_of(name, set()):
-                return name
-    return ""
-
-
-def _files_below(folder: str, hidden: set[str]) -> Iterator[str]:
-    """Yields the files below `folder`, and adds what is left out for its name to `hidden`."""
-    for name in tf.io.gfile.listdir(folder):
-        name = name.rstrip("/")  # gs:// puts one behind the names of folders
-        path = f"{folder.rstrip('/')}/{name}"
-        if name.startswith((".", "_")):
-            hidden.add(path)
-        elif tf.io.gfile.isdir(path):
-            # A link may lead back up, and the walk would not end.
-            if not os.path.islink(path):
-                yield from _files_below(path, hidden)
-        # A pipe or device would keep the reader waiting forever. Of gs:// paths, os knows nothing.
-        elif os.path.isfile(path) or not os.path.exists(path):
-            yield path
-
-
 def file_size(path: str) -> int:
     """Returns the bytes of a file.
 
     Raises:
         UserError: it cannot be read.
     """
-    with reading(path):
-        size: int = tf.io.gfile.stat(path).length
-    return size
+    with file_errors.reading(path):
+        return file_access.look_at(path).num_bytes
 
 
 def find_compression(path: str) -> str:
-    """Returns "gz", "bz2", "xz" or, for a file that is none of these, "".
+    """Returns "gz", "bz2", "xz", "zst" or, for a file that is none of these, "".
 
     Raises:
         UserError: the file cannot be read.
     """
-    with reading(path), tf.io.gfile.GFile(path, "rb") as file:
+    with file_errors.reading(path), file_access.open_file(path) as file:
         begin = file.read(_MAGIC_BYTES)
     return next((name for name, magic in _MAGIC.items() if magic.match(begin)), "")
 
@@ -192,7 +82,7 @@ def read_range(
         UserError: the file cannot be read, or ends before `end`.
     """
     position = begin
-    with reading(path), tf.io.gfile.GFile(path, "rb") as file:
+    with file_errors.reading(path), file_access.open_file(path) as file:
         file.seek(begin)
         while position < end:
             chunk = file.read(min(chunk_bytes or CHUNK_BYTES, end - position))
@@ -227,7 +117,7 @@ def read_compressed(
     size = file_size(path)
     packed = read_range(path, 0, size, advance=advance, chunk_bytes=_PACKED_BYTES)
     length = 0  # of the text so far
-    unpacked = _unpack(packed, compression)
+    unpacked = _unpack_zst(packed) if compression == "zst" else _unpack(packed, compression)
     while True:
         try:
             chunk = next(unpacked, b"")
@@ -275,6 +165,35 @@ def _make_decompressor(compression: str) -> Decompressor:
     if compression == "xz":
         return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_XZ_MEMORY)
     return bz2.BZ2Decompressor() if compression == "bz2" else _Gunzip()
+
+
+def _unpack_zst(packed: Iterator[bytes]) -> Iterator[bytes]:
+    """Yields the text of a file of one or several frames; windows above 128 MiB are refused."""
+    import pyarrow  # slow to import
+
+    source = pyarrow.PythonFile(_Stream(packed), mode="r")
+    with pyarrow.CompressedInputStream(source, "zstd") as stream:
+        while text := stream.read(CHUNK_BYTES):
+            yield text
+
+
+class _Stream(io.RawIOBase):
+    """A file of the bytes that an iterator yields."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        super().__init__()
+        self._chunks = chunks
+        self._rest = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        data = self._rest or next(self._chunks, b"")
+        taken = data[: len(buffer)]
+        buffer[: len(taken)] = taken
+        self._rest = data[len(buffer) :]
+        return len(taken)
 
 
 class _Gunzip:

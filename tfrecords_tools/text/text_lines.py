@@ -1,11 +1,13 @@
 r"""From the bytes of a file to its lines of text: UTF-8, in bounded memory however long a line is.
 
-Lines end with "\n" or "\r\n", and with nothing else: form feeds, lone carriage returns and
-Unicode's line separators stand inside lines.
+Lines end with "\n" or "\r\n", and with nothing else: form feeds, lone carriage returns, NEL and
+Unicode's line separators stand inside lines. (Where a whole file has carriage returns only, it is
+read as if they were "\n": see `file_pieces`.)
 """
 
 from collections.abc import Iterator
 
+from tfrecords_tools.text.line_layout import is_blank
 from tfrecords_tools.text.read_report import Leniency
 
 MAX_LINE_BYTES = 1 << 20  # not less than text_files.CHUNK_BYTES, see _exceeds
@@ -91,8 +93,10 @@ class LineReader:
         if not self._in_long_line:
             self._leniency.report.cut_lines += 1
             self._in_long_line, self._long_line_has_text = True, False
-        self._long_line_has_text |= bool(data.strip())
-        return [part for part in self._decode(data, offset) if part.strip()]
+        parts = self._decode(data, offset)
+        texts = [part for part in parts if not is_blank(part)]
+        self._long_line_has_text |= bool(texts or not parts)  # what is left out was text
+        return texts
 
     def _lines(self, data: bytes, offset: int) -> list[str]:
         if not self._in_long_line:
@@ -122,8 +126,8 @@ class LineReader:
             except UnicodeDecodeError as error:
                 self._leniency.skip_line(
                     f"{self._path} is not UTF-8 text: byte {offset + error.start:,} is "
-                    f"0x{line[error.start]:02x} ({error.reason}). Convert it, e.g. iconv -f LATIN1 "
-                    "-t UTF-8, or leave it out."
+                    f"0x{line[error.start]:02x} ({error.reason}). Convert it: iconv -f ENCODING -t "
+                    "UTF-8, where ENCODING is its own, e.g. LATIN1 or GB18030; or leave it out."
                 )
                 if self.left_out is not None:
                     yield self.left_out

@@ -4,99 +4,103 @@ The pieces depend on the input alone. The documents of all pieces, in order, are
 """
 
 import collections
-import dataclasses
-import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 
 from mslt_tf.errors import UserError
 from tfrecords_tools.text import (
     embedded_corpus,
-    format_detection,
-    text_boundaries,
-    text_files,
+    file_pieces,
+    file_search,
     text_formats,
-    text_lines,
-    wiki_blocks,
 )
+from tfrecords_tools.text.found_files import FoundFiles
+from tfrecords_tools.text.piece import Piece
 from tfrecords_tools.text.read_report import Leniency, OnError, ReadReport
 from tfrecords_tools.text.text_formats import Document
-from tfrecords_tools.text.text_input import AUTO, EMBEDDED, TextInput
+from tfrecords_tools.text.text_input import EMBEDDED, TextInput
 
 PIECE_BYTES = 1 << 25
 PIECE_EXAMPLES = 10_000
 TFDS = "tfds"
-_MARK_OF_TAR = (257, b"ustar")
-
-
-@dataclasses.dataclass(frozen=True)
-class Piece:
-    """A part of the input, read by `read_piece`. Picklable; `Piece(**dataclasses.asdict(p))` == p.
-
-    A document belongs to the piece in which it begins; in plain text it begins with the blank line
-    before it.
-    """
-
-    text_format: str  # one of `text_input.FILE_FORMATS`, "embedded" or "tfds"
-    path: str  # of the file; the name of the tfds data set; "" for the embedded corpus
-    begin: int  # bytes of the file, or examples of the data set
-    end: int  # before this one
-    size: int  # of the whole file, in bytes, or data set, in examples
-    num_bytes: int  # about what reading it reads; exact in the sum over the pieces of a file
-    compression: str = ""  # "gz", "bz2" or "xz"
-    text_field: str = ""  # of "jsonl" and "tfds"
-    data_dir: str = ""  # of "tfds"
 
 
 def list_pieces(
     text_input: TextInput,
     *,
+    files: FoundFiles | None = None,
+    on_error: OnError = "fail",
     report: ReadReport | None = None,
     piece_bytes: int = PIECE_BYTES,
     piece_examples: int = PIECE_EXAMPLES,
 ) -> tuple[Piece, ...]:
     """Returns the pieces of the input, in order; looks at the beginning of each file for it.
 
-    A file is a piece. Plain text, <doc> blocks and JSON lines are cut every `piece_bytes`, unless
-    they are compressed. A data set is cut every `piece_examples`.
+    A file is a piece, and so is a member of a zip archive. Plain text, <doc> blocks, JSON lines and
+    documents a line are cut every `piece_bytes`, unless they are compressed; Parquet files between
+    row groups. A data set is cut every `piece_examples`.
 
     Args:
         text_input: what to read: files in the order of their names, then the data set.
-        report: is told how many hidden files there are.
+        files: what `find_input` found; None to look now.
+        on_error: "fail" ends with a UserError at the first file that is no text to read, e.g. an
+            image; "skip" leaves it out.
+        report: is told which files were left out.
         piece_bytes: size of a piece of a file.
         piece_examples: size of a piece of a data set.
 
     Raises:
-        UserError: a pattern matches no file; a file cannot be read, or is a tar archive; the data
-            set is not there, or has no such field.
+        UserError: a pattern matches no file; a file cannot be read, or is no text to read, or all
+            are none; the data set is not there, or has no such field.
     """
+    leniency = Leniency(on_error, ReadReport() if report is None else report)
     pieces: list[Piece] = []
     if text_input.input == EMBEDDED:
         sources = embedded_corpus.list_sources()
         size = sum(path.stat().st_size for _, path in sources)
         pieces.append(Piece(EMBEDDED, "", 0, size, size=size, num_bytes=size))
     elif text_input.input:
-        files, num_hidden = text_files.find_files(text_input.input)
-        for path in files:
-            pieces += _pieces_of_file(path, text_input, piece_bytes)
-        if report is not None:
-            report.hidden_files += num_hidden
+        files = find_input(text_input) if files is None else files
+        leniency.report.add(files.report())
+        for path in files.paths:
+            pieces += file_pieces.list_pieces(
+                path, text_input, leniency=leniency, piece_bytes=piece_bytes
+            )
     if text_input.tfds:
         pieces += _pieces_of_tfds(text_input, piece_examples)
+    if not pieces:
+        raise UserError(
+            f"{text_input.input or text_input.tfds} holds no text to read. Give another --input. "
+            f"{' '.join(leniency.report.describe())}".rstrip()
+        )
     return tuple(pieces)
 
 
-def report_of_input(text_input: TextInput) -> ReadReport:
-    """Returns what `list_pieces` leaves out: how many hidden files there are.
+def find_input(
+    text_input: TextInput, *, own: Collection[str] = (), on_error: OnError = "fail"
+) -> FoundFiles:
+    """Returns the files of an input; none for the embedded corpus and for data sets.
+
+    Args:
+        text_input: what to read.
+        own: see `file_search.find_files`.
+        on_error: see `file_search.find_files`.
 
     Raises:
-        UserError: a pattern matches no file, or its folder cannot be read.
+        UserError: see `file_search.find_files`.
     """
-    has_files = text_input.input and text_input.input != EMBEDDED
-    return ReadReport(hidden_files=text_files.find_files(text_input.input)[1] if has_files else 0)
+    if not text_input.input or text_input.input == EMBEDDED:
+        return FoundFiles()
+    return file_search.find_files(text_input.input, own=own, on_error=on_error)
 
 
-def describe_input(text_input: TextInput) -> dict[str, str | int]:
+def describe_input(
+    text_input: TextInput, *, files: FoundFiles | None = None
+) -> dict[str, str | int]:
     """Returns what tells this input from another one, without reading it.
+
+    Args:
+        text_input: what to read.
+        files: what `find_input` found; None to look now.
 
     Raises:
         UserError: see `list_pieces`.
@@ -105,9 +109,8 @@ def describe_input(text_input: TextInput) -> dict[str, str | int]:
     if text_input.input == EMBEDDED:
         facts["input_versions"] = embedded_corpus.describe_versions()
     elif text_input.input:
-        files, _ = text_files.find_files(text_input.input)
-        facts["input_files"] = len(files)
-        facts["input_bytes"] = sum(map(text_files.file_size, files))
+        files = find_input(text_input) if files is None else files
+        facts |= {"input_files": len(files.paths), "input_bytes": files.num_bytes}
     if text_input.tfds:
         name, num_examples, num_bytes = _describe_tfds(text_input)
         facts |= {"tfds_name": name, "tfds_examples": num_examples, "tfds_bytes": num_bytes}
@@ -144,7 +147,7 @@ def read_piece(
     if piece.text_format == TFDS:
         from tfrecords_tools.text import tfds_text  # slow to import
 
-        return tfds_text.read_examples(
+        examples = tfds_text.read_examples(
             piece.path,
             (piece.begin, piece.end),
             text_field=piece.text_field,
@@ -153,7 +156,11 @@ def read_piece(
             leniency=leniency,
             advance=advance,
         )
-    return _read_file_piece(piece, leniency, advance)
+        number = piece.documents_of
+        if number == 1:
+            return examples
+        return text_formats.join_documents(examples, number, leniency=leniency)
+    return file_pieces.read_piece(piece, leniency=leniency, advance=advance)
 
 
 def count_formats(pieces: Iterable[Piece]) -> dict[str, int]:
@@ -166,101 +173,12 @@ def count_bytes(pieces: Iterable[Piece]) -> int:
     return sum(piece.num_bytes for piece in pieces)
 
 
-def _pieces_of_file(path: str, text_input: TextInput, piece_bytes: int) -> Iterator[Piece]:
-    size = text_files.file_size(path)
-    compression = text_files.find_compression(path)
-    head = _read_head(path, size, compression)
-    place, mark = _MARK_OF_TAR
-    if head[place:].startswith(mark):
-        raise UserError(
-            f"{path} is a tar archive, not text. Unpack it, and give the folder as --input."
-        )
-    text_format = text_input.text_format
-    if text_format == AUTO:
-        text_format = format_detection.detect_format(head)
-    can_be_cut = not compression and text_format in text_boundaries.FORMATS
-    step = piece_bytes if can_be_cut else max(size, 1)
-    for begin in range(0, max(size, 1), step):
-        end = min(begin + step, size)
-        yield Piece(
-            text_format,
-            path,
-            begin,
-            end,
-            size=size,
-            num_bytes=end - begin,
-            compression=compression,
-            text_field=text_input.text_field if text_format == "jsonl" else "",
-        )
-
-
-def _read_head(path: str, size: int, compression: str) -> bytes:
-    """Returns the beginning of a file's text; less of it, if it is damaged."""
-    chunks = text_files.read_range(path, 0, min(size, format_detection.HEAD_BYTES))
-    if compression:
-        leniency = Leniency("skip", ReadReport())  # reading will tell
-        chunks = text_files.read_compressed(path, compression, leniency=leniency)
-    head = b""
-    for chunk in chunks:
-        head += chunk
-        if len(head) >= format_detection.HEAD_BYTES:
-            break
-    return head[: format_detection.HEAD_BYTES]
-
-
-def _read_file_piece(
-    piece: Piece, leniency: Leniency, advance: Callable[[int], None]
-) -> Iterator[Document]:
-    if not piece.size:
-        leniency.report.empty_files += 1
-        return
-    begin, end = 0, piece.size
-    if piece.begin > 0 or piece.end < piece.size:
-        begin, end = text_boundaries.find_range(
-            piece.path, piece.begin, piece.end, size=piece.size, text_format=piece.text_format
-        )
-    left = end - begin
-
-    def advance_and_count(num_bytes: int) -> None:
-        nonlocal left
-        left -= num_bytes
-        advance(num_bytes)
-
-    if piece.compression:
-        chunks = text_files.read_compressed(
-            piece.path, piece.compression, leniency=leniency, advance=advance_and_count
-        )
-    else:
-        chunks = text_files.read_range(piece.path, begin, end, advance=advance_and_count)
-    yield from _parse(piece, chunks, begin, leniency)
-    if left:  # out after a mistake; the progress is to reach its end all the same
-        advance(left)
-
-
-def _parse(
-    piece: Piece, chunks: Iterator[bytes], begin: int, leniency: Leniency
-) -> Iterator[Document]:
-    # Blank lines mean nothing to these two, and keep the numbers of the lines right.
-    left_out = "" if piece.text_format in ("wiki", "jsonl") else None
-    reader = text_lines.LineReader(piece.path, begin=begin, leniency=leniency, left_out=left_out)
-    read = reader.read_json if piece.text_format == "jsonl" else reader.read
-    lines = itertools.chain.from_iterable(read(chunks))
-    path = piece.path
-    if piece.text_format == "wiki":
-        return wiki_blocks.parse_wiki_blocks(lines, path=path, leniency=leniency, begin=begin)
-    if piece.text_format == "jsonl":
-        return text_formats.parse_json_lines(
-            lines, path=path, text_field=piece.text_field, leniency=leniency, begin=begin
-        )
-    if piece.text_format == "book":
-        return text_formats.parse_book(lines, leniency=leniency)
-    return text_formats.parse_plain_text(lines, leniency=leniency)
-
-
 def _pieces_of_tfds(text_input: TextInput, piece_examples: int) -> Iterator[Piece]:
     name, size, num_bytes = _describe_tfds(text_input)
-    for begin in range(0, size, piece_examples):
-        end = min(begin + piece_examples, size)
+    number = text_input.documents_of
+    step = max(piece_examples // number, 1) * number  # so that no document is cut
+    for begin in range(0, size, step):
+        end = min(begin + step, size)
         yield Piece(
             TFDS,
             name,
@@ -269,6 +187,7 @@ def _pieces_of_tfds(text_input: TextInput, piece_examples: int) -> Iterator[Piec
             size=size,
             num_bytes=num_bytes * end // size - num_bytes * begin // size,
             text_field=text_input.text_field,
+            documents_of=number,
             data_dir=text_input.tfds_data_dir,
         )
 

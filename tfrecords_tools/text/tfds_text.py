@@ -3,7 +3,6 @@
 This is the one reader of text that runs TensorFlow's operations: tf.data reads the examples.
 """
 
-import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -30,7 +29,7 @@ def describe(name: str, *, text_field: str, data_dir: str) -> tuple[str, int, in
         UserError: the data set is unknown or not prepared, or has no such split or text field.
     """
     builder = _find_builder(name, data_dir)
-    with _reading(name):
+    with file_errors.reading(f"--tfds {name}"):
         info = builder.info
         splits = info.splits
         if SPLIT not in splits:
@@ -73,7 +72,7 @@ def read_examples(
 
     builder = _find_builder(name, data_dir)
     begin, end = examples
-    with _reading(name):
+    with file_errors.reading(f"--tfds {name}"):
         data_set = builder.as_dataset(
             split=f"{SPLIT}[{begin}:{end}]",
             decoders=tfds.decode.PartialDecoding({text_field: True}),
@@ -109,7 +108,7 @@ def _find_builder(name: str, data_dir: str) -> Any:
 
     where = f" in {data_dir}" if data_dir else ""
     try:
-        with _reading(name):
+        with file_errors.reading(f"--tfds {name}"):
             builder = tfds.builder(name, data_dir=data_dir or None, try_gcs=False)
     except UserError:
         raise
@@ -120,7 +119,7 @@ def _find_builder(name: str, data_dir: str) -> Any:
             "Give NAME/CONFIG:VERSION of one that is prepared, and --tfds_data_dir if it is "
             "elsewhere."
         ) from error
-    with _reading(name):
+    with file_errors.reading(f"--tfds {name}"):
         is_prepared = builder.is_prepared()
     if not is_prepared:
         folder = f" --data_dir={data_dir}" if data_dir else ""
@@ -146,9 +145,3 @@ def _check_field(info: Any, name: str, text_field: str) -> None:
             f"--text_field {text_field!r} of --tfds {name} is {feature}; it must be a text. The "
             f"fields are {', '.join(fields)}."
         )
-
-
-def _reading(name: str) -> contextlib.AbstractContextManager[None]:
-    """Turns errors about the data set's files into a UserError."""
-    advice = "Its files must be there, whole, and yours to read: prepare it anew."
-    return file_errors.naming(f"--tfds {name} cannot be read", advice)

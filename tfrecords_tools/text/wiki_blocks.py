@@ -3,6 +3,7 @@
 import html
 from collections.abc import Iterable, Iterator
 
+from tfrecords_tools.text.line_layout import is_blank
 from tfrecords_tools.text.read_report import Leniency
 from tfrecords_tools.text.text_formats import Document, DocumentBuilder, line_name
 
@@ -47,7 +48,7 @@ def parse_wiki_blocks(
     """
     block = _Block(leniency)
     for number, line in enumerate(lines, start=1):
-        if line and not line.isspace():
+        if not is_blank(line):
             finished = block.take(line)
             if finished is not None:
                 yield finished

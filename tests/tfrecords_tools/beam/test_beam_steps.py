@@ -11,6 +11,8 @@ import tensorflow as tf
 
 from mslt_tf.dataset_info import extend_checksum
 from mslt_tf.errors import UserError
+from mslt_tf.text_case import TextCase
+from mslt_tf.tokenization.wordpiece import WordpieceTokenizer
 from tests.tfrecords_tools.beam_text import RECIPE, VOCABULARY, settings_for
 from tests.tfrecords_tools.fair_share import assert_share
 from tests.tfrecords_tools.made_corpus import make_corpus
@@ -21,6 +23,8 @@ from tfrecords_tools.beam.beam_steps import Document
 from tfrecords_tools.dataset.token_store import StoreFacts
 from tfrecords_tools.recipe.pairs import PAIR_DTYPE, pairs_of_document
 from tfrecords_tools.recipe.recipe import Recipe
+from tfrecords_tools.text import text_pieces
+from tfrecords_tools.text.text_input import TextInput
 
 PLAN = Plan({"train": 7, "heldout": 1}, {(0, "train"): 4, (0, "heldout"): 1})
 SENTENCES = [5, 9, 3, 12, 7]  # tokens of each, in every document
@@ -28,7 +32,7 @@ SENTENCES = [5, 9, 3, 12, 7]  # tokens of each, in every document
 
 def make_job(folder: Path, **changes: object) -> Job:
     settings = settings_for(folder, folder, **changes)
-    return Job(settings, settings.recipes, ({},), tuple(VOCABULARY), "", 0)
+    return Job(settings, settings.recipes, ({},), tuple(VOCABULARY), "")
 
 
 def make_document(piece: int, place: int) -> Document:
@@ -55,6 +59,39 @@ def pair(job: Job, documents: list[Document], *, group: int = 0, pass_index: int
 
 def pairs_in(portions: dict) -> np.ndarray:
     return np.concatenate([np.frombuffer(p[2], PAIR_DTYPE) for p in portions.values()])
+
+
+def test_equal_documents_are_in_one_split_and_the_share_of_splits_is_right(tmp_path: Path):
+    """Also those of different pieces, which nobody compares."""
+    text = "\n\n".join(f"{word}\n{word} {VOCABULARY[9]}" for word in VOCABULARY[5:305])
+    paths = [tmp_path / "a.txt", tmp_path / "b.txt"]
+    for path in paths:
+        path.write_text(text)
+    job = make_job(tmp_path, heldout_fraction=0.2)
+    tokenizer = WordpieceTokenizer(VOCABULARY, TextCase())
+    splits = [splits_of(path, job, tokenizer) for path in paths]
+    assert splits[0] == splits[1]
+    assert len(splits[0]) == 300
+    assert_share(splits[0].count("heldout"), 300, probability=0.2)
+
+
+def splits_of(path: Path, job: Job, tokenizer: WordpieceTokenizer) -> list[str]:
+    (piece,) = text_pieces.list_pieces(TextInput(input=str(path)))
+    index = int(path.name == "b.txt")
+    return [s for s, _ in beam_steps.tokenize_piece(index, piece, job=job, tokenizer=tokenizer)]
+
+
+def test_sentences_are_split_as_the_settings_say(tmp_path: Path):
+    word, path = VOCABULARY[9], tmp_path / "a.txt"
+    path.write_text(f"{word}. 好。 {word}！\n{word} 好")
+    (piece,) = text_pieces.list_pieces(TextInput(input=str(path)))
+    tokenizer = WordpieceTokenizer(VOCABULARY, TextCase())
+    numbers = {}
+    for way in ("auto", "line"):
+        job = make_job(tmp_path, heldout_fraction=0.0, sentence_splitting=way)
+        ((_, document),) = beam_steps.tokenize_piece(0, piece, job=job, tokenizer=tokenizer)
+        numbers[way] = len(np.frombuffer(document[3], np.int32))
+    assert numbers == {"auto": 4, "line": 2}
 
 
 def test_every_document_is_once_in_each_pass_with_other_company(tmp_path: Path):

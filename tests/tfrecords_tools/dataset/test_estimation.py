@@ -15,6 +15,7 @@ from tfrecords_tools import tokenization
 from tfrecords_tools.dataset import estimation, pretraining_dataset
 from tfrecords_tools.recipe.recipe import Recipe
 from tfrecords_tools.settings import DatasetSettings
+from tfrecords_tools.text import text_pieces
 
 MakeSettings = Callable[..., DatasetSettings]
 WORDS = [a + b + c for a, b, c in itertools.product("bdfgklmnprst", "aeiou", "bdgklmnrst")]
@@ -104,7 +105,7 @@ def test_packed_text_is_taken_as_three_times_its_size(
     vocabulary = tokenization.read_vocabulary(made_up().vocab_file)
     for settings in (made_up(), made_up(input=str(tmp_path / "packed.gz"))):
         Path(settings.work_folder).mkdir(parents=True, exist_ok=True)
-        estimation.say_estimate(settings, vocabulary)
+        estimation.say_estimate(settings, vocabulary, text_pieces.find_input(settings.text))
     plain, packed = estimates[0], estimates[len(RECIPES)]
     assert packed.num_records == pytest.approx(plain.num_records * 3 / ratio, rel=0.1)
 
@@ -178,9 +179,10 @@ def test_remote_records_take_no_room_on_the_local_disk(
     settings = made_up(output_dir="gs://bucket/x", work_dir=str(tmp_path))
     vocabulary = tokenization.read_vocabulary(settings.vocab_file)
     monkeypatch.setattr(shutil, "disk_usage", disk_with(8_000_000))
-    estimation.say_estimate(settings, vocabulary)
+    files = text_pieces.find_input(settings.text)
+    estimation.say_estimate(settings, vocabulary, files)
     with pytest.raises(UserError, match="Make room"):
-        estimation.say_estimate(made_up(work_dir=str(tmp_path)), vocabulary)
+        estimation.say_estimate(made_up(work_dir=str(tmp_path)), vocabulary, files)
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 """Input, output and work folders that lie in one another: refused before anything is written."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -37,32 +38,26 @@ OVERLAPS = [
         "texts",
         "texts",
         "",
-        "--output_dir T/texts is the same as --input T/texts: records",
+        "--input T/texts is the same as --output_dir T/texts: this program writes and removes",
     ),
-    ("texts", "texts/out", "", "--output_dir T/texts/out lies in --input T/texts: records"),
-    ("texts", "link_to_texts/out", "", r"\(which is T/texts/out\) lies in --input T/texts"),
-    ("link_to_texts", "texts/out", "", r"lies in --input T/link_to_texts \(which is T/texts\)"),
-    ("texts", "more/../texts/below", "", r"\(which is T/texts/below\) lies in --input T/texts"),
-    ("texts/*.txt", "texts", "", "--input T/texts/a.txt lies in --output_dir T/texts: this"),
+    ("texts", "link_to_texts", "", r"is the same as --output_dir T/link.* \(which is T/texts\)"),
+    ("link_to_texts", "texts", "", r"--input T/link_to_texts \(which is T/texts\) is the same"),
+    ("texts", "more/../texts", "", r"same as --output_dir T/more/../texts \(which is T/texts\)"),
+    ("texts/*.txt", "texts", "", r"--input T/texts/\*.txt .* same as --output_dir T/texts: this"),
+    ("texts/**/b.txt", ".", "", r"--input T/texts/\*\*/b.txt lies in --output_dir T/"),
     ("texts/a.txt", "texts", "", "--input T/texts/a.txt lies in --output_dir T/texts"),
     ("link_to_a.txt", "texts", "", r"link_to_a.txt \(which is T/texts/a.txt\) lies in --output"),
     ("texts/below", "texts", "", "--input T/texts/below lies in --output_dir T/texts"),
-    ("more/c.txt,texts", "texts/out", "", "lies in --input T/texts"),
-    (
-        "texts",
-        "out",
-        "texts",
-        "--work_dir T/texts is the same as --input T/texts: work files",
-    ),
-    ("texts", "out", "texts/work", "--work_dir T/texts/work lies in --input T/texts: work"),
+    ("more/c.txt,texts", "texts", "", "--input T/texts is the same as --output_dir T/texts"),
+    ("texts", "out", "texts", "--input T/texts is the same as --work_dir T/texts: this program"),
     (
         "texts",
         "out",
         ".",
         "--input T/texts lies in --work_dir T/.: this program writes and removes",
     ),
-    ("texts/*.txt", "out", "texts", "--input T/texts/a.txt lies in --work_dir T/texts"),
-    ("texts/*/b.txt", "out", "texts", "--input T/texts/below/b.txt lies in --work_dir T/texts"),
+    ("texts/*.txt", "out", "texts", r"--input T/texts/\*.txt .*same as --work_dir T/texts"),
+    ("texts/below/*", "out", "texts", r"--input T/texts/below/\* .*lies in --work_dir T/texts"),
     ("more", "out", "out", "--output_dir T/out is the same as --work_dir T/out: work files"),
     ("more", "work/out", "work", "--output_dir T/work/out lies in --work_dir T/work"),
     (
@@ -93,7 +88,7 @@ def test_folders_in_one_another_are_refused_by_name_and_nothing_is_written(
     with pytest.raises(UserError, match=message.replace("T/", f"{folder}/")):
         pretraining_dataset.create(settings)
     assert contents(folder) == before
-    assert not (folder / output).exists() or output.startswith(("texts", "more"))
+    assert not (folder / output).exists() or output.startswith(("texts", "more", "link", "."))
 
 
 @pytest.mark.parametrize(
@@ -101,9 +96,11 @@ def test_folders_in_one_another_are_refused_by_name_and_nothing_is_written(
     [
         ("texts", "out", ""),
         ("texts", "texts_of_mine", ""),  # no folder of the other, though its name begins alike
+        ("texts", "texts/out", ""),  # no input: see below
+        ("texts", "link_to_texts/out", "texts/below/work"),
         ("texts", "out", "out/work"),
         ("texts/*.txt", "texts/out", ""),
-        ("texts/*", "texts/below/out", "texts/work"),  # a glob takes no folders
+        ("texts/*", "texts/below/out", "texts/work"),
         ("texts/a.txt,more", "texts/out", "texts/work"),
     ],
 )
@@ -117,6 +114,29 @@ def test_folders_beside_one_another_are_let_be(
         )
 
 
+def test_a_folder_with_all_in_it_is_read_without_what_the_program_has_there(
+    folder: Path, make_settings: MakeSettings, capsys: pytest.CaptureFixture[str]
+):
+    apart = make_settings(input=str(folder / "texts"), recipes=TWO_LENGTHS)
+    expected = [info.source_sha256 for info in pretraining_dataset.create(apart)]
+    capsys.readouterr()
+    settings = make_settings(
+        input=str(folder / "texts"),
+        vocab_file=shutil.copy(make_settings().vocab_file, folder / "texts"),
+        output_dir=str(folder / "link_to_texts" / "below" / "out"),
+        work_dir=str(folder / "texts" / "work"),
+        recipes=TWO_LENGTHS,
+    )
+    for _ in range(2):  # the second time, all of it is there
+        found = [info.source_sha256 for info in pretraining_dataset.create(settings)]
+        assert found == expected
+    first, *_, again = capsys.readouterr().out.split("files: 2 in 2 folder(s), ")[1:]
+    assert f"left out: 1 written or used by this program itself: {settings.vocab_file}\n" in first
+    assert "2 written or used by this program itself: " in again
+    assert f"{folder}/texts/below/out, " in again
+    assert "nothing to do" in again
+
+
 def test_a_vocabulary_in_the_work_folder_is_refused(folder: Path, make_settings: MakeSettings):
     settings = make_settings(vocab_file="work/vocab.txt", work_dir="work")
     with pytest.raises(
@@ -128,23 +148,21 @@ def test_a_vocabulary_in_the_work_folder_is_refused(folder: Path, make_settings:
 def test_remote_folders_are_compared_by_their_names(
     make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch
 ):
-    def find_places(patterns: str) -> tuple[list[str], list[str]]:
-        return [], [patterns]
+    def find_starts(patterns: str) -> list[tuple[str, str]]:
+        return [(patterns, patterns)]
 
-    monkeypatch.setattr(places.text_files, "find_places", find_places)
+    monkeypatch.setattr(places.file_search, "find_starts", find_starts)
     folder = "gs://bucket/texts/"
-    for output in ("gs://bucket/texts", "gs://bucket/texts/out/", "gs://bucket", "gs://bucket/"):
-        with pytest.raises(
-            UserError, match=r"(is the same as|lies in) --(input|output_dir) gs://bucket"
-        ):
+    for output in ("gs://bucket/texts", "gs://bucket", "gs://bucket/"):
+        with pytest.raises(UserError, match=r"(is the same as|lies in) --output_dir gs://bucket"):
             places.check_apart(make_settings(input=folder, output_dir=output, work_dir="work"))
-    for output in ("gs://bucket/texts_too", "gs://bucket2/texts/out", "s3://bucket/texts/out"):
+    for output in ("gs://bucket/texts_too", "gs://bucket2/texts/out", "gs://bucket/texts/out/"):
         places.check_apart(make_settings(input=folder, output_dir=output, work_dir="work"))
 
 
 def test_paths_with_the_scheme_of_local_files_are_local(folder: Path, make_settings: MakeSettings):
-    output = f"file://{folder}/link_to_texts/out"
-    with pytest.raises(UserError, match=r"\(which is .*/texts/out\) lies in --input texts"):
+    output = f"file://{folder}/link_to_texts"
+    with pytest.raises(UserError, match=r"--input texts is the same as .* \(which is .*/texts\)"):
         places.check_apart(make_settings(input="texts", output_dir=output, work_dir="work"))
 
 
@@ -167,5 +185,5 @@ def test_the_files_of_a_prepared_data_set_count_as_input(
 def test_beam_has_no_work_folder(folder: Path, make_settings: MakeSettings):
     beam = make_settings(runner="beam", work_dir="texts", input="texts")
     places.check_apart(beam)
-    with pytest.raises(UserError, match="lies in --input texts"):
-        places.check_apart(make_settings(runner="beam", output_dir="texts/out", input="texts"))
+    with pytest.raises(UserError, match="--input texts is the same as --output_dir texts"):
+        places.check_apart(make_settings(runner="beam", output_dir="texts", input="texts"))

@@ -182,7 +182,7 @@ def test_without_heldout_documents_there_is_no_such_split(make_settings: MakeSet
     ("text", "message"),
     [
         ("\n \n\n", r"holds no text: 0 document\(s\)"),
-        ("\x01\n\n\x02\n", r"holds no text: 2 document\(s\), none with a word"),
+        ("\u0301\n\n\u0301\n", r"holds no text: 2 document\(s\), none with a word"),
         ("d0w0 d0w1\nd0w2\n", r"holds 1 document\(s\).*blank line ends a document"),
     ],
 )

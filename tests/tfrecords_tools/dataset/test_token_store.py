@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mslt_tf.text_case import TextCase
+from mslt_tf.tokenization.wordpiece import WordpieceTokenizer
 from tests.tfrecords_tools.numbered_text import SPECIAL_TOKENS
 from tfrecords_tools import tokenization
 from tfrecords_tools.dataset import token_store
@@ -25,7 +27,7 @@ def make_documents(count: int, seed: int) -> list[list[str]]:
 
 
 def batches_of(documents: list[list[str]]) -> Iterator[TokenBatch]:
-    tokenizer = tokenization.make_tokenizer(VOCABULARY, do_lower_case=True)
+    tokenizer = WordpieceTokenizer(VOCABULARY, TextCase())
     return tokenization.tokenize_documents(documents, tokenizer)
 
 
@@ -80,7 +82,9 @@ def test_joined_pieces_are_the_whole_text(
 
 @pytest.mark.parametrize(("vocab_size", "largest"), [(1 << 16, (1 << 16) - 1), (100_000, 99_999)])
 def test_the_largest_token_of_a_vocabulary_is_kept(tmp_path: Path, vocab_size: int, largest: int):
-    batch = TokenBatch(np.array([0, largest], np.int32), np.array([2]), np.array([1]), 0, 0)
+    batch = TokenBatch(
+        np.array([0, largest], np.int32), np.array([2]), np.array([1]), np.zeros(1, np.uint64), 0, 0
+    )
     folder = str(tmp_path / "piece")
     facts = token_store.write_piece(folder, [batch], vocab_size=vocab_size, unk_id=0)
     token_store.join([folder], [facts], str(tmp_path / "store"))
@@ -109,14 +113,14 @@ def pieces(tmp_path: Path) -> tuple[list[str], list[StoreFacts]]:
     return [str(folder) for folder in folders], facts
 
 
-@pytest.mark.parametrize("stop_at", range(1, 5))
+@pytest.mark.parametrize("stop_at", range(1, 6))
 def test_joining_that_was_stopped_begins_anew(
     tmp_path: Path,
     pieces: tuple[list[str], list[StoreFacts]],
     stop_at: int,
     monkeypatch: pytest.MonkeyPatch,
 ):
-    """Before each of the three arrays, and before the facts."""
+    """Before each of the four arrays, and before the facts."""
     calls = []
 
     def stopping(function: Callable[..., object]) -> Callable[..., object]:

@@ -70,15 +70,15 @@ def test_finished_pieces_portions_and_shards_are_kept(
     assert len(list(work.glob("piece-*.json"))) == 3
     before = {path: path.stat().st_mtime_ns for path in work.glob("piece-*/*")}
     stop_in(settings, "make_portion", 4)  # the pieces are joined
-    assert len(before) == 9
+    assert len(before) == 3 * 4
     assert not any(path.exists() for path in before)
     before = {path: path.stat().st_mtime_ns for path in work.glob("tokens/*")}
     before |= {path: path.stat().st_mtime_ns for path in work.glob("train-32/pairs*")}
-    assert len(before) == 4 + 3 * 3
+    assert len(before) == 5 + 3 * 3
     stop_in(settings, "write_shard", 3)
     assert all(path.stat().st_mtime_ns == time for path, time in before.items())
     before |= {path: path.stat().st_mtime_ns for path in output.glob("train-*.partial")}
-    assert len(before) == 4 + 3 * 3 + 2
+    assert len(before) == 5 + 3 * 3 + 2
     stop_in(settings, "write_shard", 4)
     assert all(path.stat().st_mtime_ns == time for path, time in before.items())
 
@@ -102,6 +102,7 @@ CHANGES = [
     ("num_shards", {"num_shards": 2}, "3", "2"),
     ("heldout_fraction", {"heldout_fraction": 0.3}, "0.2", "0.3"),
     ("do_lower_case", {"do_lower_case": False}, "True", "False"),
+    ("sentence_splitting", {"sentence_splitting": "line"}, "'auto'", "'line'"),
     ("compression", {"compression": "GZIP"}, "''", "'GZIP'"),
     (
         "random_seed",

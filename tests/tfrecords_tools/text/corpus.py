@@ -6,7 +6,7 @@ Where several processes read, each takes pieces: see `text_pieces`.
 
 from collections.abc import Callable, Iterator
 
-from tfrecords_tools.text import text_files, text_pieces
+from tfrecords_tools.text import file_search, text_pieces
 from tfrecords_tools.text.read_report import OnError, ReadReport
 from tfrecords_tools.text.sentence_splitting import split_sentences
 from tfrecords_tools.text.text_formats import Document
@@ -28,7 +28,7 @@ def list_input_files(patterns: str) -> list[str]:
     Raises:
         UserError: a pattern matches no file, or its folder cannot be read.
     """
-    return text_files.find_files(patterns)[0]
+    return list(file_search.find_files(patterns).paths)
 
 
 def describe_input(text: str | TextInput) -> dict[str, str | int]:

@@ -5,8 +5,11 @@ import random
 from pathlib import Path
 
 import pytest
+import regex as re
 
+from tests import real_text
 from tfrecords_tools.text.format_detection import HEAD_BYTES, detect_format
+from tfrecords_tools.text.line_layout import width
 
 WORDS = [
     "the",
@@ -128,3 +131,65 @@ def test_real_texts_are_told_apart(real_data: Path):
     novels = found("novels/*")
     # The others have a paragraph a line and blank lines between chapters only: plain text.
     assert (len(novels), novels.count("book"), novels.count("plain")) == (32, 26, 6)
+
+
+XQUAD = ["en", "de", "zh", "hi", "th"]
+
+
+def text_of(language: str) -> list[list[str]]:
+    """Returns the documents of real text, each a list of paragraphs."""
+    text = real_text.path(f"xquad/{language}.txt").read_text("utf-8")
+    return [document.split("\n") for document in text.strip().split("\n\n")]
+
+
+def wrap_columns(text: str, columns: int) -> list[str]:
+    """Wraps at blanks, and within what is longer than a line, as programs do for Chinese."""
+    lines, line = [], ""
+    for word in re.split(r"(?<= )", text):
+        for part in re.findall(r"\X", word) if width(word) > columns / 4 else [word]:
+            if width(line + part.rstrip()) > columns:
+                lines.append(line.rstrip())
+                line = ""
+            line += part
+    return [*lines, line.rstrip()]
+
+
+@pytest.mark.parametrize("columns", [60, 72, 80])
+@pytest.mark.parametrize("between", ["", "\n"])
+@pytest.mark.parametrize("language", XQUAD)
+def test_real_text_that_is_wrapped_is_a_book_in_every_script(
+    language: str, between: str, columns: int
+):
+    paragraphs = ["\n".join(wrap_columns(p, columns)) for d in text_of(language)[:16] for p in d]
+    # Thai has neither capitals nor sentence ends: only blank lines show where paragraphs end.
+    expected = "plain" if (language, between) == ("th", "") else "book"
+    assert detect(f"\n{between}".join(paragraphs)) == expected
+
+
+@pytest.mark.parametrize("language", XQUAD)
+@pytest.mark.parametrize("per_document", [1, 3, 1_000])
+def test_real_text_with_a_paragraph_or_sentence_a_line_is_plain(language: str, per_document: int):
+    paragraphs = [paragraph for document in text_of(language) for paragraph in document]
+    sentences = [s for p in paragraphs for s in re.findall(r"[^.!?。！？।]+[.!?。！？।]*", p)]
+    bare = [sentence.strip(".!?。！？। ") for sentence in sentences]
+    for lines in (paragraphs, sentences, bare):
+        lines = [line.strip() for line in lines if line.strip()]
+        documents = [lines[i : i + per_document] for i in range(0, len(lines), per_document)]
+        assert detect("\n\n".join("\n".join(lines) for lines in documents)) == "plain"
+
+
+@pytest.mark.parametrize(
+    "script", ["अआइईउऊएऐओऔकखगघ", "กขคงจฉชซญดตถท", "的一是不了人我在有他", "ابتثجحخدذرز"]
+)
+@pytest.mark.parametrize("spread", [1, 4, 30])
+def test_short_lines_without_ends_and_case_are_plain(script: str, spread: int):
+    choose = random.Random(2)
+    lines = ["".join(choose.choices(script, k=choose.randint(40 - spread, 40))) for _ in range(500)]
+    assert detect("\n".join(lines)) == "plain"
+    documents = [lines[i : i + 7] for i in range(0, len(lines), 7)]
+    assert detect("\n\n".join("\n".join(document) for document in documents)) == "plain"
+
+
+def test_an_array_of_objects_is_json():
+    assert detect('[{"text": "x"}]') == detect('\n [\n  {\n "a": 1},\n {"a"') == "json"
+    assert detect('["x"]') == detect("[1]") == detect("[{x}]") == "plain"

@@ -15,6 +15,7 @@ def test_every_flag_reaches_its_field():
         "input": "a,b",
         "text_format": "jsonl",
         "text_field": "body",
+        "documents_of": 7,
         "tfds": "wikipedia/20230601.en:1.0.0",
         "tfds_data_dir": "c",
     }
@@ -40,6 +41,12 @@ def test_names_of_data_sets_are_taken(name: str):
         ({}, "--input is not set"),
         ({"input": "a", "text_format": "csv"}, "--text_format is 'csv'; it must be one of auto, "),
         ({"input": "a", "text_field": ""}, "--text_field is empty"),
+        ({"input": "a", "documents_of": 0}, "--documents_of is 0. Use at least 1"),
+        (
+            {"input": "a", "documents_of": 9, "text_format": "book"},
+            "--text_format is book, which says where documents end",
+        ),
+        ({"input": "embedded", "documents_of": 9}, "--documents_of is not for the embedded"),
         ({"tfds": "huggingface:x"}, "--tfds is 'huggingface:x'; it must be NAME"),
         ({"tfds": "x/a=True"}, "--tfds is"),
         ({"tfds": "../x"}, "--tfds is"),

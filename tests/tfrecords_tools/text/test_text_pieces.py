@@ -37,6 +37,8 @@ JSONL = (
 TEXTS = {
     "plain": PLAIN,
     "plain, blank lines first": "\n\n" + PLAIN.removeprefix("\ufeff") + "\n\n",
+    "plain, invisible": "one\n\u200b\ntwo\n\xa0\xad\ufeff \r\nthree\n\u3000\n\u180e\nfour",
+    "lines": "one\n\n\u200b\ntwo\r\nthrée\n",
     "plain, one document": "a line\n" * 9,
     "wiki": WIKI,
     "wiki of windows": WIKI.replace("\r\n", "\n").replace("\n", "\r\n"),
@@ -64,6 +66,8 @@ def read_all(pieces: tuple[Piece, ...]) -> list[list[str]]:
 def test_a_cut_at_any_byte_changes_no_document(tmp_path: Path, name: str):
     text_format = name.split()[0].rstrip(",")
     text_input = write(tmp_path / "a", TEXTS[name])
+    if name == "lines":  # which nothing shows
+        text_input = dataclasses.replace(text_input, text_format="lines")
     (whole,) = list_pieces(text_input)
     assert whole.text_format == text_format
     documents = read_all((whole,))
@@ -82,6 +86,8 @@ def test_pieces_of_any_size_have_the_documents_of_the_whole(
     tmp_path: Path, name: str, chunk_bytes: int, monkeypatch: pytest.MonkeyPatch
 ):
     text_input = write(tmp_path / "a", TEXTS[name])
+    if name == "lines":  # which nothing shows
+        text_input = dataclasses.replace(text_input, text_format="lines")
     documents = read_all(list_pieces(text_input))
     monkeypatch.setattr(text_files, "CHUNK_BYTES", chunk_bytes)
     monkeypatch.setattr(text_boundaries, "_MAX_MARK_BYTES", 70)
@@ -162,7 +168,7 @@ def test_hidden_files_are_reported(tmp_path: Path):
     write(tmp_path / ".b", "text")
     text_input, report = TextInput(input=str(tmp_path)), ReadReport()
     assert len(list_pieces(text_input, report=report)) == 1
-    assert report == text_pieces.report_of_input(text_input) == ReadReport(hidden_files=1)
+    assert report == text_pieces.find_input(text_input).report() == ReadReport(hidden_files=1)
     assert next(report.describe()).startswith("1 hidden file(s) left out")
 
 
@@ -221,12 +227,15 @@ def test_chunks_are_not_longer_than_lines_may_be():
 
 
 def test_reports_add_up_and_survive_json():
-    total, other = ReadReport(cut_lines=1, reasons=["a"] * 4), ReadReport(1, 2, 3, 4, 5, 6, 7)
-    other.reasons = ["b"] * 4
+    names = [field.name for field in dataclasses.fields(ReadReport) if field.name != "reasons"]
+    counts = {name: number for number, name in enumerate(names, start=1)}
+    total, other = ReadReport(**counts), ReadReport(**counts)
+    total.reasons, other.reasons = ["a"] * 4, ["b"] * 4
     total.add(other)
-    assert total == ReadReport(1, 2, 3, 4, 5, 7, 7, ["a", "a", "a", "a", "b"])
+    doubled = {name: 2 * number for name, number in counts.items()}
+    assert total == ReadReport(**doubled, reasons=["a", "a", "a", "a", "b"])
     assert ReadReport(**json.loads(json.dumps(total.to_json()))) == total
-    assert len(list(total.describe())) == 7 + 5
+    assert len(list(total.describe())) == len(names) + 5
 
 
 def test_real_texts_are_the_same_in_pieces(real_data: Path):

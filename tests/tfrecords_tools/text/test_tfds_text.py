@@ -1,6 +1,7 @@
 """Texts of a data set of tensorflow-datasets: a small one, prepared for these tests."""
 
 import dataclasses
+import itertools
 import shutil
 import sys
 from collections.abc import Iterator
@@ -108,6 +109,19 @@ def test_pieces_are_read_in_any_order(text_input: TextInput):
     documents = read(text_pieces.list_pieces(text_input))
     pieces = text_pieces.list_pieces(text_input, piece_examples=20)
     assert read(pieces[::-1]) == documents[40:] + documents[20:40] + documents[:20]
+
+
+@pytest.mark.parametrize("piece_examples", [3, 10, 1_000])
+def test_some_examples_make_a_document_in_pieces_of_any_size(
+    text_input: TextInput, piece_examples: int
+):
+    single = read(text_pieces.list_pieces(text_input))
+    text_input = dataclasses.replace(text_input, documents_of=7)
+    pieces = text_pieces.list_pieces(text_input, piece_examples=piece_examples)
+    assert read(pieces) == [
+        list(itertools.chain.from_iterable(single[begin : begin + 7]))
+        for begin in range(0, NUM_EXAMPLES, 7)
+    ]
 
 
 def test_the_data_set_is_described_by_its_whole_name(text_input: TextInput):
