@@ -29,7 +29,7 @@ SETTINGS = (
     PRETRAINING.plan.stages[0],
     Recipe(),
     DatasetSettings(TextInput("a"), "b", "c"),
-    VocabularySettings("c", input="a"),
+    VocabularySettings(TextInput("a"), "c"),
     InspectionSettings("b", "c"),
     Schedule(1, 1, 1.0),
 )

@@ -36,7 +36,9 @@ def settings_from_flags(flag_values: flags.FlagValues) -> VocabularySettings:
     Raises:
         UserError: a value is out of its range, or a needed one is missing.
     """
-    return VocabularySettings(**flag_fields.values_of(VocabularySettings, flag_values))
+    text = text_input.from_flags(flag_values)
+    values = flag_fields.values_of(VocabularySettings, flag_values, without=["text"])
+    return VocabularySettings(text, **values)
 
 
 def main() -> None:

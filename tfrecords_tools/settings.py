@@ -229,14 +229,8 @@ class DatasetSettings:
 class VocabularySettings:
     """What a vocabulary depends on, and where it goes."""
 
+    text: TextInput
     vocab_file: FilePath = flag_field("", "File to write; it must not exist yet.")
-    # These six are the fields of `text`.
-    input: str = TextInput.input
-    text_format: str = TextInput.text_format
-    text_field: str = TextInput.text_field
-    documents_of: PositiveInt = TextInput.documents_of
-    tfds: str = TextInput.tfds
-    tfds_data_dir: str = TextInput.tfds_data_dir
     on_error: OnError = flag_field(
         "fail",
         "What to do about text that cannot be read. fail: stop there. skip: leave it out and "
@@ -251,14 +245,7 @@ class VocabularySettings:
         """What is done to letters."""
         return TextCase.of(self.do_lower_case, self.strip_accents)
 
-    @property
-    def text(self) -> TextInput:
-        """What to read."""
-        names = [field.name for field in dataclasses.fields(TextInput)]
-        return TextInput(**{name: getattr(self, name) for name in names})
-
     def __post_init__(self) -> None:
-        _ = self.text  # is checked
         if not self.vocab_file:
             raise UserError("--vocab_file is not set, and has no default. See --help.")
         check_numbers(self, prefix="--")

@@ -43,9 +43,8 @@ def build(settings: VocabularySettings) -> list[str]:
     for line in report.describe():
         say(line)
     if not counts:
-        raise UserError(
-            f"{settings.input or settings.tfds} holds no words. Give --input with some text in it."
-        )
+        text = settings.text.input or settings.text.tfds
+        raise UserError(f"{text} holds no words. Give --input with some text in it.")
     say(f"{len(counts):,} different words, {counts.total():,} in all; choosing word pieces ...")
     vocabulary = learn(counts, vocab_size=settings.vocab_size)
     with file_errors.writing(f"--vocab_file {settings.vocab_file}"):

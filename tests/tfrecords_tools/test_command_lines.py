@@ -67,13 +67,13 @@ def test_a_vocabulary_is_the_same_in_another_process(tmp_path: Path):
     text = Path(__file__).read_text()[:3_000]
     (tmp_path / "text.txt").write_text(text)
     settings = VocabularySettings(
-        input=f"{tmp_path}/text.txt", vocab_file=f"{tmp_path}/here.txt", vocab_size=300
+        TextInput(f"{tmp_path}/text.txt"), f"{tmp_path}/here.txt", vocab_size=300
     )
     vocabulary_learning.build(settings)
     result = run(
         "-m",
         "tfrecords_tools.build_vocab",
-        f"--input={settings.input}",
+        f"--input={settings.text.input}",
         f"--vocab_file={tmp_path}/there.txt",
         "--vocab_size=300",
         hash_seed=1,
@@ -117,8 +117,9 @@ def test_default_flags_are_the_defaults_of_the_settings(program):
     flag_values(["program", *(f"--{path}=x" for path in paths)])
     settings = program.settings_from_flags(flag_values)
     given: dict[str, object] = dict.fromkeys(paths, "x")
-    if program is create_data:
+    if "input" in given:
         given["text"] = TextInput(input=str(given.pop("input")))
+    if program is create_data:
         given["num_processes"] = processes.default_num_processes()
     assert settings == type(settings)(**given)
 

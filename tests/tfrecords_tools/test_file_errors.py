@@ -13,6 +13,7 @@ from tfrecords_tools import tokenization, vocabulary_learning
 from tfrecords_tools.dataset import inspection, pretraining_dataset, records
 from tfrecords_tools.settings import DatasetSettings, InspectionSettings, VocabularySettings
 from tfrecords_tools.text import file_access
+from tfrecords_tools.text.text_input import TextInput
 
 MakeSettings = Callable[..., DatasetSettings]
 
@@ -148,7 +149,7 @@ def test_each_program_says_what_it_cannot_reach(make_settings: MakeSettings, tmp
     inspected = InspectionSettings(input_dir="s3://bucket/x", vocab_file=vocab_file)
     with pytest.raises(UserError, match=f"^--input_dir s3://bucket/x cannot be read {S3}"):
         inspection.inspect(inspected)
-    learned = VocabularySettings(vocab_file="s3://bucket/x", input=str(tmp_path / "text.txt"))
+    learned = VocabularySettings(TextInput(str(tmp_path / "text.txt")), "s3://bucket/x")
     with pytest.raises(UserError, match=f"^--vocab_file s3://bucket/x cannot be written {S3}"):
         vocabulary_learning.build(learned)
     with pytest.raises(UserError, match=f"^--vocab_file s3://bucket/x cannot be read {S3}"):

@@ -14,6 +14,7 @@ from mslt_tf.tokenization.wordpiece import WordpieceTokenizer
 from tests.tfrecords_tools.numbered_text import SPECIAL_TOKENS
 from tfrecords_tools import tokenization, vocabulary_learning
 from tfrecords_tools.settings import VocabularySettings
+from tfrecords_tools.text.text_input import TextInput
 
 TEXT = [
     "The café's naïve CAT sat; it's $5 a^b, 中文x-y\u00a0z\x01q!",
@@ -130,7 +131,7 @@ def test_an_alphabet_that_leaves_no_word_is_refused():
 def settings_for(tmp_path: Path, text: str) -> VocabularySettings:
     (tmp_path / "text.txt").write_text(text)
     return VocabularySettings(
-        input=str(tmp_path / "text.txt"),
+        TextInput(str(tmp_path / "text.txt")),
         vocab_file=str(tmp_path / "new" / "vocab.txt"),
         vocab_size=300,
     )
@@ -192,7 +193,7 @@ def test_a_file_that_cannot_be_written_is_told_before_the_text_is_read(tmp_path:
     (tmp_path / "file").touch()
     settings = dataclasses.replace(
         settings_for(tmp_path, "the cat sat"),
-        input=str(tmp_path / "no_such_text"),
+        text=TextInput(str(tmp_path / "no_such_text")),
         vocab_file=str(tmp_path / "file" / "vocab.txt"),
     )
     with pytest.raises(UserError, match=r"--vocab_file .*file/vocab\.txt cannot be written"):
@@ -219,7 +220,7 @@ def test_any_input_can_be_read_and_mistakes_can_be_skipped(
     (folder / "_hidden").write_text("hidden hidden hidden")
     lines = ['{"body": "walking walking walking"}', "wrong", '{"body": "talking talking"}']
     (folder / "a.gz").write_bytes(gzip.compress("\n".join(lines).encode()))
-    settings = dataclasses.replace(settings, input=str(folder), text_field="body")
+    settings = dataclasses.replace(settings, text=TextInput(str(folder), text_field="body"))
     with pytest.raises(UserError, match="line 2, is no JSON object"):
         vocabulary_learning.build(settings)
     vocabulary = vocabulary_learning.build(dataclasses.replace(settings, on_error="skip"))
@@ -241,11 +242,11 @@ def test_an_input_without_words_is_refused(tmp_path: Path):
         vocabulary_learning.build(settings_for(tmp_path, "\n \n\x01\n"))
 
 
-@pytest.mark.parametrize("wrong", [{"input": ""}, {"vocab_file": ""}, {"vocab_size": 199}])
+@pytest.mark.parametrize("wrong", [{"vocab_file": ""}, {"vocab_size": 199}])
 def test_a_setting_out_of_range_is_refused_by_its_flag(wrong: dict[str, object]):
-    values = {"input": "a", "vocab_file": "b"} | wrong
+    values = {"vocab_file": "b"} | wrong
     with pytest.raises(UserError, match=f"--{next(iter(wrong))} is "):
-        VocabularySettings(**values)  # type: ignore[arg-type]
+        VocabularySettings(TextInput("a"), **values)  # type: ignore[arg-type]
 
 
 def test_a_real_text_gets_a_vocabulary_of_about_the_size_asked_for(tmp_path: Path, real_data: Path):
