@@ -6,8 +6,8 @@ With the documentation inside this Python installation for a corpus, for example
   python -m tfrecords_tools.create_data --input=embedded --vocab_file=data/vocab.txt \
       --output_dir=data/embedded_128
 
-Your own text: --input='texts/*.txt,wiki', files and folders, packed by gzip, bzip2 or xz or not.
-Plain text, WikiExtractor's output, JSON lines and books are told apart by looking; see
+Your own text: --input='texts/*.txt,wiki', files and folders, packed by gzip, bzip2, xz, zstd, zip
+or not. Plain text, Parquet, WikiExtractor's output, JSON and books are told apart by looking; see
 --text_format. --output_dir gets train-*.tfrecord, heldout-*.tfrecord and, last, dataset_info.json.
 Several lengths share the work: --max_seq_length=128,512 --max_predictions_per_seq=20,80 makes the
 folders seq_128 and seq_512 in --output_dir.

@@ -12,6 +12,7 @@ from mslt_tf.errors import UserError
 from mslt_tf.files import file_errors
 from mslt_tf.vocabulary import parse_vocabulary
 from tfrecords_tools.recipe import masking
+from tfrecords_tools.text import file_access
 from tfrecords_tools.text.read_report import ReadReport
 from tfrecords_tools.text.sentence_ends import SentenceSplitting
 from tfrecords_tools.text.sentence_splitting import split_sentences
@@ -45,7 +46,7 @@ def read_vocabulary(path: str) -> list[str]:
         UserError: there is no such file, it cannot be read, or it is no vocabulary.
     """
     with file_errors.reading(f"--vocab_file {path}"):
-        if not tf.io.gfile.exists(path) or tf.io.gfile.isdir(path):
+        if not tf.io.gfile.exists(path) or file_access.look_at(path).kind != "file":
             raise UserError(
                 f"--vocab_file {path} is no file. Give a WordPiece vocabulary, one token a line, "
                 "or make one: python -m tfrecords_tools.build_vocab --help"

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from mslt_tf.tokenization.normalization import MAX_WORD_CHARACTERS, TOO_LONG
+from mslt_tf.tokenization.normalization import MAX_WORD_CHARACTERS
 from mslt_tf.vocabulary import CONTINUATION
 from tfrecords_tools.tokenization import Tokenizer
 
@@ -94,16 +94,16 @@ class UnknownCounter:
         if not texts:
             return UnknownCounts()
         words = collections.Counter(word for text in self._split_words(texts) for word in text)
-        num_long = 0
-        if words.pop(TOO_LONG, 0):
-            num_long = sum(_characters_of_long_words(text) for text in texts)
-        num_unknown = num_long
+        num_unknown = num_long = 0
         scripts: collections.Counter[str] = collections.Counter()
         for word in self._unknown_among(list(words)):
             # Letters that were taken apart, such as those of Korean, are one of the text.
             num_characters = len(unicodedata.normalize("NFC", word)) * words[word]
             num_unknown += num_characters
-            scripts[self._foreign_script(word)] += num_characters
+            if len(word) > MAX_WORD_CHARACTERS:
+                num_long += num_characters
+            else:
+                scripts[self._foreign_script(word)] += num_characters
         del scripts[""]
         return UnknownCounts(unknown=num_unknown, too_long=num_long, scripts=scripts)
 
@@ -120,11 +120,6 @@ class UnknownCounter:
             if character not in self._alphabet and unicodedata.category(character)[0] in "LM":
                 return unicodedata.name(character, "").partition(" ")[0]
         return ""
-
-
-def _characters_of_long_words(text: str) -> int:
-    lengths = map(len, text.split())
-    return sum(length for length in lengths if length > MAX_WORD_CHARACTERS)
 
 
 def rates(counts: UnknownCounts) -> dict[str, Any]:

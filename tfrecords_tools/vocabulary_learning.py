@@ -13,7 +13,7 @@ from tensorflow_text.tools.wordpiece_vocab import wordpiece_tokenizer_learner_li
 from mslt_tf.errors import UserError
 from mslt_tf.files import file_errors, new_file
 from mslt_tf.text_case import TextCase
-from mslt_tf.tokenization.normalization import TOO_LONG
+from mslt_tf.tokenization.normalization import MAX_WORD_CHARACTERS
 from mslt_tf.tokenization.wordpiece import WordSplitter
 from mslt_tf.vocabulary import SPECIAL_TOKENS
 from tfrecords_tools.console import Progress, say
@@ -129,8 +129,7 @@ def count_words(lines: Iterable[str], case: TextCase) -> collections.Counter[str
     counts: collections.Counter[str] = collections.Counter()
     for batch in _batches(lines):
         for words in splitter.words(batch):
-            counts.update(words)
-    del counts[TOO_LONG]
+            counts.update(word for word in words if len(word) <= MAX_WORD_CHARACTERS)
     return counts
 
 

@@ -23,7 +23,13 @@ _ASCII_DROPPED = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
 def normalize(texts: Sequence[str], case: TextCase) -> list[str]:
-    """Returns the texts as BERT cuts its words from them; too long words become TOO_LONG."""
+    """Returns the texts as BERT looks up their words; those that are too long become TOO_LONG."""
+    cleaned = clean(texts, case)
+    return [_long_word().sub(TOO_LONG, text) if _has_run(text) else text for text in cleaned]
+
+
+def clean(texts: Sequence[str], case: TextCase) -> list[str]:
+    """Returns the texts as BERT cuts its words from them, of any length."""
     normalized = [text.replace("\n", " ") for text in texts]  # the same to BERT, and free for us
     parts: tuple[list[int], list[int]] = ([], [])
     for index, text in enumerate(normalized):
@@ -34,7 +40,7 @@ def normalize(texts: Sequence[str], case: TextCase) -> list[str]:
             changed = change("\n".join([normalized[index] for index in indices]), case)
             for index, text in zip(indices, changed.split("\n"), strict=True):
                 normalized[index] = text
-    return [_long_word().sub(TOO_LONG, text) if _has_run(text) else text for text in normalized]
+    return normalized
 
 
 def _change_ascii(text: str, case: TextCase) -> str:

@@ -7,7 +7,7 @@ import tensorflow_text as tf_text
 
 from mslt_tf.text_case import TextCase
 from mslt_tf.tokenization import characters
-from mslt_tf.tokenization.normalization import MAX_WORD_BYTES, normalize
+from mslt_tf.tokenization.normalization import MAX_WORD_BYTES, clean, normalize
 
 UNKNOWN = "[UNK]"
 _NO_CHARACTER = "\U0010ffff"
@@ -52,11 +52,11 @@ class WordSplitter:
         self._case = case
 
     def words(self, texts: Sequence[str]) -> list[list[str]]:
-        """Returns the words of each text; `normalization.TOO_LONG` for one that is."""
-        normalized = [text.encode() for text in normalize(texts, self._case)]
-        offsets = self._pieces.tokenize_with_offsets(tf.constant(normalized, tf.string))
+        """Returns the words of each text, also those that are [UNK] for their length."""
+        cleaned = [text.encode() for text in clean(texts, self._case)]
+        offsets = self._pieces.tokenize_with_offsets(tf.constant(cleaned, tf.string))
         begins, ends = (of_texts.to_list() for of_texts in offsets[1:])  # bytes
         return [
             [text[first:last].decode() for first, last in zip(firsts, lasts, strict=True)]
-            for text, firsts, lasts in zip(normalized, begins, ends, strict=True)
+            for text, firsts, lasts in zip(cleaned, begins, ends, strict=True)
         ]

@@ -79,7 +79,7 @@ def test_paragraphs_that_stand_as_documents_are_pointed_out(
     Path(settings.text.input).write_text(text.replace("\n", "\n\n"))
     (note,) = notes_of(settings, capsys)
     assert "100% of the train records have a random next sentence" in note
-    assert "does a blank line stand between paragraphs?" in note
+    assert "a blank line must end a document, not a" in note
 
 
 def test_text_without_sentence_ends_is_cut_and_counted_or_pointed_out(

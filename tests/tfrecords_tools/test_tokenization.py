@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import hashlib
 import itertools
+import os
 from pathlib import Path
 
 import numpy as np
@@ -67,6 +68,12 @@ def test_the_longest_tokens_that_are_let_pass_suit_the_tokenizer(tmp_path: Path)
     tokens = [*SPECIAL_TOKENS, "a" * 256, "##" + "é" * 128]
     vocabulary = tokenization.read_vocabulary(write(tmp_path / "vocab.txt", tokens))
     WordpieceTokenizer(vocabulary, TextCase())
+
+
+def test_a_pipe_in_place_of_a_vocabulary_is_not_waited_for(tmp_path: Path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UserError, match="pipe is no file"):
+        tokenization.read_vocabulary(str(tmp_path / "pipe"))
 
 
 def test_special_tokens_are_found_wherever_they_stand():

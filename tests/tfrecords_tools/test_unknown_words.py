@@ -100,6 +100,20 @@ def test_text_without_unknown_words_is_split_once_only():
     assert counter.counts == UnknownCounts(characters=10)
 
 
+@pytest.mark.parametrize(
+    ("text", "unknown", "too_long"),
+    [
+        ("the x. " + "\uac00" * 150, 151, 150),  # two letters each, taken apart: 300
+        ("the " + ".".join(["x" * 90] * 3), 270, 0),  # three words
+        ("\u4e2d" * 300 + " cat", 300, 0),  # each a word
+        ("\u4e2dcat" * 100 + " " + "x" * 205, 305, 205),
+    ],
+)
+def test_too_long_are_words_and_not_what_stands_between_blanks(text, unknown, too_long):
+    counts = count([text], ["the", ".", "cat"])
+    assert (counts.unknown, counts.too_long) == (unknown, too_long)
+
+
 def causes(**counts: object) -> list[str]:
     return list(unknown_words.describe_causes(unknown_words.rates(UnknownCounts(**counts))))
 

@@ -256,7 +256,7 @@ def _refuse_replacing(output_dir: str, names: list[str]) -> None:
     taken = [path for path in paths if tf.io.gfile.exists(path + records.PARTIAL_SUFFIX)]
     for path in (*taken, _info_path(output_dir)):
         if tf.io.gfile.exists(path):
-            raise UserError(
+            raise file_errors.FileError(
                 f"{path} came there while a run worked, and would be replaced. Move it away, and "
                 "run again: finished work is kept."
             )

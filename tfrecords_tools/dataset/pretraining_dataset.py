@@ -135,8 +135,8 @@ def _leaving_nothing_for_nothing(work: Work) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _refusing_text(run: Run) -> Iterator[None]:
-    """Notes a mistake in the text, so that the work goes when it is mended.
+def _refusing_mistakes(run: Run) -> Iterator[None]:
+    """Notes a mistake in text or settings, so that the work of before goes when it is mended.
 
     It stays for the same text by --on_error=skip. After an error of the machine it stays for the
     same command.
@@ -170,10 +170,9 @@ def _go_on(run: Run) -> list[DatasetInfo]:
         estimation.say_estimate(settings, run.vocabulary, run.files)
     else:
         say(f"going on with the unfinished work in {settings.work_folder}")
-    with Workers(settings.num_processes) as workers:
-        with _refusing_text(run):
-            text = _tokenize(run, workers)
-            made = splits.make_splits(text.store.corpus, settings, repeats=text.store.repeats)
+    with _refusing_mistakes(run), Workers(settings.num_processes) as workers:
+        text = _tokenize(run, workers)
+        made = splits.make_splits(text.store.corpus, settings, repeats=text.store.repeats)
         if any(recipe.whole_word_masking for recipe in settings.recipes):
             recipe_notes.note_whole_words(text.store.corpus, run.vocabulary)
         return [

@@ -46,9 +46,9 @@ def _why_random_next(info: DatasetInfo, sentence_splitting: SentenceSplitting) -
             f"average, and a record takes {info.max_seq_length}. Raise --max_seq_length."
         )
     return (
-        f"Many documents are very short, with {per_document:.1f} sentences on average: does a "
-        "blank line stand between paragraphs? It must end a document only; for books there is "
-        "--text_format=book, for a sentence a row --documents_of."
+        f"Many documents are very short, with {per_document:.1f} sentences on average. If they are "
+        "parts of longer ones, give these: in plain text a blank line must end a document, not a "
+        "paragraph; for books there is --text_format=book, for a sentence a row --documents_of."
     )
 
 

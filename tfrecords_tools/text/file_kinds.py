@@ -84,7 +84,7 @@ _BEFORE_ELEMENT = re.compile(
 )
 _ELEMENTS = (
     (re.compile(rb"<mediawiki[\s>]"), _DUMP),
-    (re.compile(rb"<!doctype\s+html|<html[\s>]", re.IGNORECASE), _HTML),
+    (re.compile(rb"<!doctype\s+html|<(html|head|body)[\s>]", re.IGNORECASE), _HTML),
 )
 _XML = Kind("an XML file", _EXTRACT)
 

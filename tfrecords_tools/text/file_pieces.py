@@ -189,6 +189,13 @@ def _choose_format(name: str, head: bytes, text_input: TextInput, leniency: Leni
         return None
     if text_format == AUTO:
         text_format = format_detection.detect_format(head)
+    if text_format == format_detection.OTHER_JSON:
+        leniency.skip_file(
+            f"{name} begins like JSON, but is neither an array of objects nor an object a line. "
+            "Make JSON lines of it, each an object with a text, or set --text_format=plain if it "
+            "is no JSON."
+        )
+        return None
     if text_input.documents_of > 1 and text_format not in COUNTED_FORMATS and head:
         raise UserError(
             f"{name} is read as {text_format}, which says where documents end; --documents_of is "

@@ -9,11 +9,15 @@ from tfrecords_tools.text.sentence_ends import SENTENCE_ENDS
 from tfrecords_tools.text.wiki_blocks import doc_title
 
 HEAD_BYTES = 1 << 16
+OTHER_JSON = "other JSON"
 
 # The beginning of an object whose end lies behind the head.
 _LONG_OBJECT = re.compile(r'\{\s*"[^"\\]*"\s*:')
 # An array of objects, in one line or in many.
 _ARRAY = re.compile(r'\s*\[\s*\{\s*"')
+
+# The beginning of other JSON: an object over several lines, an array of something else.
+_OTHER_JSON = re.compile(r'\s*(\{[ \t]*\r?\n\s*"|\[\s*(["\[\]]|\{\s*["}]|null\b))')
 
 _MIN_LINES = 20  # fewer say nothing about a book
 _WIDTHS = range(40, 101)  # columns of a full line in wrapped text
@@ -30,6 +34,8 @@ _QUOTES = tuple("\"'“\u2018«„—")  # \u2018: the single one
 def detect_format(head: bytes) -> str:
     """Returns "wiki", "jsonl", "json", "book" or, where nothing speaks for these, "plain".
 
+    Of JSON that cannot be read, it returns OTHER_JSON.
+
     Args:
         head: the first bytes of the text, HEAD_BYTES of them if there are as many.
     """
@@ -45,6 +51,8 @@ def detect_format(head: bytes) -> str:
         return "jsonl"
     if _ARRAY.match(text):
         return "json"
+    if _OTHER_JSON.match(text):
+        return OTHER_JSON
     lines = [line.strip() for line in lines[:-1]] or [first]  # the last one may be cut
     is_book = _is_wrapped(lines) or _has_lone_paragraphs(lines)
     return "book" if is_book else "plain"

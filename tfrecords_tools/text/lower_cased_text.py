@@ -3,9 +3,9 @@
 import re
 from collections.abc import Sequence
 
-_CAPITALS = re.compile(
-    "[A-Z{}]".format("".join(c for c in map(chr, range(0xC0, 0x2000)) if c.isupper()))
-)
+# Of Latin, Greek, Cyrillic and Armenian; not of Georgian, which begins no sentence with them.
+_CODES = (*range(0xC0, 0x590), *range(0x1E00, 0x2000))
+_CAPITALS = re.compile("[A-Z{}]".format("".join(c for c in map(chr, _CODES) if c.isupper())))
 # At least, in text without capitals. Elsewhere each sentence begins with one.
 _CHARACTERS_PER_CAPITAL = 1_000
 
@@ -48,7 +48,7 @@ def capitalize_begins(line: str) -> str:
             continue
         for place in (match.end(),) if word in _WORDS else (word_begin, match.end()):
             capital = line[place].upper()
-            if place >= begin and len(capital) == 1:  # not SS
+            if place >= begin and _CAPITALS.fullmatch(capital):  # not SS
                 parts += line[begin:place], capital
                 begin = place + 1
     return "".join([*parts, line[begin:]])

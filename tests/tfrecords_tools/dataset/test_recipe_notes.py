@@ -37,7 +37,7 @@ ENGLISH = {"characters": 100_000, "tokens": 20_000, "sentences": 900}
         (
             ENGLISH | {"documents": 800},
             "auto",
-            "Many documents are very short, with 1.1 sentences on average: does a blank line",
+            "Many documents are very short, with 1.1 sentences on average. If they are",
         ),
         (
             ENGLISH | {"documents": 10, "tokens": 60_000},

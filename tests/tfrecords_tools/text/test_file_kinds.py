@@ -143,3 +143,27 @@ def test_other_zero_bytes_make_a_binary_file(content: bytes):
 def test_a_hostile_beginning_takes_little_time():
     for head in (b"<!--" * 16_384, b"<?" * 32_768, b" " * 65_536, b"<!-- -->" * 8_192):
         assert file_kinds.find_kind(head, path="a") is None
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        '{\n  "text": "one",\n  "title": "two"\n}\n',
+        '["a text", "another text"]\n',
+        '{\n "data": [{"text": "one"}]\n}\n',
+        "[]\n",
+        "[null, {}]\n",
+    ],
+)
+def test_other_json_is_refused_and_left_out_and_taken_as_it_is_where_told(tmp_path, content):
+    path = tmp_path / "a.txt"
+    path.write_text(content)
+    with pytest.raises(UserError, match=r"a\.txt begins like JSON, but is neither"):
+        list_pieces(TextInput(str(path)))
+    (tmp_path / "b.txt").write_text("[1] A note.\n")
+    report = ReadReport()
+    pieces = list_pieces(TextInput(str(tmp_path)), on_error="skip", report=report)
+    assert [piece.path for piece in pieces] == [str(tmp_path / "b.txt")]
+    assert report.refused_files == 1
+    (piece,) = list_pieces(TextInput(str(path), text_format="plain"))
+    assert list(read_piece(piece)) == [content.strip().split("\n")]

@@ -8,7 +8,7 @@ import pytest
 import regex as re
 
 from tests import real_text
-from tfrecords_tools.text.format_detection import HEAD_BYTES, detect_format
+from tfrecords_tools.text.format_detection import HEAD_BYTES, OTHER_JSON, detect_format
 from tfrecords_tools.text.line_layout import width
 
 WORDS = [
@@ -192,4 +192,9 @@ def test_short_lines_without_ends_and_case_are_plain(script: str, spread: int):
 
 def test_an_array_of_objects_is_json():
     assert detect('[{"text": "x"}]') == detect('\n [\n  {\n "a": 1},\n {"a"') == "json"
-    assert detect('["x"]') == detect("[1]") == detect("[{x}]") == "plain"
+    assert detect("[1]") == detect("[{x}]") == detect("[note] x") == "plain"
+
+
+@pytest.mark.parametrize("text", ['["x"]', "[]", "[null, {}]", '[["x"]]', '{\n  "text": "x"\n}'])
+def test_other_json_is_known(text):
+    assert detect(text) == OTHER_JSON

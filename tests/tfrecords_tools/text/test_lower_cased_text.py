@@ -62,3 +62,9 @@ def _ends(sentences: list[str]) -> set[int]:
         size += len("".join(sentence.split()))
         ends.add(size)
     return ends
+
+
+def test_scripts_whose_capitals_begin_no_sentence_keep_their_letters():
+    line = "\u10d8\u10e1 \u10db\u10dd\u10d5\u10d8\u10d3\u10d0. \u10e8\u10d4\u10db\u10d3\u10d4\u10d2 \u10ec\u10d0\u10d5\u10d8\u10d3\u10d0."  # noqa: E501
+    assert lower_cased_text.capitalize_begins(line) == line
+    assert len(split_sentences([line])) == 2
