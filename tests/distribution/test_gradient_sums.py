@@ -103,6 +103,7 @@ def test_one_device_communicates_nothing(records):
     assert found == gradient_sums.Communication(num_collectives=0, num_bytes=0)
 
 
+@pytest.mark.slow
 def test_training_with_a_short_transport_stays_close(records):
     strategy = strategies.one_machine(all_devices=True)
     losses = {}

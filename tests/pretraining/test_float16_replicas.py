@@ -24,6 +24,7 @@ def on_each(trained, variable):
     return [value.numpy() for value in trained.strategy.experimental_local_results(variable)]
 
 
+@pytest.mark.slow
 def test_the_loss_falls_on_two_replicas_and_a_step_carries_what_the_cost_model_says(records):
     settings = {"num_train_steps": 60, "learning_rate": 0.05, "method": "original"}
     config, trained = two_replicas(records, **settings)

@@ -99,6 +99,7 @@ def test_the_trunk_costs_its_forward_products_and_nothing_else(records):
     assert products[4] - products[3] > 3 * 2 * one_layer_forward
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", [1, 4])
 def test_whatever_xla_compiles_the_update_is_the_same(records, stage):
     weights = []
@@ -111,7 +112,9 @@ def test_whatever_xla_compiles_the_update_is_the_same(records, stage):
             np.testing.assert_allclose(others[name], expected, atol=2e-5, err_msg=name)
 
 
-@on_both
+@pytest.mark.parametrize(
+    "sizes", [{}, pytest.param(FOUR_GROUPS, marks=pytest.mark.slow)], ids=["bert", "albert"]
+)
 def test_accumulated_micro_batches_give_the_update_of_the_whole_batch(records, sizes):
     sizes = NO_DROPOUT | sizes
     for stage, xla in ((0, "off"), (2, "chains")):
@@ -143,6 +146,7 @@ def assert_two_replicas_train_as_one(config, records, stage):
             np.testing.assert_allclose(on_replica, ours, atol=2e-6, err_msg=ours.name)
 
 
+@pytest.mark.slow
 @pytest.mark.multi_device
 def test_two_gpus_may_compile_the_update(records, monkeypatch):
     # Two processors in their place: what TensorFlow does differently for GPUs is told by this.
@@ -152,7 +156,9 @@ def test_two_gpus_may_compile_the_update(records, monkeypatch):
 
 
 @pytest.mark.multi_device
-@pytest.mark.parametrize(("stage", "xla"), [(0, "off"), (1, "step"), (4, "auto")])
+@pytest.mark.parametrize(
+    ("stage", "xla"), [(0, "off"), (1, "step"), pytest.param(4, "auto", marks=pytest.mark.slow)]
+)
 def test_two_replicas_with_unequal_numbers_of_masked_tokens_give_the_same_update(
     records, stage, xla
 ):
@@ -191,7 +197,11 @@ def test_how_steps_are_cut_into_calls_changes_nothing(records):
         np.testing.assert_array_equal(in_parts.weights()[name], value, name)
 
 
-@pytest.mark.parametrize("sizes", [{}, FOUR_GROUPS | NO_XLA], ids=["bert", "albert"])
+@pytest.mark.parametrize(
+    "sizes",
+    [{}, pytest.param(FOUR_GROUPS | NO_XLA, marks=pytest.mark.slow)],
+    ids=["bert", "albert"],
+)
 @pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
 def test_the_loss_falls_in_every_precision(records, sizes, precision):
     settings = {"num_train_steps": 60, "learning_rate": 0.05, "method": "original"}
