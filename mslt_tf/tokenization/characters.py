@@ -78,13 +78,18 @@ _CHINESE = (
 
 
 @functools.cache
-def class_of(is_member: Test) -> str:
-    """Returns the members of all Unicode as what stands in the brackets of a regular expression.
+def class_of(is_member: Test, *, begin: int = 0, end: int = sys.maxunicode + 1) -> str:
+    """Returns the members among some code points as what a regular expression has in brackets.
 
     Python's `re` and RE2 read it alike: code points and ranges of them.
     """
-    code_points = itertools.chain(range(0xD800), range(0xE000, sys.maxunicode + 1))
-    return "".join(_ranges(code for code in code_points if is_member(chr(code))))
+    return "".join(
+        _ranges(
+            code
+            for code in range(begin, end)
+            if not 0xD800 <= code < 0xE000 and is_member(chr(code))
+        )
+    )
 
 
 def _ranges(code_points: Iterable[int]) -> Iterable[str]:

@@ -19,7 +19,8 @@ MAX_WORD_CHARACTERS: Final = 200  # of BERT's WordpieceTokenizer; a longer word 
 MAX_WORD_BYTES: Final = 4 * MAX_WORD_CHARACTERS
 TOO_LONG: Final = "x" * (MAX_WORD_BYTES + 1)  # stands for any word that is
 
-_ASCII_DROPPED = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_FIRST_PLANE_END = 0x10000
+_OTHER_PLANES = re.compile("[\U00010000-\U0010ffff]")
 
 
 def normalize(texts: Sequence[str], case: TextCase) -> list[str]:
@@ -30,37 +31,49 @@ def normalize(texts: Sequence[str], case: TextCase) -> list[str]:
 
 def clean(texts: Sequence[str], case: TextCase) -> list[str]:
     """Returns the texts as BERT cuts its words from them, of any length."""
-    normalized = [text.replace("\n", " ") for text in texts]  # the same to BERT, and free for us
-    parts: tuple[list[int], list[int]] = ([], [])
-    for index, text in enumerate(normalized):
-        parts[text.isascii()].append(index)
-    for indices, change in zip(parts, (_change, _change_ascii), strict=True):
-        if indices:
-            # All at once, as a call takes as long as the work on a line.
-            changed = change("\n".join([normalized[index] for index in indices]), case)
-            for index, text in zip(indices, changed.split("\n"), strict=True):
-                normalized[index] = text
-    return normalized
+    cleaned = [text.lower() if case.do_lower_case else text for text in texts]
+    others = [index for index, text in enumerate(texts) if not _is_plain(text)]
+    if others:
+        # All at once, as a call takes as long as the work on a line. Line ends are blanks to BERT.
+        joined = "\n".join([texts[index].replace("\n", " ") for index in others])
+        for index, text in zip(others, _change(joined, case).split("\n"), strict=True):
+            cleaned[index] = text
+    return cleaned
 
 
-def _change_ascii(text: str, case: TextCase) -> str:
-    text = _ASCII_DROPPED.sub("", text)
-    return text.lower() if case.do_lower_case else text
+def _is_plain(text: str) -> bool:
+    """Returns whether there is nothing to do but to lower-case: no letter beyond ASCII, no tab."""
+    return text.isascii() and text.isprintable()
 
 
 def _change(text: str, case: TextCase) -> str:
-    text = _one_of(characters.is_dropped).sub("", text)
+    text = _replace(characters.is_dropped, "", text)
     if case.do_lower_case:
         text = text.lower()
     if case.strip_accents:
         text = unicodedata.normalize("NFD", text)
-        text = _one_of(characters.is_accent).sub("", text)
-    return _one_of(characters.is_recent_punctuation).sub(r" \g<0> ", text)
+        text = _replace(characters.is_accent, "", text)
+    return _replace(characters.is_recent_punctuation, r" \g<0> ", text)
+
+
+def _replace(is_member: characters.Test, replacement: str, text: str) -> str:
+    of_first_plane, of_others = _patterns(is_member)
+    text = of_first_plane.sub(replacement, text)
+    return of_others.sub(replacement, text) if _OTHER_PLANES.search(text) else text
 
 
 @functools.cache
-def _one_of(is_member: characters.Test) -> re.Pattern[str]:
-    return re.compile(f"[{characters.class_of(is_member)}]")
+def _patterns(is_member: characters.Test) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """Returns patterns of the members in the first plane of Unicode, and in the others.
+
+    One of both would be ten times slower: Python compares each character with every range of the
+    other planes, one after the other.
+    """
+    others = characters.class_of(is_member, begin=_FIRST_PLANE_END)
+    return (
+        re.compile(f"[{characters.class_of(is_member, end=_FIRST_PLANE_END)}]"),
+        re.compile(f"(?={_OTHER_PLANES.pattern})[{others}]"),
+    )
 
 
 def _has_run(text: str) -> bool:
