@@ -59,7 +59,6 @@ def _check_vocabulary(tokens: list[str], *, path: str) -> None:
             f"--vocab_file {path} lacks {', '.join(missing)}; a vocabulary must hold "
             f"{' '.join(SPECIAL_TOKENS)}. Make one by tfrecords_tools.build_vocab, or add them."
         )
-
     if all(map(is_bracketed, tokens)):
         raise UserError(
             f"--vocab_file {path} holds {len(tokens)} tokens in brackets, such as "

@@ -7,8 +7,8 @@ import pytest
 FOLDER = Path(__file__).parents[2] / "shared" / "data"
 
 
-def path(name: str) -> Path:
-    """Returns a file or folder of the real text; skips the test where there is none."""
+def path(name: str = ".") -> Path:
+    """Returns a file or folder of the real texts; skips the test where there is none."""
     if not (FOLDER / name).exists():
-        pytest.skip(f"there is no real text here: no {name} in shared/data beside the project")
+        pytest.skip(f"real texts are absent: no {FOLDER / name}")
     return FOLDER / name

@@ -8,6 +8,7 @@ import pytest
 from absl import flags
 
 from mslt_tf import startup
+from tests import real_text
 from tests.tfrecords_tools.numbered_text import (
     NUM_DOCUMENTS,
     SPECIAL_TOKENS,
@@ -20,7 +21,6 @@ from tfrecords_tools.recipe.recipe import Recipe
 from tfrecords_tools.settings import DatasetSettings
 from tfrecords_tools.text.text_input import TextInput
 
-REAL_DATA = Path(__file__).parents[3] / "shared" / "data"
 RECIPE = Recipe(max_seq_length=32, max_predictions_per_seq=5, dupe_factor=2)
 
 
@@ -84,9 +84,7 @@ def stop_in(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 @pytest.fixture
 def real_data() -> Path:
     """The folder of real texts beside the checkout."""
-    if not REAL_DATA.is_dir():
-        pytest.skip(f"real texts are absent: no folder {REAL_DATA}")
-    return REAL_DATA
+    return real_text.path()
 
 
 @pytest.fixture
