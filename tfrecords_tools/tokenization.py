@@ -87,7 +87,7 @@ def tokenize_documents(
         tokenizer: of the vocabulary.
         sentence_splitting: see `split_sentences`, as for the next.
         report: of what had to be cut.
-        hash_text: is called with the text, sentence by sentence.
+        hash_text: is called with the text, document by document.
     """
     sentences: list[str] = []
     ends: list[int] = []  # how many sentences of the batch stand before each document's end
@@ -116,12 +116,12 @@ def tokenize_documents(
         )
 
     for document in documents:
-        for sentence in split_sentences(document, sentence_splitting, report=report):
-            hash_text(sentence.encode("utf-8") + b"\n")
+        split = split_sentences(document, sentence_splitting, report=report)
+        hash_text("\n".join([*split, "\n\n"] if split else ["\n\n"]).encode("utf-8"))
+        for sentence in split:
             sentences.append(sentence)
             if len(sentences) == _BATCH_SENTENCES:
                 yield tokenize_batch()
-        hash_text(b"\n\n")
         ends.append(len(sentences))
         hashes.append(hash_document(document))
     if ends:

@@ -26,24 +26,25 @@ _OTHER_PLANES = re.compile("[\U00010000-\U0010ffff]")
 def normalize(texts: Sequence[str], case: TextCase) -> list[str]:
     """Returns the texts as BERT looks up their words; those that are too long become TOO_LONG."""
     cleaned = clean(texts, case)
-    return [_long_word().sub(TOO_LONG, text) if _has_run(text) else text for text in cleaned]
+    return [
+        _long_word().sub(TOO_LONG, text)
+        if len(text) > MAX_WORD_CHARACTERS and _has_run(text)
+        else text
+        for text in cleaned
+    ]
 
 
 def clean(texts: Sequence[str], case: TextCase) -> list[str]:
     """Returns the texts as BERT cuts its words from them, of any length."""
-    cleaned = [text.lower() if case.do_lower_case else text for text in texts]
-    others = [index for index, text in enumerate(texts) if not _is_plain(text)]
+    cleaned = [text.lower() for text in texts] if case.do_lower_case else list(texts)
+    # In plain text is nothing to do but to lower-case: no letter beyond ASCII, no tab.
+    others = [i for i, text in enumerate(texts) if not (text.isascii() and text.isprintable())]
     if others:
         # All at once, as a call takes as long as the work on a line. Line ends are blanks to BERT.
         joined = "\n".join([texts[index].replace("\n", " ") for index in others])
         for index, text in zip(others, _change(joined, case).split("\n"), strict=True):
             cleaned[index] = text
     return cleaned
-
-
-def _is_plain(text: str) -> bool:
-    """Returns whether there is nothing to do but to lower-case: no letter beyond ASCII, no tab."""
-    return text.isascii() and text.isprintable()
 
 
 def _change(text: str, case: TextCase) -> str:
@@ -78,8 +79,6 @@ def _patterns(is_member: characters.Test) -> tuple[re.Pattern[str], re.Pattern[s
 
 def _has_run(text: str) -> bool:
     """Returns whether a word may be too long: a quick look, as next to none is."""
-    if len(text) <= MAX_WORD_CHARACTERS:
-        return False
     return max(map(len, text.split()), default=0) > MAX_WORD_CHARACTERS
 
 

@@ -2,9 +2,12 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-import blingfire
-
-from tfrecords_tools.text import long_sentences, lower_cased_text, sentence_ends
+from tfrecords_tools.text import (
+    latin_sentences,
+    long_sentences,
+    lower_cased_text,
+    sentence_ends,
+)
 from tfrecords_tools.text.read_report import ReadReport
 from tfrecords_tools.text.sentence_ends import SentenceSplitting
 
@@ -24,30 +27,24 @@ def split_sentences(
     """
     if how == "line":
         return [sentence for line in document if (sentence := line.strip())]
-    split = _split_lower_cased if lower_cased_text.is_lower_cased(document) else _split_cased
-    sentences: list[str] = []
-    found: Iterable[str]
+    is_lower_cased = lower_cased_text.is_lower_cased(document)
+    split = _split_lower_cased if is_lower_cased else latin_sentences.split
+    found: list[str] = []
     for line in document:
         text = line.replace("\0", " ")  # blingfire gives up on NUL, C's end of a text
         if sentence_ends.has_other_script(text):
-            found = _cut_long(_split_other_script(text, split), report)
+            found += _cut_long(_split_other_script(text, split), report)
         elif len(text) > long_sentences.MAX_SENTENCE:
-            found = _cut_long(split(text), report)
+            found += _cut_long(split(text), report)
         else:
-            found = split(text)
-        sentences.extend(sentence for sentence in found if sentence.strip())
-    return sentences
-
-
-def _split_cased(text: str) -> Iterable[str]:
-    # blingfire keeps "Mr." and "J. R. R." whole. Of what it cannot take it returns nothing.
-    return (blingfire.text_to_sentences(text) or text).split("\n")
+            found += split(text)
+    return [sentence for sentence in found if sentence and not sentence.isspace()]
 
 
 def _split_lower_cased(text: str) -> Iterable[str]:
     capitalized = lower_cased_text.capitalize_begins(text)
     sentences, begin = [], 0
-    for sentence in _split_cased(capitalized):
+    for sentence in latin_sentences.split(capitalized):
         begin = capitalized.index(sentence, begin)
         end = begin + len(sentence)
         sentences.append(text[begin:end])
