@@ -35,7 +35,8 @@ def make_splits(
 ) -> list[Split]:
     """Returns the train split and, if asked for, the held-out one; alike for all recipes.
 
-    Equal documents are in one split, or the first of them alone if the others are dropped.
+    Equal documents are in one split, or the first of them alone if the others are dropped. The
+    same ones are held out either way.
 
     Args:
         corpus: all documents.
@@ -49,12 +50,13 @@ def make_splits(
     if repeats is None or not (settings.heldout_fraction or settings.drop_duplicates):
         repeats = repeated_documents.NONE
     different = np.delete(np.arange(corpus.num_documents), repeats[:, 0])
+    num_repeats = np.bincount(repeats[:, 1], minlength=corpus.num_documents)[different]
     train, heldout = document_split.split_documents(
         len(different),
         heldout_fraction=settings.heldout_fraction,
         seed=recipe.random_seed,
         sentence_objective=recipe.sentence_objective,
-        num_repeated=len(repeats),
+        num_repeats=num_repeats,
     )
     train, heldout = different[train], different[heldout]
     if not settings.drop_duplicates and len(repeats):

@@ -117,6 +117,22 @@ def test_text_without_repeats_is_split_as_if_nobody_looked(make_settings: MakeSe
         assert made[1].documents.tolist() == heldout.tolist()
 
 
+def test_documents_that_stand_there_again_are_held_out_last(make_settings: MakeSettings):
+    corpus = make_corpus([[5]] * 50)  # nine of them once, ten twice, one 21 times
+    repeats = np.array([[20 + n, n if n < 10 else 10] for n in range(30)])
+    once = set(range(11, 20))
+    for is_dropped in (False, True):
+        for fraction, num_heldout in ((0.4, 8), (0.5, 10)):
+            _, heldout = splits.make_splits(
+                corpus,
+                make_settings(heldout_fraction=fraction, drop_duplicates=is_dropped),
+                repeats=repeats,
+            )
+            chosen = set(heldout.documents[heldout.documents < 20].tolist())
+            assert len(chosen) == num_heldout
+            assert chosen <= once if num_heldout <= len(once) else chosen > once
+
+
 def test_without_a_held_out_split_repeats_count_as_documents(make_settings: MakeSettings):
     repeats = np.array([[1, 0], [2, 0]])
     settings = make_settings(heldout_fraction=0.0)
