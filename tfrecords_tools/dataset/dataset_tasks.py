@@ -158,7 +158,7 @@ def _tokenize(task: PieceTask, advance: Advance) -> PieceResult:
     tokenizer = UnknownCounter(
         _tokenizer(task.settings),
         vocabulary,
-        split_words=WordSplitter(task.settings.text_case).words,
+        split_words=_word_splitter(task.settings).words,
     )
     facts = token_store.write_piece(
         task.folder,
@@ -217,7 +217,15 @@ def _batches(task: ShardTask) -> Iterator[masking.Features]:
 
 def forget() -> None:
     """Drops what was made for earlier tasks: the text behind equal settings may be another one."""
-    for made in (_vocabulary, _tokenizer, _special_tokens, _continues_word, _store, _split):
+    for made in (
+        _vocabulary,
+        _tokenizer,
+        _word_splitter,
+        _special_tokens,
+        _continues_word,
+        _store,
+        _split,
+    ):
         made.cache_clear()
 
 
@@ -229,6 +237,11 @@ def _vocabulary(settings: DatasetSettings) -> list[str]:
 @functools.lru_cache(maxsize=1)
 def _tokenizer(settings: DatasetSettings) -> WordpieceTokenizer:
     return WordpieceTokenizer(_vocabulary(settings), settings.text_case)
+
+
+@functools.lru_cache(maxsize=1)
+def _word_splitter(settings: DatasetSettings) -> WordSplitter:
+    return WordSplitter(settings.text_case)
 
 
 @functools.lru_cache(maxsize=1)

@@ -19,7 +19,6 @@ from tfrecords_tools.recipe.pairs import PAIR_DTYPE, pairs_of_document
 from tfrecords_tools.recipe.recipe import Recipe
 from tfrecords_tools.settings import DatasetSettings
 from tfrecords_tools.text import text_pieces
-from tfrecords_tools.text.found_files import FoundFiles
 from tfrecords_tools.text.piece import Piece
 from tfrecords_tools.text.text_formats import Document
 from tfrecords_tools.text.text_input import EMBEDDED
@@ -54,7 +53,9 @@ class RecipeEstimate:
     seconds: float  # of one process
 
 
-def say_estimate(settings: DatasetSettings, vocabulary: list[str], files: FoundFiles) -> None:
+def say_estimate(
+    settings: DatasetSettings, vocabulary: list[str], pieces: tuple[Piece, ...]
+) -> None:
     """Says how many records, bytes and seconds to expect, and refuses a disk that is too small.
 
     A sample of some pieces stands for all; compressed text is taken as three times its size.
@@ -62,7 +63,6 @@ def say_estimate(settings: DatasetSettings, vocabulary: list[str], files: FoundF
     Raises:
         UserError: the work and the records will not fit on a local disk.
     """
-    pieces = text_pieces.list_pieces(settings.text, files=files, on_error=settings.on_error)
     sample = _take_sample(pieces, settings, vocabulary)
     if sample is None:
         return

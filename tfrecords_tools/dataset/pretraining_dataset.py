@@ -46,6 +46,7 @@ from tfrecords_tools.recipe.recipe import Recipe
 from tfrecords_tools.settings import DatasetSettings
 from tfrecords_tools.text import text_pieces
 from tfrecords_tools.text.found_files import FoundFiles
+from tfrecords_tools.text.piece import Piece
 from tfrecords_tools.text.read_report import ReadReport
 
 
@@ -166,12 +167,16 @@ def _go_on(run: Run) -> list[DatasetInfo]:
     for recipe in settings.recipes:
         dataset_summary.note_few_predictions(recipe)
     dataset_summary.note_vocabulary(run.vocabulary, settings)
-    if run.work.is_new:
-        estimation.say_estimate(settings, run.vocabulary, run.files)
-    else:
+    if not run.work.is_new:
         say(f"going on with the unfinished work in {settings.work_folder}")
     with _refusing_mistakes(run), Workers(settings.num_processes) as workers:
-        text = _tokenize(run, workers)
+        report = ReadReport()
+        pieces = text_pieces.list_pieces(
+            settings.text, files=run.files, on_error=settings.on_error, report=report
+        )
+        if run.work.is_new:
+            estimation.say_estimate(settings, run.vocabulary, pieces)
+        text = _tokenize(run, pieces, report, workers)
         made = splits.make_splits(text.store.corpus, settings, repeats=text.store.repeats)
         if any(recipe.whole_word_masking for recipe in settings.recipes):
             recipe_notes.note_whole_words(text.store.corpus, run.vocabulary)
@@ -214,12 +219,9 @@ def _work_settings(recorded: dict[Recipe, dict[str, Any]], vocab_sha256: str) ->
     return settings
 
 
-def _tokenize(run: Run, workers: Workers) -> Text:
-    """Tokenises all pieces of the text, and joins them."""
-    settings, report = run.settings, ReadReport()
-    pieces = text_pieces.list_pieces(
-        settings.text, files=run.files, on_error=settings.on_error, report=report
-    )
+def _tokenize(run: Run, pieces: tuple[Piece, ...], report: ReadReport, workers: Workers) -> Text:
+    """Tokenises all pieces of the text, and joins them; the report gets what each left out."""
+    settings = run.settings
     formats = text_pieces.count_formats(pieces)
     say(f"input: {', '.join(f'{count:,} {name}' for name, count in sorted(formats.items()))}")
     total = sum(piece.num_bytes for piece in pieces)

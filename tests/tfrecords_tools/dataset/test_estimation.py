@@ -16,6 +16,7 @@ from tfrecords_tools.dataset import estimation, pretraining_dataset
 from tfrecords_tools.recipe.recipe import Recipe
 from tfrecords_tools.settings import DatasetSettings
 from tfrecords_tools.text import text_pieces
+from tfrecords_tools.text.piece import Piece
 
 MakeSettings = Callable[..., DatasetSettings]
 WORDS = [a + b + c for a, b, c in itertools.product("bdfgklmnprst", "aeiou", "bdgklmnrst")]
@@ -96,6 +97,10 @@ def test_records_and_bytes_come_near_to_what_was_promised(
     assert said.count("estimate: ") == len(estimates) + 1
 
 
+def pieces_of(settings: DatasetSettings) -> tuple[Piece, ...]:
+    return text_pieces.list_pieces(settings.text, files=text_pieces.find_input(settings.text))
+
+
 def test_packed_text_is_taken_as_three_times_its_size(
     made_up: MakeSettings, estimates: list[estimation.RecipeEstimate], tmp_path: Path
 ):
@@ -105,7 +110,7 @@ def test_packed_text_is_taken_as_three_times_its_size(
     vocabulary = tokenization.read_vocabulary(made_up().vocab_file)
     for settings in (made_up(), made_up(input=str(tmp_path / "packed.gz"))):
         Path(settings.work_folder).mkdir(parents=True, exist_ok=True)
-        estimation.say_estimate(settings, vocabulary, text_pieces.find_input(settings.text))
+        estimation.say_estimate(settings, vocabulary, pieces_of(settings))
     plain, packed = estimates[0], estimates[len(RECIPES)]
     assert packed.num_records == pytest.approx(plain.num_records * 3 / ratio, rel=0.1)
 
@@ -179,10 +184,10 @@ def test_remote_records_take_no_room_on_the_local_disk(
     settings = made_up(output_dir="gs://bucket/x", work_dir=str(tmp_path))
     vocabulary = tokenization.read_vocabulary(settings.vocab_file)
     monkeypatch.setattr(shutil, "disk_usage", disk_with(8_000_000))
-    files = text_pieces.find_input(settings.text)
-    estimation.say_estimate(settings, vocabulary, files)
+    pieces = pieces_of(settings)
+    estimation.say_estimate(settings, vocabulary, pieces)
     with pytest.raises(UserError, match="Make room"):
-        estimation.say_estimate(made_up(work_dir=str(tmp_path)), vocabulary, files)
+        estimation.say_estimate(made_up(work_dir=str(tmp_path)), vocabulary, pieces)
 
 
 @pytest.mark.slow
