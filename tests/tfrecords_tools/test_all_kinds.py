@@ -161,7 +161,7 @@ def test_all_of_them_at_once_by_any_number_of_processes(
     assert "2 hidden file(s) left out" in said  # one of them in the archive
     assert "1 empty file(s)" in said
     assert f"{len(REFUSED)} file(s) left out whole, being no text that can be read" in said
-    assert "1 row(s) of Parquet files without a text (null)" in said
+    assert "1 row(s) or object(s) without a text (null)" in said
     assert f"{folder}/dump.xml is a raw MediaWiki dump, not text." in said
 
 

@@ -73,6 +73,10 @@ _MARKS: tuple[tuple[bytes, Kind], ...] = (
         Kind("packed twice", "Unpack it once."),
     ),
     (rb"SQLite format 3\0", Kind("a database (SQLite)", "Write its texts as JSON lines.")),
+    (
+        rb".{3}\0{5}.{4}\n",  # length and checksum, then the begin of a tf.train.Example
+        Kind("a TFRecord file", "Give the text that its records were made of."),
+    ),
     (rb"\x89HDF\r\n", Kind("an HDF5 file", "Write its texts as JSON lines or Parquet.")),
 )
 _KINDS_BY_MARK = tuple((re.compile(mark, re.DOTALL), kind) for mark, kind in _MARKS)

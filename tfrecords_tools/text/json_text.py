@@ -22,6 +22,8 @@ def parse_json_lines(
 ) -> Iterator[Document]:
     r"""Yields one document per JSON object: the lines of its text, so it can be empty.
 
+    A text that is null is counted, and is no document.
+
     Objects of WikiExtractor --json are recognised by their keys: their texts are without their
     titles, and &amp;, &lt; and &gt; become characters again.
 
@@ -85,6 +87,9 @@ def load_json(line: str) -> Any:
 
 def _documents_of(value: dict[str, Any], text_field: str, leniency: Leniency) -> Iterator[Document]:
     text, title = value[text_field], None
+    if text is None:
+        leniency.report.null_texts += 1
+        return iter(())
     if value.keys() >= _WIKI_EXTRACTOR_KEYS:
         text, title = html.unescape(text), html.unescape(str(value["title"])).strip()
     return split_text(text, title=title, leniency=leniency)
@@ -97,6 +102,8 @@ def _what_is_wrong(value: Any, text_field: str) -> str:
         names = ", ".join(repr(name)[:40] for name in list(value)[:10])
         return f"has no {text_field!r}, but {names or 'nothing'}"
     text = value[text_field]
+    if text is None:
+        return ""
     if not isinstance(text, str):
         return f"has a {text_field!r} that is no string"
     try:

@@ -24,7 +24,7 @@ class ReadReport:
     cut_documents: int = 0  # longer than a document may be, so taken as several
     cut_sentences: int = 0  # without an end where one should be, so taken as several
     refused_files: int = 0  # of a kind that is no text to read: left out whole
-    null_texts: int = 0  # rows of Parquet files that have none
+    null_texts: int = 0  # rows of Parquet files and objects of JSON that have none
     own_files: int = 0  # of this program: the vocabulary, records, unfinished work
     repeated_files: int = 0  # other names of files and folders that are read anyway
     special_files: int = 0  # pipes, sockets, devices
@@ -59,7 +59,7 @@ class ReadReport:
             (self.cut_documents, "document(s) cut into parts, being too long"),
             (self.cut_sentences, "text(s) without sentence ends cut at blanks or at a length"),
             (self.refused_files, "file(s) left out whole, being no text that can be read"),
-            (self.null_texts, "row(s) of Parquet files without a text (null)"),
+            (self.null_texts, "row(s) or object(s) without a text (null)"),
         ):
             if count:
                 yield f"{count:,} {what}"

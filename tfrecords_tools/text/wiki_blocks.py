@@ -100,6 +100,7 @@ class _Block:
 
 def _broken_block(path: str, what: str) -> str:
     return (
-        f"{path} begins with a <doc> block of WikiExtractor's, but {what}. All text must stand in "
-        f"<doc ...> ... {_DOC_END}. The file may be cut off: extract it anew."
+        f"{path} is read as <doc> blocks of WikiExtractor's, but {what}. All text must stand in "
+        f"<doc ...> ... {_DOC_END}. The file may be cut off: extract it anew; or it is another "
+        "kind of text: see --text_format."
     )

@@ -31,6 +31,7 @@ KINDS: dict[str, bytes] = {
     "a RAR archive": b"Rar!\x1a\x07\x01\0",
     "an Arrow file": b"ARROW1\0\0",
     "a database (SQLite)": b"SQLite format 3\0",
+    "a TFRecord file": struct.pack("<QI", 90, 0xA1B2C3D4) + b"\x0a\x58",
     "a binary file (it has zero bytes)": b"A text\nwith a zero \0 byte.\n",
     "a tar archive": bytes(257) + b"ustar\0" + b"00",
 }

@@ -51,7 +51,7 @@ def test_an_element_without_text_is_told_or_left_out(tmp_path: Path):
     content = '[{"text": "a"}, {"body": "b"}, 3, {"text": null}, {"text": "e"}]'
     documents, report, piece = read(tmp_path / "a", content)
     assert documents == [["a"], ["e"]]
-    assert report.skipped_documents == 3
+    assert (report.skipped_documents, report.null_texts) == (2, 1)
     with pytest.raises(UserError, match="a, element 2 of its JSON array, has no 'text', but 'bo"):
         list(read_piece(piece))
     assert read(tmp_path / "a", content, text_field="body")[0] == [["b"]]

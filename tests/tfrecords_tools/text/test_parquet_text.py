@@ -45,7 +45,7 @@ def test_each_row_is_a_document_of_the_lines_of_its_text(tmp_path: Path, codec: 
     text_input, report = write(tmp_path / "a.txt", compression=codec), ReadReport()
     assert list(corpus.read_documents(text_input, report=report)) == LEFT
     assert report == ReadReport(null_texts=5)
-    assert "5 row(s) of Parquet files without a text (null)" in report.describe()
+    assert "5 row(s) or object(s) without a text (null)" in report.describe()
 
 
 @pytest.mark.parametrize("rows", [1, 3, 7, 100])

@@ -214,7 +214,7 @@ def test_json_of_wikiextractor_is_like_its_blocks(read):
         ("[" * 100_000, "line 3, is no JSON object"),
         ('["text"]', "line 3, is no JSON object"),
         ('{"content": "x"}', "line 3, has no 'text', but 'content'"),
-        ('{"text": null}', "line 3, has a 'text' that is no string"),
+        ('{"text": ["a"]}', "line 3, has a 'text' that is no string"),
         (r'{"text": "\ud800"}', "line 3, has half a character"),
     ],
 )
