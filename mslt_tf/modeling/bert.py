@@ -98,6 +98,7 @@ def build_bert(
     return _connect(embeddings, applied, pooler, sentence_pair, masked_lm)
 
 
+@tf.autograph.experimental.do_not_convert  # the layers have no loops; converting takes seconds
 def _connect(
     embeddings: Embeddings,
     encoder_layers: Sequence[EncoderLayer],

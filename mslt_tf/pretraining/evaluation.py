@@ -52,7 +52,8 @@ def make_evaluate(
     strategy, num_replicas = workers.strategy, workers.strategy.num_replicas_in_sync
     num_steps = -(-records.num_records // (batch_size * num_replicas))
 
-    @tf.function
+    @tf.function(autograph=False)
+    @tf.autograph.experimental.do_not_convert
     def evaluation_step(batch: Batch) -> tuple[tf.Tensor, tf.Tensor]:
         shares = strategy.run(
             lambda batch: evaluation_sums(model, batch, vocab_size=vocab_size), args=(batch,)

@@ -115,6 +115,7 @@ def _make_update(
     It returns the step's metrics, and its number if something was not finite, else ALL_FINITE.
     """
 
+    @tf.autograph.experimental.do_not_convert
     def update(loss_sums: Losses, gradients: list[tf.Tensor]) -> tuple[StepMetrics, tf.Tensor]:
         gradients = optimization.unscale_gradients(optimizer, gradients)
         norm = tf.linalg.global_norm(gradients)
@@ -150,6 +151,7 @@ def make_gradient_function(
     forms = forms_for(xla)  # of the loss; the model was built with its own
 
     @tf.function(jit_compile=True if xla == "step" else None)
+    @tf.autograph.experimental.do_not_convert  # no loop over tensors; converting takes seconds
     def micro_batch_shares(batch: Batch, counts: LossCounts, seed: tf.Tensor) -> Shares:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(variables)

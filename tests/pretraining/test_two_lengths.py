@@ -30,6 +30,7 @@ FLAGS = {
     "log_steps": 1,
     "checkpoint_steps": 1,
     "num_checkpoints_kept": 100,
+    "xla": "off",  # nothing here depends on it, and it compiles for seconds
 }
 CROSSING, END, LONG_STAGE = 7, 10, 3
 POSITIONS = "model/embeddings/position_embeddings/.ATTRIBUTES/VARIABLE_VALUE"

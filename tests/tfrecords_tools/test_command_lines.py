@@ -168,8 +168,14 @@ def test_every_flag_of_create_data_reaches_its_setting():
     assert reached == given
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
-@pytest.mark.parametrize("num_processes", [1, 2])
+@pytest.mark.parametrize(
+    ("encoding", "num_processes"),
+    [
+        ("ascii", 2),
+        pytest.param("ascii", 1, marks=pytest.mark.slow),
+        *(pytest.param("latin-1", number, marks=pytest.mark.slow) for number in (1, 2)),
+    ],
+)
 def test_a_terminal_that_cannot_write_chinese_gets_it_in_other_words(
     tmp_path: Path, encoding: str, num_processes: int
 ):
