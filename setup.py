@@ -22,6 +22,7 @@ setup(
         "absl-py",  # flags
         "pyarrow",  # Parquet files, as corpora of the Hugging Face hub are; .zst files
         "blingfire",  # sentence splitting: keeps "Mr." whole, 8 MB/s on a core
+        "safetensors",  # writes weights in the format that transformers loads
         "numpy==1.26.4",  # TensorFlow 2.15 is built against NumPy 1
         "tensorflow-metadata<1.16",  # newer needs protobuf 5, then tensorflow-datasets fails
         "setuptools<81",  # tensorflow-hub, behind tensorflow-text, imports pkg_resources

@@ -109,8 +109,9 @@ class PretrainingConfig:
     )
     init_checkpoint: FilePath = flag_field(
         "",
-        "Checkpoint folder of another run (RUN/checkpoints/step-N) whose weights the first stage "
-        "starts from. Empty: random weights.",
+        "Model whose weights the first stage starts from: another run's (RUN, RUN@STEP or "
+        "RUN/checkpoints/step-N), a Hugging Face folder with safetensors, or a checkpoint of "
+        "Google's BERT or ALBERT code. Empty: random weights.",
     )
     precision: Precision = flag_field(
         "float32",

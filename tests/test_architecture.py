@@ -28,13 +28,14 @@ FLOORS = {
         "tokenization": 1,
         "records": 2,
         "training": 2,
-        "export": 2,
-        "pretraining": 3,
+        "export": 3,
+        "conversion": 3,
+        "pretraining": 4,
     },
     "tfrecords_tools": {"text": 0, "recipe": 0, "": 1, "dataset": 2, "beam": 3},
 }
 # The programs, above all rooms of their package.
-ENTRY_FLOOR = 4
+ENTRY_FLOOR = 5
 ENTRIES = (
     "mslt_tf.run_*",
     "tfrecords_tools.build_vocab",
@@ -193,11 +194,11 @@ def test_no_import_goes_up_a_floor() -> None:
         (
             "mslt_tf__modeling__layers",
             "import mslt_tf.pretraining.training",
-            "floor 3 from floor 1",
+            "floor 4 from floor 1",
         ),
         ("mslt_tf__modeling__layers", "from mslt_tf.files import removal", "of the same floor"),
-        ("mslt_tf__pretraining__losses", "from mslt_tf import run_pretraining", "floor 4 from"),
-        ("tfrecords_tools__words", "from tfrecords_tools import create_data", "floor 4 from"),
+        ("mslt_tf__pretraining__losses", "from mslt_tf import run_pretraining", "floor 5 from"),
+        ("tfrecords_tools__words", "from tfrecords_tools import create_data", "floor 5 from"),
         ("tfrecords_tools__recipe__pairs", "from tfrecords_tools import words", "floor 1 from"),
         ("mslt_tf__pretraining__training", "from tfrecords_tools import words", "not the reverse"),
         ("tfrecords_tools__words", "from mslt_tf.modeling import bert", "floor 0 of mslt_tf and"),

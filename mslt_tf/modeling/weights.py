@@ -33,6 +33,12 @@ def load(model: tf.keras.Model, weights: Weights) -> None:
             assign(layer, weights[layer.name])
 
 
+def load_found(model: tf.keras.Model, weights: Weights) -> None:
+    """Gives the layers named in `weights` theirs; the others keep what they have."""
+    for name, values in weights.items():
+        assign(model.get_layer(name), values)
+
+
 def assign(layer: tf.keras.layers.Layer, values: Mapping[str, np.ndarray]) -> None:
     """Sets all variables of `layer` from values by name within the layer.
 

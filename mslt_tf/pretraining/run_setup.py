@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from mslt_tf import cost_model
 from mslt_tf.config import PretrainingConfig, Xla
+from mslt_tf.conversion import starting_weights
 from mslt_tf.distribution.workers import Workers
 from mslt_tf.errors import UserError
 from mslt_tf.files import file_errors, folder_lock
@@ -40,7 +41,7 @@ class Run:
     records: RecordSets
     identity: Mapping[str, Any]  # what must be equal for a run to go on from a checkpoint of it
     checkpoint: checkpointing.Checkpoint | None  # where it goes on
-    initial_weights: Weights | None  # of --init_checkpoint
+    initial_weights: Weights | None  # of --init_checkpoint; heads that it lacks are not in it
     log: RunLog
     xla: Xla  # what it compiles; "auto" is decided
     lock: folder_lock.Lock | None = None  # of the folder; None on all workers but the chief
@@ -147,7 +148,7 @@ def open_run(
         )
     if workers.is_chief:
         run_folder.check_start(config, checkpoint, writes=writes)
-    initial_weights = _initial_weights(config, workers, checkpoint)
+    initial_weights = _initial_weights(config, workers, records, checkpoint)
     step = checkpoint.step if checkpoint else 0
     if workers.is_chief:
         _report_room(config)
@@ -204,39 +205,31 @@ def _check_batches(config: PretrainingConfig, num_replicas: int) -> None:
 
 
 def _initial_weights(
-    config: PretrainingConfig, workers: Workers, checkpoint: checkpointing.Checkpoint | None
+    config: PretrainingConfig,
+    workers: Workers,
+    records: RecordSets,
+    checkpoint: checkpointing.Checkpoint | None,
 ) -> Weights | None:
-    """Returns the weights of --init_checkpoint; all workers must call it."""
+    """Returns the weights of --init_checkpoint, perhaps without heads; all workers must call it."""
+    path = config.init_checkpoint
     if checkpoint:
-        if config.init_checkpoint:
+        if path:
             say(
                 "note: --init_checkpoint has no part any more, the run goes on from "
                 f"{checkpoint.path}"
             )
         return None
-    path = config.init_checkpoint
-    source = checkpointing.read(path) if path else None
-    seen = checkpoint_files.fingerprint(path) if path else None
+    found = starting_weights.read(path, report=say) if path else None
+    seen = starting_weights.fingerprint(found) if found else None
     worker_setup.check_same(workers, {"initial weights": seen})
-    if not source:
+    if not found:
         return None
-    differences = same_run.differing_leaves(
-        _shape(source.identity["model"]), _shape(config.identity()["model"])
-    )
-    if differences:
-        listed = "; ".join(f"{k}: {old} there, {new} now" for k, (old, new) in differences.items())
-        raise UserError(f"{source.path} is of another model ({listed}). Set these flags to its.")
-    found = checkpointing.read_weights(source)
-    stage_model.check_depth(found, config.plan.stages[0], path=source.path)
-    return found
-
-
-def _shape(model: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns what must be equal for weights to fit; how they were trained may differ."""
-    free = ("hidden_dropout_prob", "attention_probs_dropout_prob", "initializer_range")
-    # The final depth; that of the weights is checked apart.
-    free = (*free, "num_hidden_layers", "num_hidden_groups")
-    return {name: value for name, value in model.items() if name not in free}
+    notes = starting_weights.check(found, config.model, vocabulary=records.vocabulary)
+    stage_model.check_depth(found.weights, config.plan.stages[0], path=found.path)
+    if workers.is_chief:
+        for note in notes:
+            say(note)
+    return found.weights
 
 
 def _settings(config: PretrainingConfig, records: RecordSets) -> dict[str, Any]:

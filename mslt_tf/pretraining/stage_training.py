@@ -76,7 +76,7 @@ def _starting_parts(
     elif before:
         parts.start_from(before, span.stage)
     elif run.initial_weights:
-        weights.load(parts.model, run.initial_weights)
+        weights.load_found(parts.model, run.initial_weights)
     return parts
 
 

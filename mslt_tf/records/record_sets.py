@@ -6,18 +6,15 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import tensorflow as tf
-
 from mslt_tf import dataset_info
 from mslt_tf.config import PretrainingConfig
 from mslt_tf.errors import UserError
-from mslt_tf.files import file_errors
+from mslt_tf.files import file_errors, vocabulary_file
 from mslt_tf.records import record_files
 from mslt_tf.records.dynamic_masking import Masking, make_masking
 from mslt_tf.records.record_facts import BLOCK_BYTES
 from mslt_tf.records.record_files import Records, Report
 from mslt_tf.stage_plan import Stage
-from mslt_tf.vocabulary import parse_vocabulary
 
 MAX_READINGS = 8  # of a compressed file in an epoch; more are noted
 
@@ -56,7 +53,8 @@ class RecordSets:
     train: Mapping[int, Records]
     held_out: Mapping[int, Records]  # lacks the lengths that are not evaluated
     masking: Masking | None  # of the records to train on; None: as stored
-    vocabulary_sha256: str  # of --vocab_file; "" without
+    vocabulary: tuple[str, ...]  # of --vocab_file; empty without
+    vocabulary_sha256: str  # "" without
 
     def identity(self) -> dict[str, Any]:
         """Returns what must be equal for a run to go on: the objective and the training data."""
@@ -108,11 +106,12 @@ def open_record_sets(
         keeps_facts: whether what is learnt of foreign files is kept in the run's folder.
 
     Raises:
-        UserError: files are missing or damaged, or do not fit the plan, the vocabulary or each
-            other.
+        UserError: files are missing or damaged, or do not fit plan, vocabulary or each other.
     """
     _check_all_named(config)
-    vocabulary = _read_vocabulary(config)
+    vocabulary: list[str] = []
+    if config.vocab_file:
+        vocabulary = vocabulary_file.read(config.vocab_file, vocab_size=config.model.vocab_size)
     opened: dict[_Source, Records] = {}
     for source in _sources(config):
         opened[source] = _open(config, source, report, keeps_facts)
@@ -136,6 +135,7 @@ def open_record_sets(
         train,
         held_out,
         masking=make_masking(config.dynamic_masking, vocabulary),
+        vocabulary=tuple(vocabulary),
         vocabulary_sha256=dataset_info.hash_vocabulary(vocabulary) if vocabulary else "",
     )
 
@@ -193,24 +193,6 @@ def _check_length(records: Records, source: _Source) -> None:
             f"{wanted[0]} and {wanted[1]}. Set --{flags.seq_length} and --{flags.max_predictions} "
             "to the records' values, or create other records."
         )
-
-
-def _read_vocabulary(config: PretrainingConfig) -> list[str]:
-    """Returns the tokens of `--vocab_file`; none if it is not given."""
-    if not config.vocab_file:
-        return []
-    path = config.vocab_file
-    with file_errors.naming(f"--vocab_file {path} cannot be read", ""):
-        if not tf.io.gfile.exists(path) or tf.io.gfile.isdir(path):
-            raise UserError(f"--vocab_file {path} is no file. Give the vocabulary's path.")
-        with tf.io.gfile.GFile(path, "rb") as file:
-            tokens = parse_vocabulary(file.read(), path=path)
-    if len(tokens) != config.model.vocab_size:
-        raise UserError(
-            f"{config.vocab_file} has {len(tokens)} tokens, the model has vocab_size "
-            f"{config.model.vocab_size}. Set --vocab_size={len(tokens)} or give the right file."
-        )
-    return tokens
 
 
 def _check_vocabulary(

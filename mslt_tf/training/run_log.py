@@ -12,6 +12,7 @@ from mslt_tf.files import file_errors
 from mslt_tf.training import event_file, json_lines
 
 METRICS_FILE = "metrics.jsonl"
+EVALUATION = "eval"  # the kind of an entry on held-out records
 CHECKPOINT = "checkpoint"  # the kind of an entry on a checkpoint that was written
 CHANGE = "change"  # the kind of an entry on a setting that is another one from its step on
 SECONDS_BETWEEN_LINES = 10.0  # of progress, where it does not go to a terminal
@@ -49,7 +50,7 @@ class RunLog:
         lines = json_lines.read(self._path, is_entry, report=terminal.say)
         lines = [line for line in lines if line.entry["step"] <= resumed_at]
         entries = [line.entry for line in lines]
-        self._evaluated_steps = {entry["step"] for entry in entries if entry["kind"] == "eval"}
+        self._evaluated_steps = {entry["step"] for entry in entries if entry["kind"] == EVALUATION}
         # By an earlier start at this step, which came to nothing.
         self._said_before = [entry for entry in entries if entry["step"] == resumed_at]
         # Of settings that change here this start tells itself: they may be others this time.
@@ -93,7 +94,7 @@ class RunLog:
             json_lines.append(self._path, entry)
             points = {f"{kind}/{name}": value for name, value in values.items()}
             self._events.scalars(points, step=step)
-        if kind == "eval":
+        if kind == EVALUATION:
             self._evaluated_steps.add(step)
 
     def change(self, setting: str, *, step: int, before: Any, now: Any) -> None:
@@ -113,7 +114,7 @@ class RunLog:
 
     def evaluation(self, *, stage: str, step: int, values: Mapping[str, float]) -> None:
         """Writes the results of an evaluation to the terminal and to the metrics."""
-        self.metrics("eval", stage=stage, step=step, values=values)
+        self.metrics(EVALUATION, stage=stage, step=step, values=values)
         self.line(
             f"{stage}  step {step:,}  held out: masked LM loss {values['masked_lm_loss']:.3f} "
             f"(unigram entropy {values['unigram_entropy']:.3f}), accuracy "

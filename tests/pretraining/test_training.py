@@ -11,7 +11,7 @@ import pytest
 
 from mslt_tf.distribution import strategies
 from mslt_tf.errors import UserError
-from mslt_tf.export import encoder
+from mslt_tf.export import saved_models
 from mslt_tf.pretraining import evaluation, train_step, training
 from mslt_tf.training import checkpointing
 from tests import tiny
@@ -79,7 +79,7 @@ def test_a_run_on_two_devices_goes_through_all_stages_and_then_is_done(
     assert json.loads((tmp_path / "config.json").read_text())["seed"] == 12_345
     steps = [path.name for path in sorted((tmp_path / "checkpoints").iterdir())]
     assert steps == ["step-00000006", "step-00000012", "step-00000015"]
-    assert encoder.exists(str(tmp_path / "export"))
+    assert saved_models.exists(str(tmp_path / "export"))
     capsys.readouterr()
     assert training.pretrain(config) == 0
     assert "This run is done: 15 steps" in capsys.readouterr().out
@@ -160,7 +160,7 @@ def test_a_signal_during_an_evaluation_loses_neither_steps_nor_the_evaluation(
             {"train_batch_size": 6, "micro_batch_size": "0,0,0,0,4"},
             "micro-batches of 4 in stage joint",
         ),
-        ({"init_checkpoint": "/nowhere"}, "/nowhere has no state.json"),
+        ({"init_checkpoint": "/nowhere"}, "--init_checkpoint /nowhere is not there"),
         ({"eval_records": "SAME"}, "is in --train_records and in --eval_records"),
     ],
 )

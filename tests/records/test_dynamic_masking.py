@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from mslt_tf.errors import UserError
-from mslt_tf.export import encoder
+from mslt_tf.files import published_folder
 from mslt_tf.pretraining import stage_input, training
 from mslt_tf.records import dynamic_masking
 from mslt_tf.training import checkpointing
@@ -233,7 +233,7 @@ def whole(data, tmp_path_factory):
     """The folder of an undisturbed run of 10 steps, the last two in the second epoch."""
     folder = tmp_path_factory.mktemp("whole")
     with pytest.MonkeyPatch.context() as patch:  # the export has tests of its own
-        patch.setattr(encoder, "export", lambda *_, **__: None)
+        patch.setattr(published_folder, "publish", lambda *_, **__: None)
         assert training.pretrain(tiny.config(**data, **FLAGS, output_dir=folder)) == 0
     return folder
 
@@ -256,14 +256,14 @@ def weights_at_the_end(folder):
 
 @pytest.mark.parametrize("step", [3, 8])
 def test_a_run_broken_off_and_resumed_ends_bit_identical(data, whole, tmp_path, monkeypatch, step):
-    monkeypatch.setattr(encoder, "export", lambda *_, **__: None)
+    monkeypatch.setattr(published_folder, "publish", lambda *_, **__: None)
     folder = broken_off(whole, tmp_path / "run", step)
     assert training.pretrain(tiny.config(**data, **FLAGS, output_dir=folder)) == 0
     assert_equal(weights_at_the_end(folder), weights_at_the_end(whole))
 
 
 def test_training_sees_other_masks_and_evaluation_those_stored(data, whole, tmp_path, monkeypatch):
-    monkeypatch.setattr(encoder, "export", lambda *_, **__: None)
+    monkeypatch.setattr(published_folder, "publish", lambda *_, **__: None)
     flags = {**data, **FLAGS, "dynamic_masking": "off", "output_dir": tmp_path}
     training.pretrain(tiny.config(**flags))
     losses = [

@@ -1,0 +1,185 @@
+"""Our own runs: a run's folder, or one checkpoint of it, as a trained model."""
+
+import dataclasses
+import itertools
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import tensorflow as tf
+
+from mslt_tf import json_values
+from mslt_tf.errors import UserError
+from mslt_tf.files import file_errors, vocabulary_file
+from mslt_tf.model_config import ModelConfig
+from mslt_tf.modeling import bert
+from mslt_tf.modeling.trained_model import TrainedModel
+from mslt_tf.modeling.weights import Weights
+from mslt_tf.text_case import TextCase
+from mslt_tf.training import (
+    checkpoint_files,
+    checkpoint_folder,
+    checkpointing,
+    json_lines,
+    run_log,
+)
+from mslt_tf.training.checkpointing import Checkpoint
+
+CHECKPOINTS = "checkpoints"  # in the folder of a run
+CONFIG_FILE = "config.json"  # in the folder of a run: all its settings
+FORMS = "the folder of a run, RUN@STEP for one of its checkpoints, or RUN/checkpoints/step-N"
+
+
+@dataclasses.dataclass(frozen=True)
+class _Settings:
+    """What the model needs to know of a run's settings."""
+
+    vocab_file: str = ""
+    do_lower_case: bool = True
+    strip_accents: bool | None = None
+
+
+def is_checkpoint(path: str) -> bool:
+    """Returns whether a checkpoint of ours lies at `path`."""
+    return bool(tf.io.gfile.exists(os.path.join(path, checkpoint_files.STATE_FILE)))
+
+
+def is_run(path: str) -> bool:
+    """Returns whether `path`, without @STEP, is the folder of a run with a checkpoint."""
+    return bool(checkpoint_folder.steps(os.path.join(_split_step(path)[0], CHECKPOINTS)))
+
+
+def find(path: str, *, report: Callable[[str], None]) -> Checkpoint:
+    """Returns the checkpoint that a path means; its files have been checked.
+
+    Args:
+        path: one of `FORMS`; of a run's folder, the newest checkpoint is taken.
+        report: takes a line about damaged ones that are passed over.
+
+    Raises:
+        UserError: there is none, or not that one; those that are there are named.
+    """
+    with file_errors.naming(f"{path} cannot be read", f"Give {FORMS}."):
+        if is_checkpoint(path):
+            return checkpointing.read(path)
+        run, step = _split_step(path)
+        folder = os.path.join(run, CHECKPOINTS)
+        steps = checkpoint_folder.steps(folder)
+        if not steps:
+            raise UserError(f"{path} holds no checkpoint of this program's. Give {FORMS}.")
+        if step is not None and step not in steps:
+            there = ", ".join(map(str, steps))
+            raise UserError(f"{run} has no checkpoint of step {step}, but of {there}. Give one.")
+        if step is not None:
+            return checkpointing.read(checkpoint_folder.path_of(folder, step))
+        newest = checkpointing.newest(folder, report=report)
+    assert newest is not None  # there are steps
+    return newest
+
+
+def read(
+    path: str,
+    *,
+    vocab_file: str = "",
+    text_case: TextCase | None = None,
+    report: Callable[[str], None],
+) -> TrainedModel:
+    """Returns the model of a checkpoint, whatever the stage.
+
+    Args:
+        path: see `find`.
+        vocab_file: "" for the one that the run was given.
+        text_case: None for the run's own.
+        report: takes lines about what is passed over.
+
+    Raises:
+        UserError: as `find`; or the run's settings or its vocabulary cannot be read, or the
+            vocabulary is of another size.
+    """
+    checkpoint = find(path, report=report)
+    weights = checkpointing.read_weights(checkpoint)
+    config = config_of(checkpoint, weights)
+    settings = _settings_of(checkpoint.path)
+    if settings is None and text_case is None:
+        raise UserError(
+            f"{checkpoint.path} does not lie in the folder of its run, whose {CONFIG_FILE} says "
+            "what was done to letters. Tell it by --do_lower_case or --nodo_lower_case."
+        )
+    settings = settings or _Settings()
+    vocab_file = vocab_file or settings.vocab_file
+    return TrainedModel(
+        config=config,
+        weights=weights,
+        text_case=text_case or TextCase.of(settings.do_lower_case, settings.strip_accents),
+        vocabulary=tuple(vocabulary_file.read(vocab_file, vocab_size=config.vocab_size))
+        if vocab_file
+        else None,
+        step=checkpoint.step,
+        stage=_stage_of(checkpoint),
+        identity=checkpoint.identity,
+        evaluation=_evaluation_of(checkpoint, report),
+    )
+
+
+def config_of(checkpoint: Checkpoint, weights: Weights) -> ModelConfig:
+    """Returns the configuration of a checkpoint's model, at the depth of its stage.
+
+    Raises:
+        UserError: the checkpoint says something else of its model than sizes.
+    """
+    try:
+        whole = json_values.parse(ModelConfig, checkpoint.identity.get("model"))
+    except json_values.JsonValueError as error:
+        raise UserError(f"{checkpoint.path} does not describe its model: {error}.") from error
+    num_blocks = sum(name not in (bert.EMBEDDINGS, *bert.HEADS) for name in weights)
+    return dataclasses.replace(
+        whole,
+        num_hidden_layers=num_blocks * whole.layers_per_block,
+        num_hidden_groups=num_blocks if whole.num_hidden_groups else 0,
+    )
+
+
+def _split_step(path: str) -> tuple[str, int | None]:
+    """Returns the folder and the step of RUN@STEP; a folder of such a name is taken as it is."""
+    run, at, step = path.rpartition("@")
+    is_step = bool(at) and step.isascii() and step.isdecimal()
+    return (run, int(step)) if is_step and not tf.io.gfile.isdir(path) else (path, None)
+
+
+def _run_of(checkpoint: str) -> str:
+    """Returns the folder that would be the run's, if the checkpoint lies where runs have theirs."""
+    path = checkpoint.rstrip("/") if "://" in checkpoint else os.path.abspath(checkpoint)
+    return os.path.dirname(os.path.dirname(path))
+
+
+def _evaluation_of(checkpoint: Checkpoint, report: Callable[[str], None]) -> Mapping[str, Any]:
+    path = os.path.join(_run_of(checkpoint.path), run_log.METRICS_FILE)
+    entries = [line.entry for line in json_lines.read(path, run_log.is_entry, report=report)]
+    found = [e for e in entries if e["kind"] == run_log.EVALUATION and e["step"] <= checkpoint.step]
+    return found[-1] if found else {}
+
+
+def _settings_of(checkpoint: str) -> _Settings | None:
+    """Returns what the run of a checkpoint says of itself; None where it does not lie in one."""
+    path = os.path.join(_run_of(checkpoint), CONFIG_FILE)
+    if not tf.io.gfile.exists(path):
+        return None
+    with tf.io.gfile.GFile(path, "rb") as file:
+        content = file.read()
+    names = {field.name for field in dataclasses.fields(_Settings)}
+    try:
+        found = json_values.parse(Mapping[str, Any], json_values.loads(content))
+        return json_values.parse(_Settings, {k: v for k, v in found.items() if k in names})
+    except json_values.JsonValueError as error:
+        raise UserError(
+            f"{path} is not as a run writes it: {error}. Start the run again, which writes it "
+            "anew, or move the checkpoint elsewhere and give --vocab_file and --do_lower_case."
+        ) from error
+
+
+def _stage_of(checkpoint: Checkpoint) -> str:
+    """Returns the name of the stage that made the checkpoint's last update."""
+    stages = checkpoint.identity["stages"]
+    ends = itertools.accumulate(stage["num_steps"] for stage in stages)
+    begun = (stage for stage, end in zip(stages, ends, strict=True) if checkpoint.step <= end)
+    return str(next(begun, stages[-1])["name"])

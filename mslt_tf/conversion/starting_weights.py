@@ -1,0 +1,160 @@
+"""Weights that a run starts from: of our own runs or of published models, in any format."""
+
+import dataclasses
+import zlib
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from mslt_tf.conversion import google_tf1, huggingface, own_runs
+from mslt_tf.conversion.found_model import FoundModel
+from mslt_tf.errors import UserError
+from mslt_tf.files import file_errors
+from mslt_tf.model_config import ModelConfig
+from mslt_tf.modeling import bert
+from mslt_tf.training import checkpointing
+
+FORMS = (
+    f"{own_runs.FORMS}; a Hugging Face folder, with config.json and model.safetensors; a folder of "
+    f"Google's format, with {' or '.join(google_tf1.CONFIG_FILES)} and NAME.index, or its path/NAME"
+)
+# How the weights were trained is free. Their depth is compared with that of a stage, elsewhere.
+_FREE = (
+    *("hidden_dropout_prob", "attention_probs_dropout_prob", "initializer_range"),
+    *("num_hidden_layers", "num_hidden_groups"),
+)
+_NUM_LISTED = 5  # names of tensors in a message
+
+
+def read(path: str, *, report: Callable[[str], None]) -> FoundModel:
+    """Returns the model at a path, of whichever of `FORMS` it is.
+
+    Args:
+        path: of --init_checkpoint.
+        report: takes lines about damaged checkpoints of our own that are passed over.
+
+    Raises:
+        UserError: it is none of them, or cannot be read.
+    """
+    with file_errors.naming(f"--init_checkpoint {path} cannot be read", f"Give {FORMS}."):
+        if own_runs.is_checkpoint(path) or own_runs.is_run(path):
+            return _of_own_run(path, report)
+        if huggingface.is_folder(path):
+            return huggingface.read(path)
+        if google_tf1.is_checkpoint(path):
+            return google_tf1.read(path)
+        what = "is of no format known" if tf.io.gfile.exists(path) else "is not there"
+    raise UserError(f"--init_checkpoint {path} {what}. Give {FORMS}.")
+
+
+def fingerprint(found: FoundModel) -> str:
+    """Returns a number that tells one model from others: of its weights and its vocabulary."""
+    value = zlib.crc32(repr((found.config, found.vocabulary)).encode())
+    for layer, named in sorted(found.weights.items()):
+        for name, array in sorted(named.items()):
+            value = zlib.crc32(f"{layer}/{name} {array.shape}".encode(), value)
+            value = zlib.crc32(array.tobytes(), value)
+    return f"{value:08x}"
+
+
+def check(found: FoundModel, model: ModelConfig, *, vocabulary: Sequence[str]) -> list[str]:
+    """Checks that a model's weights fit a run's, at any depth.
+
+    Args:
+        found: from `read`.
+        model: the run's.
+        vocabulary: the run's tokens; empty if it was not told.
+
+    Returns:
+        Lines to be said: heads that begin new, tensors of no use, what was taken on trust.
+
+    Raises:
+        UserError: the embeddings or blocks are incomplete, the shapes or the activation differ,
+            or the vocabulary does.
+    """
+    _check_complete(found)
+    _check_shapes(found, model)
+    _check_vocabulary(found, vocabulary)
+    return _notes(found, model)
+
+
+def _of_own_run(path: str, report: Callable[[str], None]) -> FoundModel:
+    checkpoint = own_runs.find(path, report=report)
+    found = checkpointing.read_weights(checkpoint)
+    config = own_runs.config_of(checkpoint, found)
+    return FoundModel(checkpoint.path, config, found, missing=(), unused=(), vocabulary=None)
+
+
+def _check_complete(found: FoundModel) -> None:
+    missing = [name for name in found.missing if name.partition("/")[0] not in bert.HEADS]
+    if missing:
+        raise UserError(
+            f"{found.path} lacks weights of the embeddings or the encoder: {_listed(missing)}. "
+            "Only heads may be missing. Give a checkpoint of the whole encoder."
+        )
+
+
+def _check_shapes(found: FoundModel, model: ModelConfig) -> None:
+    there, now = _shape(found.config), _shape(model)
+    differing = [name for name in there if there[name] != now[name] and name not in found.untold]
+    if differing:
+        listed = "; ".join(f"{name}: {there[name]} there, {now[name]} now" for name in differing)
+        flags = " ".join(f"--{name}={there[name]}" for name in differing)
+        raise UserError(f"{found.path} is of another model ({listed}). Set {flags}.")
+    times = found.config.layers_per_block
+    if times != model.layers_per_block:
+        raise UserError(
+            f"{found.path} applies the weights of a group {times} times in a row, this run "
+            f"{model.layers_per_block} times. Set --num_hidden_layers to {times} times "
+            "--num_hidden_groups."
+        )
+
+
+def _shape(config: ModelConfig) -> dict[str, Any]:
+    """Returns what must be equal for weights to fit, by the names of flags."""
+    values = {name: v for name, v in dataclasses.asdict(config).items() if name not in _FREE}
+    # Embeddings of the full width are the same whether their size is told or not.
+    values["embedding_size"] = config.embedding_size if config.projects_embeddings else 0
+    return values
+
+
+def _check_vocabulary(found: FoundModel, vocabulary: Sequence[str]) -> None:
+    there, now = found.vocabulary or (), tuple(vocabulary)
+    if not there or not now or there == now:
+        return
+    tokens = enumerate(zip(there, now, strict=False))
+    lengths = f"it has {len(there):,} tokens there, {len(now):,} now"
+    first = next(
+        (f"token {i} is {a!r} there, {b!r} now" for i, (a, b) in tokens if a != b), lengths
+    )
+    raise UserError(
+        f"{found.path} has another vocabulary than --vocab_file: {first}. Give its own, and "
+        "records that were made with it."
+    )
+
+
+def _notes(found: FoundModel, model: ModelConfig) -> list[str]:
+    notes = []
+    if "hidden_act" in found.untold:
+        notes.append(
+            f"note: {found.path} does not tell which form of GELU it was trained with; "
+            f"--hidden_act={model.hidden_act} is used. (BERT's code had gelu until February 2019, "
+            "and has gelu_new since.)"
+        )
+    heads = [name for name in bert.HEADS if name not in found.weights]
+    if heads:
+        notes.append(f"note: {found.path} has no complete {', '.join(heads)}: they begin new")
+    if found.unused:
+        notes.append(f"note: not used of {found.path}: {_listed(found.unused)}")
+    return notes
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Returns the first names, and the number of all where there are more.
+
+    >>> _listed([*"abcdefg"])
+    'a, b, c, d, e and 2 more'
+    """
+    more = f" and {len(names) - _NUM_LISTED} more" if len(names) > _NUM_LISTED else ""
+    return ", ".join(names[:_NUM_LISTED]) + more

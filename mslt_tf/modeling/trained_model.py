@@ -1,0 +1,24 @@
+"""A trained model as a value: what its exports, its conversions and a fine-tuning start from."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from mslt_tf.model_config import ModelConfig
+from mslt_tf.modeling.weights import Weights
+from mslt_tf.text_case import TextCase
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainedModel:
+    """A model of any stage, with all that is known of it."""
+
+    config: ModelConfig  # its depth is that of the weights, not of a later stage
+    weights: Weights
+    text_case: TextCase
+    vocabulary: tuple[str, ...] | None  # its tokens by id; None where it is not at hand
+    step: int  # of the run that it was trained in
+    stage: str  # the name of the stage that made its last update
+    identity: Mapping[str, Any]  # what the run was: "stages", "model", "seed", "data"
+    evaluation: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    """The run's newest evaluation up to that step, a line of metrics.jsonl; empty without one."""

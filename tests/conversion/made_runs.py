@@ -1,0 +1,59 @@
+"""Folders of runs with a checkpoint at the end of each stage, made without training."""
+
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from mslt_tf.config import PretrainingConfig
+from mslt_tf.pretraining import run_record, stage_model
+from mslt_tf.training import checkpointing, optimization
+from mslt_tf.vocabulary import SPECIAL_TOKENS
+from tests import tiny
+
+WORDS = ("the", "cat", "sat", "on", "mat", "dog", "ran", "##s", "##ed", "##ing", ".", ",", "?")
+LETTERS = tuple("abcdefghijklmnopqrstuvwxyz")
+VOCABULARY = (*SPECIAL_TOKENS, *WORDS, *LETTERS, "##a", "##e", "##i", "##n", "##t", "##u")
+assert len(VOCABULARY) == tiny.VOCAB_SIZE
+
+TWO_STAGES = {"num_hidden_layers": 4, "num_stages": 2, "stage_steps": "3,2,4"}  # and joint
+ALBERT = {"embedding_size": 6, "num_hidden_layers": 8, "num_hidden_groups": 4}
+ENDS = (3, 5, 9)  # of the stages
+
+
+def write(folder: Path, *, num_stages: int = 3, **flags: object) -> PretrainingConfig:
+    """Writes a run of two stages and a joint one, of which `num_stages` are done."""
+    folder.mkdir(parents=True)
+    vocabulary = folder.parent / "vocab.txt"
+    vocabulary.write_text("".join(f"{token}\n" for token in VOCABULARY), "utf-8")
+    settings = {"vocab_file": vocabulary, **TWO_STAGES, "num_train_steps": 9, **flags}
+    config = tiny.config(**settings, output_dir=folder)
+    run_record.write(config, step=0)
+    for span in config.plan.spans[:num_stages]:
+        model = stage_model.build(config, span.stage)
+        randomize(model, seed=span.index)
+        global_step = tf.Variable(span.end, dtype=tf.int64)
+        optimizer = optimization.make_optimizer(
+            config.optimizer,
+            global_step=global_step,
+            optimizer_start=0,
+            variables=model.trainable_variables,
+            precision="float32",
+        )
+        checkpointing.save(
+            str(folder / "checkpoints"),
+            checkpointing.trackable(model, optimizer, global_step),
+            step=span.end,
+            identity={**config.identity(), "objective": "mlm+nsp", "data": {}},
+            settings={},
+            num_kept=9,
+        )
+    return config
+
+
+def randomize(model: tf.keras.Model, *, seed: int) -> None:
+    """Gives each weight a number of its own, biases and LayerNorms included."""
+    rng = np.random.default_rng(seed)
+    for variable in model.variables:
+        offset = 1.0 if variable.name.endswith("gamma:0") else 0.0
+        variable.assign(offset + rng.normal(0, 0.15, variable.shape))
