@@ -53,11 +53,11 @@ What lies in {folder} (to remove it all: {removal}):
   run/tensorboard/   the same as curves:
                        {python} -m tensorboard.main --logdir={folder}/run/tensorboard
   run/checkpoints/   the newest three
-  run/export/        the encoder as a SavedModel; to use it from {python}:
-                       import tensorflow as tf; encoder = tf.saved_model.load("{folder}/run/export")
-                       ids = tf.constant([[2, 10, 11, 3]])  # lines of vocab.txt, counted from 0
-                       encoder({{"input_word_ids": ids, "input_mask": tf.ones_like(ids),
-                                "input_type_ids": tf.zeros_like(ids)}})["sequence_output"]
+  run/export/        SavedModels; to use them from {python}:
+                       import tensorflow as tf, tensorflow_text
+                       preprocessor = tf.saved_model.load("{folder}/run/export/preprocessor")
+                       encoder = tf.saved_model.load("{folder}/run/export/encoder")
+                       encoder(preprocessor(tf.constant(["a text"])))["sequence_output"]
 
 Next: your own text and a larger model. README.md has the commands, docs/data.md says how text must
 look.

@@ -13,6 +13,7 @@ USER_PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("benchmarks/**/*.md")])
 SCRIPTS = sorted(ROOT.glob("scripts/*.sbatch"))  # to be copied and changed
 TOOLS = {
+    "mslt_tf.run_export": "mslt_tf.run_export",
     "mslt_tf.run_pretraining": "mslt_tf.pretraining_flags",  # the module that defines its flags
     "tfrecords_tools.build_vocab": "tfrecords_tools.build_vocab",
     "tfrecords_tools.create_data": "tfrecords_tools.create_data",

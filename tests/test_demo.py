@@ -147,7 +147,7 @@ def test_the_end_tells_losses_and_where_everything_lies(folder: Path, called, ca
     assert f"--logdir={folder}/run/tensorboard" in said
     # Whatever else is in the folder, the advice leaves it there.
     assert f"remove it all: rm -r {folder}/vocab_origin.json {folder}/records {folder}/run)" in said
-    assert f'tf.saved_model.load("{folder}/run/export")' in said
+    assert f'tf.saved_model.load("{folder}/run/export/encoder")' in said
 
 
 @pytest.mark.parametrize(
@@ -251,7 +251,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 def test_the_demo_runs_to_the_end_and_then_knows_that_it_is_done(finished):
     folder, said = finished
     assert "joint     50" in said.split("The demo is done")[1]
-    assert (folder / "run" / "export" / "saved_model.pb").exists()
+    assert (folder / "run" / "export" / "encoder" / "saved_model.pb").exists()
     again = run_demo_program(folder, num_train_steps=50)
     assert "holds these records already" in again
     assert "This run is done: 50 steps" in again

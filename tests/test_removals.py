@@ -15,7 +15,7 @@ REMOVALS = {
         ("removal.py", "tf.io.gfile.rmtree"),  # of an empty remote folder
         ("removal.py", "os.rmdir"),
         ("checkpoint_folder.py", "removal.remove"),
-        ("encoder.py", "removal.remove"),
+        ("published_folder.py", "removal.remove"),
         ("folder_lock.py", "removal.remove_file"),  # the lock and its probe
         ("new_file.py", "removal.remove_file"),  # of names that nobody has
         ("worker_setup.py", "removal.remove_file"),  # the sign of a shared folder

@@ -1,23 +1,15 @@
-"""The trained encoder as a SavedModel with the interface of TF Hub's text encoders.
+"""The trained encoder with the interface of TF Hub's text encoders.
 
-Source: tensorflow/hub, "Common SavedModel APIs for Text". `hub.KerasLayer(path, trainable=True)`
-fine-tunes it; TF Serving finds the signature "serving_default".
+Source: tensorflow/hub, "Common SavedModel APIs for Text".
 """
 
 import dataclasses
-import json
-import os
-import re
-from collections.abc import Mapping
-from typing import Any
 
 import tensorflow as tf
 
-from mslt_tf.config import PretrainingConfig
-from mslt_tf.errors import UserError
-from mslt_tf.files import file_errors, removal
+from mslt_tf.model_config import ModelConfig
 from mslt_tf.modeling import bert, weights
-from mslt_tf.modeling.weights import Weights
+from mslt_tf.modeling.trained_model import TrainedModel
 
 # TF Hub's names for the model's inputs.
 INPUTS = {
@@ -25,149 +17,87 @@ INPUTS = {
     "input_mask": "input_mask",
     "input_type_ids": "segment_ids",
 }
-CONFIG_FILE = "bert_config.json"  # in the SavedModel's assets.extra
-KIND = "export"  # as the folder's mark calls it
-# All that an export's folder holds, before it is marked.
-_FILES = re.compile(
-    r"(saved_model|fingerprint|keras_metadata)\.pb(\.tmp.*)?|variables/.*|assets/[^/]*|"
-    rf"assets\.extra/({CONFIG_FILE})?"
-)
+POSITIONS = "masked_lm_positions"  # TF Hub's and ours
 
 
-def exists(path: str) -> bool:
-    """Returns whether a finished export lies at `path`."""
-    return bool(tf.io.gfile.exists(os.path.join(path, "saved_model.pb")))
+def make(trained: TrainedModel, vocab_file: str) -> tf.train.Checkpoint:
+    """Returns what is saved as the encoder.
 
-
-def facts_of(path: str) -> Mapping[str, Any] | None:
-    """Returns the facts that `export` was given; None where no export of ours lies."""
-    mark = removal.read_mark(path, KIND)
-    return mark.facts if mark and exists(path) else None
-
-
-def is_unmarked(path: str) -> bool:
-    """Returns whether an export lies at `path` of a version that wrote no marks."""
-    has_config = tf.io.gfile.exists(os.path.join(path, "assets.extra", CONFIG_FILE))
-    if not has_config or not exists(path) or removal.read_mark(path, KIND):
-        return False
-    return not removal.foreign_files(path, _is_ours)
-
-
-def adopt(path: str, facts: Mapping[str, Any]) -> None:
-    """Marks an export that `is_unmarked`.
-
-    Raises:
-        tensorflow.errors.OpError: the mark cannot be written.
-    """
-    removal.mark(path, KIND, facts=facts)
-
-
-def check_place(path: str) -> None:
-    """Checks that an export may be written to `path`: only one of ours may be there.
-
-    Raises:
-        UserError: something else is, there or where the export is written first; it is named.
-    """
-    removal.check_replaceable(path, KIND)
-    temporary = removal.partial_path(path)
-    foreign = removal.foreign_files(temporary, _is_ours) if tf.io.gfile.isdir(temporary) else []
-    if foreign:
-        raise UserError(
-            f"{temporary} holds {foreign[0]}, not written by this program. The export is to be "
-            "written there first. Move it away, or give another --output_dir."
-        )
-
-
-def export(
-    config: PretrainingConfig,
-    trained: Weights,
-    path: str,
-    *,
-    facts: Mapping[str, Any] | None = None,
-) -> None:
-    """Writes the encoder of a fully grown model to `path`; an export there stays until it is whole.
-
-    The SavedModel takes a dict of int32 [batch, seq] (`input_word_ids`, `input_mask`,
-    `input_type_ids`), optionally `training=True`, and returns float32 `sequence_output`
-    [batch, seq, hidden], `pooled_output` and `default` [batch, hidden].
+    It takes a dict of int32 [batch, seq] (`INPUTS`), optionally `training=True`, and returns
+    float32 `sequence_output` [batch, seq, hidden], `pooled_output` and `default` [batch, hidden],
+    and `encoder_outputs`, a list of [batch, seq, hidden], one for each time that a layer is
+    applied. Its `mlm` takes `masked_lm_positions`, int32 [batch, predictions], as well, and returns
+    `mlm_logits` [batch, predictions, vocab], too.
 
     Args:
-        config: of the run.
-        trained: the weights of its last stage.
-        path: a folder that is not there yet, or holds an export.
-        facts: JSON values that `facts_of` returns.
+        trained: the model.
+        vocab_file: to be packed in, read when the encoder is saved; "" for none.
 
     Raises:
-        UserError: something else lies at `path`, a weight is no number or far too large, or the
-            folder cannot be written to.
+        UserError: a weight is no number or far too large.
     """
-    check_place(path)
-    advice = "Mend that and start again: the run goes on from its newest checkpoint, and exports."
-    with file_errors.naming(f"the export cannot be written to {path}", advice):
-        temporary = removal.partial_path(path)
-        removal.remove(temporary, _is_ours)  # half written
-        _save(config, trained, temporary)
-        removal.mark(temporary, KIND, facts=facts)
-        removal.replace(temporary, path, KIND)
-
-
-def _is_ours(path: str) -> bool:
-    return path == removal.MARK_FILE or _FILES.fullmatch(path) is not None
-
-
-def _save(config: PretrainingConfig, trained: Weights, path: str) -> None:
-    encoder = _encoder_object(config, trained)
-    tf.saved_model.save(encoder, path, signatures={"serving_default": _serving_function(encoder)})
-    extra = os.path.join(path, "assets.extra")
-    tf.io.gfile.makedirs(extra)
-    with tf.io.gfile.GFile(os.path.join(extra, CONFIG_FILE), "w") as file:
-        file.write(json.dumps(config.model.to_bert_config(), indent=2) + "\n")
-
-
-def _encoder_object(config: PretrainingConfig, trained: Weights) -> tf.train.Checkpoint:
-    model = _encoder_model(config, trained)
-
-    @tf.function
-    def call(inputs: dict[str, tf.Tensor], training: bool = False) -> dict[str, tf.Tensor]:
-        named = {ours: inputs[theirs] for theirs, ours in INPUTS.items()}
-        # Fine-tuning draws its dropout anew in each call; nothing has to be repeated there.
-        named["dropout_seed"] = tf.random.uniform([2], maxval=tf.int32.max, dtype=tf.int32)
-        outputs = model(named, training=training)
-        return {**outputs, "default": outputs["pooled_output"]}
-
-    for training in (False, True):
-        call.get_concrete_function(_input_specs(), training=training)
-    # Loaded objects have only what was an attribute when saved, so the lists are made attributes.
-    encoder = tf.train.Checkpoint(model=model)
-    encoder.__call__ = call
-    encoder.variables = list(model.variables)
-    encoder.trainable_variables = list(model.trainable_variables)
-    encoder.regularization_losses = []
-    for name, value in dataclasses.asdict(config.text_case).items():
-        setattr(encoder, name, tf.Variable(value, trainable=False))
-    if config.vocab_file:
-        encoder.vocab_file = tf.saved_model.Asset(config.vocab_file)
+    model = bert.build_bert(trained.config, num_blocks=trained.config.num_blocks)
+    weights.load(model, trained.weights)
+    weights.check_usable(model)
+    outputs = {
+        "sequence_output": model.output["sequence_output"],
+        "pooled_output": model.output["pooled_output"],
+        "default": model.output["pooled_output"],
+        "encoder_outputs": _layer_outputs(model, trained.config),
+    }
+    encoder = _callable_part(model, [*INPUTS], outputs)
+    logits = {"mlm_logits": model.output["masked_lm_logits"]}
+    encoder.mlm = _callable_part(model, [*INPUTS, POSITIONS], outputs | logits)
+    for name, value in dataclasses.asdict(trained.text_case).items():
+        setattr(encoder, name, tf.Variable(value, trainable=False, name=name))
+    if vocab_file:
+        encoder.vocab_file = tf.saved_model.Asset(vocab_file)
     return encoder
 
 
-def _encoder_model(config: PretrainingConfig, trained: Weights) -> tf.keras.Model:
-    """Returns the float32 model without its pretraining heads."""
-    whole = bert.build_bert(config.model, num_blocks=config.model.num_blocks)
-    inputs = {name: whole.input[name] for name in (*INPUTS.values(), "dropout_seed")}
-    outputs = {name: whole.output[name] for name in ("sequence_output", "pooled_output")}
-    model = tf.keras.Model(inputs, outputs, name="encoder")
-    weights.load(model, trained)
-    weights.check_usable(model)
-    return model
+def input_specs(*names: str) -> dict[str, tf.TensorSpec]:
+    """Returns int32 [batch, any length] under each name; of `INPUTS` if none is given."""
+    return {name: tf.TensorSpec([None, None], tf.int32, name=name) for name in names or INPUTS}
 
 
-def _serving_function(encoder: tf.train.Checkpoint) -> tf.types.experimental.GenericFunction:
-    @tf.function(input_signature=[_input_specs()])
-    def serve(inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        return encoder.__call__(inputs, training=False)
+def _layer_outputs(model: tf.keras.Model, config: ModelConfig) -> list[tf.Tensor]:
+    """Returns the vectors after each layer, the lowest first; ALBERT applies a block repeatedly."""
+    blocks = [model.get_layer(bert.block_name(i)) for i in range(config.num_blocks)]
+    return [
+        block.get_output_at(application)
+        for block in blocks
+        for application in range(config.layers_per_block)
+    ]
 
-    return serve
+
+def _callable_part(
+    model: tf.keras.Model, names: list[str], outputs: dict[str, tf.Tensor | list[tf.Tensor]]
+) -> tf.train.Checkpoint:
+    """Returns what computes some outputs of the model, and has only the variables for that."""
+    inputs = {INPUTS.get(name, name): model.input[INPUTS.get(name, name)] for name in names}
+    part_model = tf.keras.Model({**inputs, "dropout_seed": model.input["dropout_seed"]}, outputs)
+
+    @tf.function(autograph=False)
+    def call(inputs: dict[str, tf.Tensor], training: bool = False) -> dict[str, tf.Tensor]:
+        return part_model(_named_inputs(inputs, training=training), training=training)
+
+    for training in (False, True):
+        call.get_concrete_function(input_specs(*names), training=training)
+    # Loaded objects have only what was an attribute when saved, so the lists are made attributes.
+    # The Keras model is none, as it would be loaded again as one, with its layers' classes.
+    part = tf.train.Checkpoint()
+    part.__call__ = call
+    part.variables = list(part_model.variables)
+    part.trainable_variables = list(part_model.trainable_variables)
+    part.regularization_losses = []
+    return part
 
 
-def _input_specs() -> dict[str, tf.TensorSpec]:
-    return {name: tf.TensorSpec([None, None], tf.int32, name=name) for name in INPUTS}
+def _named_inputs(inputs: dict[str, tf.Tensor], *, training: bool) -> dict[str, tf.Tensor]:
+    """Returns a model's inputs, under its own names, from those under TF Hub's."""
+    named = {INPUTS.get(name, name): tensor for name, tensor in inputs.items()}
+    if training:  # fine-tuning draws its dropout anew in each call; nothing has to be repeated
+        seed = tf.random.uniform([2], maxval=tf.int64.max, dtype=tf.int64)
+    else:
+        seed = tf.zeros([2], tf.int64)
+    return {**named, "dropout_seed": seed}

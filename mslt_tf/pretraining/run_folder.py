@@ -11,8 +11,8 @@ import tensorflow as tf
 from mslt_tf.config import PretrainingConfig
 from mslt_tf.distribution.workers import Workers
 from mslt_tf.errors import UserError
-from mslt_tf.export import encoder
-from mslt_tf.files import file_errors, folder_lock, new_file
+from mslt_tf.export import saved_models
+from mslt_tf.files import file_errors, folder_lock, new_file, published_folder
 from mslt_tf.pretraining import run_record, worker_setup
 from mslt_tf.terminal import say
 from mslt_tf.training import checkpoint_folder, checkpointing, json_lines, run_log
@@ -26,7 +26,7 @@ def checkpoints_of(config: PretrainingConfig) -> str:
 
 
 def export_of(config: PretrainingConfig) -> str:
-    """Returns where a run's SavedModel goes."""
+    """Returns where a run's SavedModels go."""
     return os.path.join(config.output_dir, "export")
 
 
@@ -92,14 +92,14 @@ def describe_finished(config: PretrainingConfig, workers: Workers) -> str:
 
 def _describe_gone(config: PretrainingConfig) -> str:
     """Returns what a finished run with this plan, model and seed lacks; "" if nothing does."""
-    if not encoder.exists(export_of(config)):  # the usual case, so nothing else is looked at
+    if not saved_models.exists(export_of(config)):  # the usual case, so nothing else is looked at
         return ""
     has_checkpoint = bool(checkpoint_folder.steps(checkpoints_of(config)))
     missing = [] if has_checkpoint else ["checkpoints"]
     missing += [] if _has_records(config) else ["records"]
     if not missing:
         return ""
-    facts = encoder.facts_of(export_of(config))
+    facts = saved_models.facts_of(export_of(config))
     if facts is None and has_checkpoint:  # exported before exports said what they are of
         newest = checkpointing.newest(checkpoints_of(config), report=say)
         facts = facts_of_export(newest.step, newest.identity) if newest else None
@@ -137,7 +137,7 @@ def is_done(config: PretrainingConfig, checkpoint: checkpointing.Checkpoint | No
     """Returns whether the newest checkpoint is the run's last and was exported."""
     if not checkpoint or checkpoint.step != config.plan.num_steps:
         return False
-    facts = encoder.facts_of(export_of(config))
+    facts = saved_models.facts_of(export_of(config))
     return facts is not None and facts.get("step") == checkpoint.step
 
 
@@ -185,12 +185,12 @@ def check_start(
         if checkpoint is None:
             _check_files_are_ours(config.output_dir)
             _check_nothing_trained(config)
-        elif encoder.is_unmarked(export):
+        elif saved_models.is_unmarked(export):
             if not writes:
                 return
-            encoder.adopt(export, facts_of_export(checkpoint.step, checkpoint.identity))
+            saved_models.adopt(export, facts_of_export(checkpoint.step, checkpoint.identity))
         if not is_done(config, checkpoint):
-            encoder.check_place(export)
+            published_folder.check_place(export, saved_models.KIND, saved_models.owns)
 
 
 def _check_files_are_ours(folder: str) -> None:
@@ -210,7 +210,7 @@ def _check_files_are_ours(folder: str) -> None:
 
 
 def _check_nothing_trained(config: PretrainingConfig) -> None:
-    traces = [encoder.exists(export_of(config)) and "an export"]
+    traces = [saved_models.exists(export_of(config)) and "an export"]
     path = os.path.join(config.output_dir, run_log.METRICS_FILE)
     # What cannot be read there is told when the log is opened.
     lines = json_lines.read(path, run_log.is_entry, report=lambda note: None)

@@ -9,8 +9,10 @@ import tensorflow as tf
 from mslt_tf.config import PretrainingConfig
 from mslt_tf.distribution.workers import PEER_LOST_STATUS, Workers
 from mslt_tf.errors import UserError
-from mslt_tf.export import encoder
-from mslt_tf.files import file_errors
+from mslt_tf.export import saved_models
+from mslt_tf.files import file_errors, published_folder
+from mslt_tf.modeling.trained_model import TrainedModel
+from mslt_tf.modeling.weights import Weights
 from mslt_tf.pretraining import run_folder, worker_setup
 from mslt_tf.pretraining.run_setup import Run, open_run
 from mslt_tf.pretraining.stage_training import train_stage
@@ -104,7 +106,7 @@ def _say_finished(workers: Workers, text: str) -> int:
 
 
 def _run_stages(run: Run, spans: Sequence[StageSpan], interruption: Interruption) -> int:
-    """Trains stages, the first from the run's checkpoint, and exports the encoder of the last."""
+    """Trains stages, the first from the run's checkpoint, and exports the model of the last."""
     checkpoint, handover = run.checkpoint, None
     for span in spans:
         handover = train_stage(run, span, handover, interruption, checkpoint=checkpoint)
@@ -115,7 +117,26 @@ def _run_stages(run: Run, spans: Sequence[StageSpan], interruption: Interruption
         gc.collect()  # the stage's variables are in reference cycles and fill the device
     assert handover is not None  # a plan has stages
     if run.workers.is_chief:
-        facts = run_folder.facts_of_export(run.plan.num_steps, run.identity)
-        encoder.export(run.config, handover.weights, run.export, facts=facts)
+        _export(run, handover.weights)
     run.log.line(f"Done. Export: {run.export}")
     return 0
+
+
+def _export(run: Run, weights: Weights) -> None:
+    trained = TrainedModel(
+        config=run.config.model,
+        weights=weights,
+        text_case=run.config.text_case,
+        vocabulary=run.records.vocabulary or None,
+        step=run.plan.num_steps,
+        stage=run.plan.stages[-1].name,
+        identity=run.identity,
+    )
+    published_folder.publish(
+        run.export,
+        saved_models.KIND,
+        lambda folder: saved_models.write(trained, folder, report=run.log.line),
+        owns=saved_models.owns,
+        facts=run_folder.facts_of_export(trained.step, trained.identity),
+        advice="Mend that and start again: the run goes on from its last checkpoint, and exports.",
+    )

@@ -21,6 +21,12 @@ def normalize(texts: tf.Tensor, case: TextCase) -> tf.Tensor:
         texts: strings of any shape.
         case: what is done to letters.
     """
+    long_word = f"[^ ]{{{MAX_WORD_CHARACTERS + 1},}}"
+    return tf.strings.regex_replace(clean(texts, case), long_word, TOO_LONG)
+
+
+def clean(texts: tf.Tensor, case: TextCase) -> tf.Tensor:
+    """Returns the same with words of any length."""
     texts = tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8", errors="ignore")
     texts = _replace(texts, characters.is_dropped, "")
     if case.do_lower_case:
@@ -28,8 +34,7 @@ def normalize(texts: tf.Tensor, case: TextCase) -> tf.Tensor:
     if case.strip_accents:
         texts = tf_text.normalize_utf8(texts, "NFD")
         texts = _replace(texts, characters.is_accent, "")
-    texts = _replace(texts, characters.ends_word, r" \0 ")
-    return tf.strings.regex_replace(texts, f"[^ ]{{{MAX_WORD_CHARACTERS + 1},}}", TOO_LONG)
+    return _replace(texts, characters.ends_word, r" \0 ")
 
 
 def _replace(texts: tf.Tensor, is_member: characters.Test, replacement: str) -> tf.Tensor:

@@ -8,79 +8,94 @@ import tensorflow as tf
 import tensorflow_hub as hub
 from tensorflow.core.protobuf import saved_model_pb2
 
+from mslt_tf.errors import UserError
 from mslt_tf.export import encoder
-from mslt_tf.modeling import weights
-from mslt_tf.pretraining import stage_model
-from tests import tiny
+from mslt_tf.modeling import bert, weights
+from tests.export import exports
+from tests.modeling import small_models
+
+EXPORTS = ("bert_export", "albert_export")
 
 
-@pytest.fixture(scope="module")
-def model():
-    config = tiny.config(method="original", initializer_range=0.5)
-    return stage_model.build(config, config.plan.stages[0])
+@pytest.fixture(params=EXPORTS)
+def export(request):
+    return request.getfixturevalue(request.param)
 
 
-@pytest.fixture(scope="module")
-def path(model, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("export")
-    vocab_file = folder / "vocab.txt"
-    vocab_file.write_text("\n".join(f"token{i}" for i in range(tiny.VOCAB_SIZE)))
-    config = tiny.config(method="original", vocab_file=vocab_file)
-    encoder.export(config, weights.weights_of(model), str(folder / "encoder"))
-    return str(folder / "encoder")
+def random_inputs(config, seq_length=16):
+    """Returns inputs under TF Hub's names, and the model's own."""
+    own = small_models.random_inputs(config, seq=seq_length)
+    named = {theirs: own[ours] for theirs, ours in encoder.INPUTS.items()}
+    return named | {encoder.POSITIONS: own["masked_lm_positions"]}, own
 
 
-def inputs(seq_length=7):
-    rng = np.random.default_rng(0)
-    ids = rng.integers(1, tiny.VOCAB_SIZE, [3, seq_length])
-    mask = np.arange(seq_length) < np.array([[seq_length], [4], [2]])
-    types = np.arange(seq_length) >= 2
-    arrays = {
-        "input_word_ids": ids * mask,
-        "input_mask": mask,
-        "input_type_ids": types & mask,
-    }
-    return {name: tf.constant(array, tf.int32) for name, array in arrays.items()}
+def without_positions(named):
+    return {name: named[name] for name in encoder.INPUTS}
 
 
-def outputs_of(model, named):
-    return model(
-        {
-            "input_ids": named["input_word_ids"],
-            "input_mask": named["input_mask"],
-            "segment_ids": named["input_type_ids"],
-            "masked_lm_positions": tf.zeros([3, 1], tf.int32),
-            "dropout_seed": tf.zeros([2], tf.int32),
-        }
-    )
+def model_of(trained, *, num_blocks=None):
+    """Returns the model, or its lowest blocks."""
+    model = bert.build_bert(trained.config, num_blocks=num_blocks or trained.config.num_blocks)
+    weights.load(model, trained.weights)
+    return model
 
 
-@pytest.mark.parametrize("seq_length", [5, 16])
-def test_it_gives_the_trained_models_outputs(model, path, seq_length):
-    named = inputs(seq_length)
-    expected = outputs_of(model, named)
-    loaded = tf.saved_model.load(path)
-    for found in (loaded(named), loaded.signatures["serving_default"](**named)):
+@pytest.mark.parametrize("seq_length", [16, 21])
+def test_it_gives_the_trained_models_outputs(export, seq_length):
+    named, own = random_inputs(export.trained.config, seq_length)
+    expected = model_of(export.trained)(own)
+    loaded = export.load("encoder")
+    outputs, mlm_outputs = loaded(without_positions(named)), loaded.mlm(named)
+    for found in (outputs, mlm_outputs):
         for name in ("sequence_output", "pooled_output"):
             np.testing.assert_allclose(found[name], expected[name], atol=1e-5)
         np.testing.assert_array_equal(found["default"], found["pooled_output"])
+    logits = expected["masked_lm_logits"]
+    np.testing.assert_allclose(mlm_outputs["mlm_logits"], logits, atol=1e-4)
+    assert outputs.keys() == mlm_outputs.keys() - {"mlm_logits"}
 
 
-def test_it_carries_what_tf_hub_asks_for(model, path):
-    loaded = tf.saved_model.load(path)
-    own = [v for v in model.variables if not v.name.startswith(("masked_lm", "sentence_pair"))]
-    assert len(loaded.variables) == len(loaded.trainable_variables) == len(own)
+def test_each_layers_vectors_are_the_last_ones_of_a_model_that_ends_there(export):
+    config = export.trained.config
+    named, own = random_inputs(config)
+    found = export.load("encoder")(without_positions(named))
+    vectors = found["encoder_outputs"]
+    assert len(vectors) == config.num_hidden_layers
+    np.testing.assert_array_equal(vectors[-1], found["sequence_output"])
+    for num_blocks in range(1, config.num_blocks + 1):
+        expected = model_of(export.trained, num_blocks=num_blocks)(own)["sequence_output"]
+        at = num_blocks * config.layers_per_block - 1
+        np.testing.assert_allclose(vectors[at], expected, atol=1e-5)
+
+
+def test_each_application_of_an_alberts_layer_has_vectors(albert_export):
+    named, own = random_inputs(albert_export.trained.config)
+    vectors = albert_export.load("encoder")(without_positions(named))["encoder_outputs"]
+    assert albert_export.trained.config.layers_per_block == 2
+    first_group = model_of(albert_export.trained).get_layer("encoder_0")
+    again = first_group(vectors[0], own["input_mask"], own["dropout_seed"], 1)
+    np.testing.assert_allclose(vectors[1], again, atol=1e-5)
+
+
+def test_it_carries_what_tf_hub_asks_for(bert_export):
+    loaded = bert_export.load("encoder")
+    names = {variable.name for variable in model_of(bert_export.trained).variables}
+    of_encoder = {name for name in names if not name.startswith(("masked_lm", "sentence_pair"))}
+    assert {variable.name for variable in loaded.variables} == of_encoder
+    assert {variable.name for variable in loaded.trainable_variables} == of_encoder
+    of_mlm = {name for name in names if not name.startswith(("sentence_pair", "pooler"))}
+    assert {variable.name for variable in loaded.mlm.trainable_variables} >= of_mlm
     assert loaded.regularization_losses == []
     assert bool(loaded.do_lower_case)
     assert bool(loaded.strip_accents)
-    vocabulary = tf.io.gfile.GFile(loaded.vocab_file.asset_path.numpy()).read().split()
-    assert vocabulary[:2] == ["token0", "token1"]
+    content = tf.io.gfile.GFile(loaded.vocab_file.asset_path.numpy()).read()
+    assert content == "".join(f"{token}\n" for token in exports.VOCABULARY)
 
 
-def test_it_is_saved_by_the_definitions(path):
+def test_it_is_saved_by_the_definitions(bert_export):
     # Served texts have many lengths: XLA would compile each anew. And without gradients of our own
     # it is fine-tuned wherever TensorFlow is.
-    content = Path(path, "saved_model.pb").read_bytes()
+    content = Path(bert_export.folder, "encoder", "saved_model.pb").read_bytes()
     saved = saved_model_pb2.SavedModel.FromString(content)
     functions = saved.meta_graphs[0].graph_def.library.function
     assert functions
@@ -89,21 +104,17 @@ def test_it_is_saved_by_the_definitions(path):
     assert not any("_gradient_op_type" in node.attr for node in nodes)
 
 
-def test_a_hub_layer_fine_tunes_it_with_dropout(path):
-    layer = hub.KerasLayer(path, trainable=True)
-    named = inputs()
+def test_a_hub_layer_fine_tunes_it_with_dropout(bert_export):
+    layer = hub.KerasLayer(str(bert_export.folder / "encoder"), trainable=True)
+    named = without_positions(random_inputs(bert_export.trained.config)[0])
     again = [layer(named, training=True)["pooled_output"] for _ in range(2)]
     assert np.any(again[0] != again[1])
     still = [layer(named, training=False)["pooled_output"] for _ in range(2)]
     np.testing.assert_array_equal(*still)
-    with tf.GradientTape() as tape:
-        loss = tf.reduce_sum(layer(named, training=True)["pooled_output"] ** 2)
-    gradients = tape.gradient(loss, layer.trainable_variables)
-    assert len(gradients) == len(layer.trainable_variables)
-    assert all(gradient is not None for gradient in gradients)
 
 
-def test_an_unfinished_export_does_not_count(path, tmp_path):
-    assert encoder.exists(path)
-    (tmp_path / ".encoder.partial_of_mslt_tf").mkdir()
-    assert not encoder.exists(str(tmp_path / "encoder"))
+def test_a_model_with_a_weight_that_is_no_number_is_refused():
+    trained = exports.trained_model(exports.tiny_bert())
+    trained.weights["pooler"]["dense/bias"][0] = np.nan
+    with pytest.raises(UserError, match="a weight of pooler/dense/bias is nan"):
+        encoder.make(trained, "")

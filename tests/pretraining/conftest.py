@@ -7,11 +7,11 @@ import pytest
 
 @pytest.fixture(scope="module")
 def quick_export() -> Iterator[None]:
-    """Lets runs write what stands for a SavedModel, see `quick_runs.write_export`."""
+    """Lets runs write what stands for an export, see `quick_runs.write_export`."""
     # Most tests need no part of them.
-    from mslt_tf.export import encoder
+    from mslt_tf.export import saved_models
     from tests.pretraining import quick_runs
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(encoder, "_save", quick_runs.write_export)
+        patch.setattr(saved_models, "write", quick_runs.write_export)
         yield

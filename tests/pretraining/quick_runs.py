@@ -2,7 +2,7 @@
 
 import os
 
-from mslt_tf.export import encoder
+from mslt_tf.export import manifest
 from mslt_tf.pretraining import training
 from mslt_tf.training import checkpoint_folder
 from tests import tiny
@@ -14,12 +14,12 @@ SMALL = {
 }
 
 
-def write_export(config, weights, path):
-    """Writes what stands for a SavedModel, which takes seconds; test_training.py has a real one."""
-    for name in ("saved_model.pb", f"assets.extra/{encoder.CONFIG_FILE}", "variables/variables.x"):
-        content = repr(weights["pooler"]) + name
-        os.makedirs(os.path.dirname(os.path.join(path, name)), exist_ok=True)
-        with open(os.path.join(path, name), "w") as file:
+def write_export(trained, folder, *, report):
+    """Writes what stands for an export, which takes long; test_final_export.py has a real one."""
+    for name in ("encoder/variables/variables.x", "bert/1/saved_model.pb", manifest.FILE):
+        content = repr(trained.weights["pooler"]) + name
+        os.makedirs(os.path.dirname(os.path.join(folder, name)), exist_ok=True)
+        with open(os.path.join(folder, name), "w") as file:
             file.write(content)
 
 

@@ -1,27 +1,45 @@
-"""The SavedModel that a run leaves behind."""
+"""The SavedModels that a run leaves behind."""
+
+import json
 
 import numpy as np
 import tensorflow as tf
 
-from mslt_tf.export import encoder
+from mslt_tf.export import saved_models
 from mslt_tf.pretraining import training
 from mslt_tf.training import checkpointing
 from tests import tiny
 from tests.pretraining import quick_runs
 
 
-def test_it_holds_the_last_checkpoints_encoder(tmp_path):
+def test_they_hold_the_last_checkpoints_model_and_the_vocabulary(tmp_path):
+    records = tiny.write_random_shards(tmp_path / "records")
+    vocab_file = tmp_path / "vocab.txt"
+    vocab_file.write_text("\n".join(tiny.vocabulary()), "utf-8")
+    settings = {"train_records": records, "vocab_file": vocab_file, "output_dir": tmp_path / "run"}
+    config = tiny.config(**quick_runs.SMALL, **settings)
+    assert training.pretrain(config) == 0
+    checkpoint = checkpointing.newest(str(tmp_path / "run/checkpoints"), report=lambda line: None)
+    weights = checkpointing.read_weights(checkpoint)
+    export = tmp_path / "run" / "export"
+    exported = tf.saved_model.load(str(export / "encoder"))
+    values = {v.name: v.numpy() for v in exported.mlm.variables}
+    for layer in ("embeddings", "encoder_0", "pooler", "masked_lm"):
+        for name, value in weights[layer].items():
+            np.testing.assert_array_equal(values[f"{layer}/{name}:0"], value)
+    manifest = json.loads((export / "export_manifest.json").read_text())
+    assert (manifest["step"], manifest["stage"]) == (6, "original")
+    assert manifest["data"] == checkpoint.identity["data"]
+    preprocessor = tf.saved_model.load(str(export / "preprocessor"))
+    token = preprocessor.tokenize(tf.constant(["token3"])).to_list()
+    assert token == [[[tiny.vocabulary().index("token3")]]]
+
+
+def test_they_are_made_again_from_the_checkpoint_where_they_are_gone(tmp_path, monkeypatch):
+    monkeypatch.setattr(saved_models, "write", quick_runs.write_export)
     records = tiny.write_random_shards(tmp_path / "records")
     config = tiny.config(**quick_runs.SMALL, train_records=records, output_dir=tmp_path)
     assert training.pretrain(config) == 0
-    checkpoint = checkpointing.newest(str(tmp_path / "checkpoints"), report=lambda line: None)
-    weights = checkpointing.read_weights(checkpoint)
-    exported = tf.saved_model.load(str(tmp_path / "export"))
-    values = {v.name: v.numpy() for v in exported.variables}
-    for layer in ("embeddings", "encoder_0", "pooler"):
-        for name, value in weights[layer].items():
-            np.testing.assert_array_equal(values[f"{layer}/{name}:0"], value)
-    # The export is made again from the checkpoint if it is not there.
     tf.io.gfile.rmtree(str(tmp_path / "export"))
     assert training.pretrain(config) == 0
-    assert encoder.exists(str(tmp_path / "export"))
+    assert saved_models.exists(str(tmp_path / "export"))

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from mslt_tf.errors import UserError
-from mslt_tf.export import encoder
+from mslt_tf.export import saved_models
 from mslt_tf.files import folder_lock, removal
 from mslt_tf.modeling import weights
 from mslt_tf.training import checkpoint_folder
@@ -162,14 +162,14 @@ def test_the_export_of_fewer_steps_stays_until_the_next_is_whole(finished, data,
         raise tf.errors.ResourceExhaustedError(None, None, "f; No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr(encoder, "_save", fail)
+        patch.setattr(saved_models, "write", fail)
         message = r"the export cannot be written to .*No space left on device\)\. Make room\."
         with pytest.raises(UserError, match=message):
             pretrain(finished, data, **longer)
     assert contents(finished / "export") == before
     assert pretrain(finished, data, **longer) == 0  # not done before: it only exports now
     assert contents(finished / "export") != before
-    assert encoder.facts_of(str(finished / "export"))["step"] == 8
+    assert saved_models.facts_of(str(finished / "export"))["step"] == 8
     assert not [path.name for path in finished.iterdir() if path.name.startswith(".export")]
 
 
@@ -182,14 +182,34 @@ def test_copies_of_an_export_stay(finished, data):
     assert {name: contents(finished / name) for name in names} == before
 
 
+def write_as_the_version_before(export):
+    """Writes what stands for an encoder directly into the export's folder, without a mark."""
+    shutil.rmtree(export)
+    for name in ("saved_model.pb", "assets.extra/bert_config.json", "variables/variables.x"):
+        (export / name).parent.mkdir(parents=True, exist_ok=True)
+        (export / name).write_text(name)
+
+
+def test_a_file_of_somebody_elses_in_an_export_of_the_version_before_stays(finished, data):
+    write_as_the_version_before(finished / "export")
+    for name in ("mine/saved_model.pb", "encoder/saved_model.pb"):
+        path = finished / "export" / name
+        path.parent.mkdir()
+        path.write_text("mine")
+        with pytest.raises(UserError, match=r"export holds .*, not written by this program"):
+            pretrain(finished, data, num_train_steps=8, lengthen=True)
+        assert path.read_text() == "mine"
+        shutil.rmtree(path.parent)
+
+
 def test_the_export_of_the_version_before_is_known_and_replaced(finished, data, capsys):
-    mark = finished / "export" / removal.MARK_FILE
-    mark.unlink()  # it wrote none
+    export = finished / "export"
+    write_as_the_version_before(export)
     assert pretrain(finished, data) == 0
     assert "This run is done" in capsys.readouterr().out
-    mark.unlink()
+    (export / removal.MARK_FILE).unlink()
     assert pretrain(finished, data, num_train_steps=8, lengthen=True) == 0
-    assert encoder.facts_of(str(finished / "export"))["step"] == 8
+    assert saved_models.facts_of(str(finished / "export"))["step"] == 8
 
 
 @pytest.mark.slow

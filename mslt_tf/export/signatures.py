@@ -1,0 +1,146 @@
+"""What TensorFlow Serving answers: the signatures of a model, from ids, records or text.
+
+Batch and length are free in all of them. Text is cut where the model's positions end, and padded
+to the longest of the batch.
+"""
+
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from mslt_tf.export.encoder import POSITIONS, input_specs
+from mslt_tf.export.packing import SpecialIds, pack
+from mslt_tf.modeling.trained_model import TrainedModel
+from mslt_tf.tokenization.graph_tokenizer import GraphTokenizer
+
+MASK = "[MASK]"
+NUM_GUESSES = 5  # for each hidden word
+# How records name the inputs: as BERT's own do, or as TF Hub and the Model Garden.
+RECORD_NAMES = {
+    "input_word_ids": ("input_ids", "input_word_ids"),
+    "input_mask": ("input_mask",),
+    "input_type_ids": ("segment_ids", "input_type_ids"),
+}
+
+_Tensors = dict[str, tf.Tensor]
+_Signature = tf.types.experimental.GenericFunction
+
+
+def make(encoder: tf.train.Checkpoint, trained: TrainedModel) -> dict[str, _Signature]:
+    """Returns the signatures by name; without a vocabulary, those that take no text.
+
+    Args:
+        encoder: from `encoder.make`.
+        trained: what it was made of.
+    """
+
+    @tf.function(autograph=False, input_signature=[input_specs()])
+    def serving_default(inputs: _Tensors) -> _Tensors:
+        return _encode(encoder, inputs)
+
+    @tf.function(autograph=False, input_signature=[_strings("examples")])
+    def serve_examples(examples: tf.Tensor) -> _Tensors:
+        return _encode(encoder, parse_examples(examples))
+
+    signatures = {"serving_default": serving_default, "serve_examples": serve_examples}
+    return signatures | (_of_text(encoder, trained) if trained.vocabulary else {})
+
+
+def _of_text(encoder: tf.train.Checkpoint, trained: TrainedModel) -> dict[str, _Signature]:
+    assert trained.vocabulary
+    special = SpecialIds.of(trained.vocabulary)
+    max_length = trained.config.max_position_embeddings
+    # A function of its own, so that it is saved once for all that call it.
+    tokenize = tf.function(
+        GraphTokenizer(trained.vocabulary, trained.text_case).tokenize,
+        autograph=False,
+        input_signature=[tf.TensorSpec([None], tf.string)],
+    )
+
+    def tokens(texts: tf.Tensor) -> tf.RaggedTensor:
+        return tokenize(texts).merge_dims(1, 2)
+
+    def encode(*texts: tf.Tensor) -> _Tensors:
+        segments = [tokens(text) for text in texts]
+        inputs = pack(segments, special, max_length=max_length, pads=False)
+        return {**_encode(encoder, inputs), "input_mask": inputs["input_mask"]}
+
+    @tf.function(autograph=False, input_signature=[_strings("text")])
+    def serve_text(text: tf.Tensor) -> _Tensors:
+        return encode(text)
+
+    @tf.function(autograph=False, input_signature=[_strings("text"), _strings("text_pair")])
+    def serve_text_pair(text: tf.Tensor, text_pair: tf.Tensor) -> _Tensors:
+        return encode(text, text_pair)
+
+    @tf.function(autograph=False, input_signature=[_strings("text")])
+    def fill_mask(text: tf.Tensor) -> _Tensors:
+        segment = _tokens_and_masks(text, tokens, special.mask)
+        inputs = pack([segment], special, max_length=max_length, pads=False)
+        return _fill(encoder, inputs, special.mask, tf.constant(trained.vocabulary))
+
+    return {"serve_text": serve_text, "serve_text_pair": serve_text_pair, "fill_mask": fill_mask}
+
+
+def parse_examples(examples: tf.Tensor) -> _Tensors:
+    """Returns the encoder's inputs from serialized tf.Examples, padded to the longest.
+
+    Args:
+        examples: string [batch]. Of each feature one of its `RECORD_NAMES`, int64 of any length,
+            all features of an example of the same. Without a mask all tokens count, without types
+            all are of the first segment.
+    """
+    features = {
+        name: tf.io.RaggedFeature(tf.int64, row_splits_dtype=tf.int64)
+        for names in RECORD_NAMES.values()
+        for name in names
+    }
+    parsed = tf.io.parse_example(examples, features)
+    found = {
+        name: tf.concat([parsed[alias] for alias in aliases], axis=1)
+        for name, aliases in RECORD_NAMES.items()
+    }
+    ids, mask = found["input_word_ids"], found["input_mask"]
+    has_mask = tf.expand_dims(mask.row_lengths() > 0, 1)
+    shape = tf.stack([-1, ids.bounding_shape(axis=1)])
+    dense = {name: values.to_tensor(shape=shape) for name, values in found.items()}
+    all_count = tf.ones_like(ids).to_tensor(shape=shape)
+    dense["input_mask"] = tf.where(has_mask, dense["input_mask"], all_count)
+    return {name: tf.cast(values, tf.int32) for name, values in dense.items()}
+
+
+def _encode(encoder: tf.train.Checkpoint, inputs: _Tensors) -> _Tensors:
+    outputs = encoder.__call__(inputs, training=False)
+    return {name: outputs[name] for name in ("sequence_output", "pooled_output")}
+
+
+def _tokens_and_masks(
+    texts: tf.Tensor, tokens: Callable[[tf.Tensor], tf.RaggedTensor], mask_id: int
+) -> tf.RaggedTensor:
+    """Returns ids [batch, (tokens)] in which each MASK of the texts is one token."""
+    parts = tf.strings.split(texts, MASK)  # [batch, (parts)]
+    ids = tokens(parts.values)  # [parts of all texts, (tokens)]
+    masks = tf.fill([ids.nrows(), 1], mask_id)
+    behind_masks = parts.with_values(tf.concat([masks, ids], axis=1))
+    return behind_masks.merge_dims(1, 2)[:, 1:]  # no mask stands before the first part
+
+
+def _fill(
+    encoder: tf.train.Checkpoint, inputs: _Tensors, mask_id: int, vocabulary: tf.Tensor
+) -> _Tensors:
+    """Returns `tokens` and `probabilities` [batch, masks, NUM_GUESSES]; padding is "" and 0."""
+    is_mask = inputs["input_word_ids"] == mask_id
+    every_position = tf.cumsum(tf.ones_like(inputs["input_mask"]), axis=1, exclusive=True)
+    found = tf.ragged.boolean_mask(every_position, is_mask)  # [batch, (masks)]
+    positions = found.to_tensor()
+    logits = encoder.mlm.__call__({**inputs, POSITIONS: positions}, training=False)["mlm_logits"]
+    probabilities, ids = tf.math.top_k(tf.nn.softmax(logits), NUM_GUESSES)
+    is_real = tf.expand_dims(tf.ones_like(found).to_tensor() > 0, 2)
+    return {
+        "tokens": tf.where(is_real, tf.gather(vocabulary, ids), ""),
+        "probabilities": tf.where(is_real, probabilities, 0.0),
+    }
+
+
+def _strings(name: str) -> tf.TensorSpec:
+    return tf.TensorSpec([None], tf.string, name=name)

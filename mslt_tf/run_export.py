@@ -1,0 +1,105 @@
+r"""Exports a checkpoint of any stage: for TF Hub, TensorFlow Serving, Hugging Face, Google's code.
+
+  python -m mslt_tf.run_export --checkpoint=runs/base --output_dir=exports/base
+  python -m mslt_tf.run_export --checkpoint=runs/base@400000 --format=huggingface \
+      --output_dir=exports/base_huggingface
+
+Needs no GPU. The run may go on meanwhile.
+"""
+
+import functools
+import os
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+from absl import flags
+
+from mslt_tf import flag_fields, startup
+from mslt_tf.errors import UserError
+from mslt_tf.export_settings import ExportSettings
+from mslt_tf.terminal import say
+
+
+KIND = "export"  # as the folder's mark calls it
+
+
+class Format(NamedTuple):
+    """How a format is written."""
+
+    write: Callable[..., None]  # takes a TrainedModel, and a folder that is not there yet
+    owns: Callable[[str], bool]  # tells which files it may write
+
+
+def define_flags(flag_values: flags.FlagValues) -> None:
+    """Defines the flags of this program."""
+    groups = {"Flags": flag_fields.flag_names(ExportSettings)}
+    flag_fields.define_flags(groups, [ExportSettings], flag_values)
+
+
+def main() -> None:
+    """Exports what the command line asks for."""
+    settings = ExportSettings(**flag_fields.values_of(ExportSettings, flags.FLAGS))
+    # It needs no GPU, and TensorFlow would take all memory of one from a training run.
+    os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+    begin = time.monotonic()
+    _export(settings)
+    say(f"done in {time.monotonic() - begin:,.1f} s: {settings.output_dir}")
+
+
+def _export(settings: ExportSettings) -> None:
+    # TensorFlow takes seconds to import; wrong flags are told before.
+    from mslt_tf.conversion import own_runs
+    from mslt_tf.files import published_folder
+
+    path = settings.output_dir.rstrip("/")
+    format_ = _format(settings)
+    _check_free(path)
+    published_folder.check_place(path, KIND, format_.owns)
+    model = own_runs.read(
+        settings.checkpoint,
+        vocab_file=settings.vocab_file,
+        text_case=settings.text_case,
+        report=say,
+    )
+    say(f"step {model.step:,}, stage {model.stage}: {model.config.summary()}")
+    published_folder.publish(
+        path,
+        KIND,
+        lambda folder: format_.write(model, folder),
+        owns=format_.owns,
+        facts={"step": model.step, "identity": dict(model.identity)},
+        advice="Mend that and export again.",
+    )
+
+
+def _format(settings: ExportSettings) -> Format:
+    """Returns what writes the format, and tells its files."""
+    if settings.format == "huggingface":
+        from mslt_tf.conversion import huggingface
+
+        return Format(huggingface.write, huggingface.owns)
+    if settings.format == "google_tf1":
+        from mslt_tf.conversion import google_tf1
+
+        write = functools.partial(google_tf1.write, report=say)
+        return Format(write, google_tf1.owns)
+    from mslt_tf.export import saved_models
+
+    write = functools.partial(saved_models.write, model_name=settings.model_name, report=say)
+    return Format(write, saved_models.owns)
+
+
+def _check_free(path: str) -> None:
+    import tensorflow as tf
+
+    from mslt_tf.files import file_errors
+
+    advice = "Give another --output_dir, or remove it yourself."
+    with file_errors.naming(f"--output_dir {path} cannot be looked into", advice):
+        if os.path.lexists(path) or tf.io.gfile.exists(path):
+            raise UserError(f"--output_dir {path} is there already. {advice}")
+
+
+if __name__ == "__main__":
+    startup.run(main, define_flags=define_flags, description=__doc__ or "")
