@@ -20,7 +20,6 @@ from mslt_tf.errors import UserError
 from mslt_tf.export_settings import ExportSettings
 from mslt_tf.terminal import say
 
-
 KIND = "export"  # as the folder's mark calls it
 
 

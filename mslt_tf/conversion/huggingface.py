@@ -38,6 +38,7 @@ _OWN_FILES: Final = (
     huggingface_tokenizer.TOKENIZER_CONFIG_FILE,
     huggingface_tokenizer.SPECIAL_TOKENS_FILE,
 )
+_MAX_TEXT_BYTES: Final = 100_000_000  # of a file that is read whole; they have a few millions
 
 
 def owns(path: str) -> bool:
@@ -166,6 +167,9 @@ def _exists(path: str, name: str) -> bool:
 
 
 def _content(path: str) -> bytes:
+    size = tf.io.gfile.stat(path).length
+    if size > _MAX_TEXT_BYTES:
+        raise UserError(f"{path} has {size:,} bytes; at most {_MAX_TEXT_BYTES:,} are read.")
     with tf.io.gfile.GFile(path, "rb") as file:
         content: bytes = file.read()
     return content

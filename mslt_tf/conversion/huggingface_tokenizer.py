@@ -2,7 +2,7 @@
 
 They say in regular expressions what is done to text, from the definition of characters that this
 program has. The steps that the tokenizers library names after BERT are others: they drop characters
-that Unicode has not assigned, know no final sigma, and stop at words of 100 characters.
+for private use, know no final sigma, and stop at words of 100 characters.
 
 Capitals that came with Unicode 15 and later are lower-cased by the library, and kept by this
 program, whose tables are older.

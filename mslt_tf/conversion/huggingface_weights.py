@@ -61,10 +61,10 @@ def from_tensors(
             f"{config.block_unit}. Give the config.json that belongs to the weights."
         )
     kind = "albert" if names.is_albert(config) else "bert"
-    tensors = _by_todays_names(stored, kind)
+    tensors = _by_todays_names(stored, kind, path)
     _take_out_tied(tensors, _TIED[kind], path)
     if kind == "albert" and not config.projects_embeddings:
-        _take_out_identity(tensors, path)
+        _take_out_identity(tensors, config.hidden_size, path)
     weights, missing = renaming.from_others(
         config,
         "huggingface",
@@ -76,18 +76,24 @@ def from_tensors(
     return weights, missing, sorted(tensors.keys() - known)
 
 
-def _by_todays_names(stored: Mapping[str, StoredTensor], kind: str) -> dict[str, StoredTensor]:
+def _by_todays_names(
+    stored: Mapping[str, StoredTensor], kind: str, path: str
+) -> dict[str, StoredTensor]:
     """Returns the tensors by the names that the class for pretraining gives them today."""
     has_prefix = any(name.startswith(f"{kind}.") for name in stored)
-    tensors = {}
+    tensors: dict[str, StoredTensor] = {}
     for own_name, tensor in stored.items():
         name = own_name
         for old, new in _OLD_ENDINGS.items():
             name = name.removesuffix(old) + new if name.endswith(old) else name
         if not has_prefix and name.startswith(_OF_ENCODER):
             name = f"{kind}.{name}"
+        if name in tensors:
+            raise UserError(
+                f"{path} has {name} under its name of today and under an older one. Leave out one."
+            )
         if not name.endswith(_BUFFER):
-            tensors[own_name if name in tensors else name] = tensor
+            tensors[name] = tensor
     return tensors
 
 
@@ -104,15 +110,17 @@ def _take_out_tied(tensors: dict[str, StoredTensor], tied: Mapping[str, str], pa
             )
 
 
-def _take_out_identity(tensors: dict[str, StoredTensor], path: str) -> None:
+def _take_out_identity(tensors: dict[str, StoredTensor], hidden_size: int, path: str) -> None:
     """Takes out the matrix behind embeddings as wide as the layers, where it changes nothing."""
-    for part in ("weight", "bias"):
+    for part, neutral, num_dimensions in (("weight", np.eye, 2), ("bias", np.zeros, 1)):
         tensor = tensors.pop(f"{_PROJECTION}.{part}", None)
         if tensor is None:
             continue
-        values = safetensors_files.read(tensor)
-        neutral = np.eye(len(values)) if part == "weight" else np.zeros(len(values))
-        if not np.array_equal(values, neutral):
+        # Shape first: what the file holds is no larger than itself, what it tells may be.
+        is_of_size = tensor.shape == (hidden_size,) * num_dimensions
+        if not is_of_size or not np.array_equal(
+            safetensors_files.read(tensor), neutral(hidden_size)
+        ):
             raise UserError(
                 f"{path} has a {_PROJECTION}.{part} that changes the embeddings. The model of this "
                 "program has none where they are as wide as the layers. Give another model."

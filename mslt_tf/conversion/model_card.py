@@ -12,6 +12,13 @@ from mslt_tf.records.record_identity import Identity
 from mslt_tf.stage_plan import StagePlan, format_table
 
 _NOT_RECORDED = "not recorded"
+# Of a line of metrics.jsonl, with what it is called here, and in which unit.
+_EVALUATED = (
+    ("masked_lm_loss", "masked LM loss", "nats per masked token"),
+    ("masked_lm_accuracy", "masked LM accuracy", "share of 1"),
+    ("sentence_pair_loss", "sentence pair loss", "nats per sequence"),
+    ("sentence_pair_accuracy", "sentence pair accuracy", "share of 1"),
+)
 
 
 def to_markdown(model: TrainedModel) -> str:
@@ -23,7 +30,7 @@ library_name: transformers
 pipeline_tag: fill-mask
 ---
 
-# {"ALBERT" if names.is_albert(model.config) else "BERT"}, pretrained layer by layer
+# {"ALBERT" if names.is_albert(model.config) else "BERT"} by mslt_tf
 
 {model.config.summary()}.
 
@@ -36,8 +43,7 @@ for "the second segment follows the first".
 
 ## Plan
 
-By Multi-Stage Layerwise Training (arXiv 2011.13635): layers are added in stages, and those below
-the new ones stay as they are. The weights are those of step {model.step:,}, in stage {model.stage}.
+The weights are those of step {model.step:,}, in stage {model.stage} of this plan:
 
 ```
 {plan.table() if plan else _NOT_RECORDED}
@@ -55,6 +61,7 @@ Records of pretraining examples, by their number of tokens:
 
 def _figures(model: TrainedModel, plan: StagePlan | None) -> list[tuple[str, str]]:
     sizes = names.shapes(model.config).values()
+    step = model.evaluation.get("step", 0)
     figures = [
         ("parameters", f"{sum(map(math.prod, sizes)):,}"),
         ("longest sequence", f"{model.config.max_position_embeddings:,} tokens"),
@@ -62,6 +69,11 @@ def _figures(model: TrainedModel, plan: StagePlan | None) -> list[tuple[str, str
         ("step", f"{model.step:,}" + (f" of {plan.num_steps:,}" if plan else "")),
         ("objective", str(model.identity.get("objective", _NOT_RECORDED))),
         ("seed", str(model.identity.get("seed", _NOT_RECORDED))),
+    ]
+    figures += [
+        (name, f"{model.evaluation[key]:.3f} ({unit}, held-out records, step {step:,})")
+        for key, name, unit in _EVALUATED
+        if key in model.evaluation
     ]
     for length in sorted({stage.seq_length for stage in plan.stages} if plan else ()):
         read = plan.sequences_before(model.step, seq_length=length) if plan else 0

@@ -60,28 +60,16 @@ class GraphTokenizer:
         row_begins = tf.gather(tf.cumsum(_byte_counts(cleaned), exclusive=True), ids.value_rowids())
         firsts = tf.gather(characters.of_bytes, row_begins + starts.flat_values)
         lasts = tf.gather(characters.of_bytes, row_begins + limits.flat_values - 1)
-        # A word of too many characters is one unknown token.
-        words = tf.cumsum(tf.cast(begins, tf.int32)) - 1
-        word_lasts = tf.gather(tf.math.segment_max(lasts, words), words)
-        word_firsts = tf.gather(tf.boolean_mask(firsts, begins), words)
-        lengths = tf.gather(characters.lengths_until, word_lasts + 1) - tf.gather(
-            characters.lengths_until, word_firsts
-        )
-        is_long = lengths > MAX_WORD_CHARACTERS
+        is_long, word_lasts = _long_words(characters, begins, firsts, lasts)
         columns = (
             tf.where(is_long, self._unknown, ids.flat_values),
             tf.gather(characters.starts, firsts),
             tf.gather(characters.limits, tf.where(is_long, word_lasts, lasts)),
         )
-        is_kept = begins | ~is_long
-        kept_begins = tf.boolean_mask(begins, is_kept)
-        rows = ids.with_flat_values(is_kept)
-        return Pieces(
-            *(
-                _by_words(tf.ragged.boolean_mask(ids.with_flat_values(column), rows), kept_begins)
-                for column in columns
-            )
-        )
+        is_kept = begins | ~is_long  # a long word is one unknown token
+        rows, kept_begins = ids.with_flat_values(is_kept), tf.boolean_mask(begins, is_kept)
+        kept = (tf.ragged.boolean_mask(ids.with_flat_values(column), rows) for column in columns)
+        return Pieces(*(_by_words(column, kept_begins) for column in kept))
 
     def _begins(self, ids: tf.RaggedTensor) -> tf.Tensor:
         """Returns bool [tokens of all texts]: whether each begins a word."""
@@ -104,6 +92,25 @@ def _characters(texts: tf.Tensor, case: TextCase) -> _Characters:
         of_bytes=tf.repeat(tf.range(tf.size(sizes, tf.int64)), sizes),
         lengths_until=tf.concat([[0], tf.cumsum(tf.cast(lengths, tf.int64))], axis=0),
     )
+
+
+def _long_words(
+    characters: _Characters, begins: tf.Tensor, firsts: tf.Tensor, lasts: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns of each token's word whether BERT takes it for too long, and its last character.
+
+    Args:
+        characters: of all texts.
+        begins: bool [tokens], whether each begins a word.
+        firsts: int64 [tokens], the first character of each.
+        lasts: int64 [tokens], its last.
+    """
+    words = tf.cumsum(tf.cast(begins, tf.int32)) - 1  # [tokens], each one's word
+    word_firsts = tf.gather(tf.boolean_mask(firsts, begins), words)
+    word_lasts = tf.gather(tf.math.segment_max(lasts, words), words)
+    until_first = tf.gather(characters.lengths_until, word_firsts)
+    until_end = tf.gather(characters.lengths_until, word_lasts + 1)
+    return until_end - until_first > MAX_WORD_CHARACTERS, word_lasts
 
 
 def _byte_counts(texts: tf.Tensor) -> tf.Tensor:

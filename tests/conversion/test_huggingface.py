@@ -133,14 +133,16 @@ def test_the_card_tells_plan_place_and_data(tmp_path):
             "legacy_fingerprint": "",
         }
     }
-    base = trained_model()
-    _, folder = written(tmp_path, tiny_config(), identity={**base.identity, "data": data})
+    evaluation = {"kind": "eval", "step": 2, "masked_lm_loss": 4.56789}
+    identity = {**trained_model().identity, "data": data}
+    _, folder = written(tmp_path, tiny_config(), identity=identity, evaluation=evaluation)
     with open(f"{folder}/README.md", encoding="utf-8") as file:
         card = file.read()
     assert "layers_1  2      1       0 +emb" in card
-    assert "step 3, in stage layers_1" in card
+    assert "step 3, in stage layers_1 of" in card
     assert "24 sequences" in card  # three steps of eight
     assert "7 records in 1 file" in card
+    assert "4.568 (nats per masked token, held-out records, step 2)" in card
 
 
 def test_a_model_of_unknown_origin_has_a_card_too(tmp_path):

@@ -55,6 +55,15 @@ def test_names_without_prefix_and_old_names_are_understood(tmp_path):
     assert (found.missing, found.unused) == ((), ())
 
 
+def test_a_tensor_under_both_names_is_refused(tmp_path):
+    write(tmp_path)
+    name = "bert.embeddings.LayerNorm.weight"
+    old = "bert.embeddings.LayerNorm.gamma"
+    edit(tmp_path, lambda tensors: tensors | {old: tensors[name]})
+    with pytest.raises(UserError, match=rf"{name} under its name of today and under an older"):
+        huggingface.read(str(tmp_path))
+
+
 def test_a_published_encoder_lacks_heads_and_may_hold_more(tmp_path):
     model = write(tmp_path)
     positions = np.arange(model.config.max_position_embeddings)[None]
@@ -119,10 +128,11 @@ def test_an_output_matrix_of_its_own_is_refused(tmp_path, kind, part):
 
 
 @pytest.mark.parametrize("part", ["weight", "bias"])
-def test_a_matrix_behind_wide_embeddings_must_change_nothing(tmp_path, part):
+@pytest.mark.parametrize("change", [lambda value: value + 1e-3, lambda _: np.float32(1)])
+def test_a_matrix_behind_wide_embeddings_must_change_nothing(tmp_path, part, change):
     write(tmp_path, trained_model(CONFIGS["albert_wide"]))
     name = f"albert.encoder.embedding_hidden_mapping_in.{part}"
-    edit(tmp_path, lambda tensors: tensors | {name: tensors[name] + 1e-3})
+    edit(tmp_path, lambda tensors: tensors | {name: np.asarray(change(tensors[name]))})
     with pytest.raises(UserError, match=rf"{part} that changes the embeddings"):
         huggingface.read(str(tmp_path))
 
@@ -231,6 +241,14 @@ def test_without_vocab_file_the_tokens_are_those_of_the_tokenizer(tmp_path):
         path.write_text(damaged)
         with pytest.raises(UserError, match=reason):
             huggingface.read(str(tmp_path))
+
+
+def test_text_files_of_an_absurd_size_are_not_read(tmp_path):
+    write(tmp_path)
+    with open(tmp_path / "vocab.txt", "r+b") as file:
+        file.truncate(10**11)  # takes no room on the disk
+    with pytest.raises(UserError, match="100,000,000,000 bytes"):
+        huggingface.read(str(tmp_path))
 
 
 def test_a_damaged_vocabulary_is_named(tmp_path):

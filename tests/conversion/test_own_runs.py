@@ -96,9 +96,8 @@ def test_a_step_that_is_not_there_is_told_with_those_that_are(run):
 
 @pytest.mark.parametrize("name", ["nowhere", "nowhere@3", "run@x", "run@-3"])
 def test_what_is_no_run_is_told_with_the_forms_there_are(run, name):
-    with pytest.raises(
-        UserError, match="holds no checkpoint .* RUN@STEP .* RUN/checkpoints/step-N"
-    ):
+    message = r"holds no checkpoint .* RUN@STEP .* RUN/checkpoints/step-N"
+    with pytest.raises(UserError, match=message):
         read(run.parent / name)
 
 

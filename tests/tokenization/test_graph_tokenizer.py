@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from mslt_tf.text_case import TextCase
-from mslt_tf.tokenization import graph_tokenizer
+from mslt_tf.tokenization import graph_normalization, graph_tokenizer
 from mslt_tf.tokenization.wordpiece import WordpieceTokenizer
 from tests import real_text
 from tests.tokenization import bert_reference
@@ -130,3 +130,18 @@ def test_no_texts_have_no_tokens():
     for function in make(VOCABULARY, CASES["uncased"]):
         ids = function(tf.constant([], tf.string))
         assert getattr(ids, "ids", ids).to_list() == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", CASES)
+@pytest.mark.parametrize(
+    "place", ["{}", "a{}B", "\u0391\u03a3{}", "\u03a3{}\u0391", "e\u0301{}\u0302"]
+)
+def test_no_character_becomes_longer_or_shorter_by_what_stands_beside_it(kind, place):
+    # The map from cleaned bytes to characters of the text rests on it.
+    codes = [*range(0xD800), *range(0xE000, 0x110000)]
+    clean = tf.function(lambda texts: graph_normalization.clean(texts, CASES[kind]))
+    alone = tf.strings.length(clean(tf.constant([chr(code) for code in codes])))
+    around = tf.reduce_sum(tf.strings.length(clean(tf.constant(list(place.replace("{}", ""))))))
+    whole = tf.strings.length(clean(tf.constant([place.format(chr(code)) for code in codes])))
+    assert bool(tf.reduce_all(whole == alone + around))
