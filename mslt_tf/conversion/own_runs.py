@@ -1,5 +1,6 @@
 """Our own runs: a run's folder, or one checkpoint of it, as a trained model."""
 
+import contextlib
 import dataclasses
 import itertools
 import os
@@ -119,6 +120,19 @@ def read(
         identity=checkpoint.identity,
         evaluation=_evaluation_of(checkpoint, report),
     )
+
+
+def vocabulary_of(checkpoint: Checkpoint, config: ModelConfig) -> tuple[str, ...] | None:
+    """Returns the tokens that a checkpoint's run was given; None where they are not there to read.
+
+    The run's folder names a file elsewhere, which may be gone by now, or another one.
+    """
+    with contextlib.suppress(UserError):
+        settings = _settings_of(checkpoint.path)
+        if settings and settings.vocab_file:
+            tokens = vocabulary_file.read(settings.vocab_file, vocab_size=config.vocab_size)
+            return tuple(tokens)
+    return None
 
 
 def config_of(checkpoint: Checkpoint, weights: Weights) -> ModelConfig:

@@ -83,7 +83,8 @@ def _of_own_run(path: str, report: Callable[[str], None]) -> FoundModel:
     checkpoint = own_runs.find(path, report=report)
     found = checkpointing.read_weights(checkpoint)
     config = own_runs.config_of(checkpoint, found)
-    return FoundModel(checkpoint.path, config, found, missing=(), unused=(), vocabulary=None)
+    vocabulary = own_runs.vocabulary_of(checkpoint, config)
+    return FoundModel(checkpoint.path, config, found, missing=(), unused=(), vocabulary=vocabulary)
 
 
 def _check_complete(found: FoundModel) -> None:

@@ -76,6 +76,15 @@ def test_a_checkpoint_named_from_within_its_folder_finds_its_run(run, monkeypatc
     assert read("step-00000003").vocabulary == made_runs.VOCABULARY
 
 
+def test_the_vocabulary_of_a_run_is_known_while_its_file_is_there(run):
+    checkpoint = own_runs.find(str(run), report=lambda line: None)
+    config = read(run).config
+    assert own_runs.vocabulary_of(checkpoint, config) == made_runs.VOCABULARY
+    for content in ('{"vocab_file": "gone.txt"}', "{}", "{"):
+        (run / "config.json").write_text(content)
+        assert own_runs.vocabulary_of(checkpoint, config) is None
+
+
 def test_groups_of_albert_are_counted_and_not_layers(tmp_path):
     made_runs.write(tmp_path / "run", num_stages=1, **made_runs.ALBERT, do_lower_case=False)
     model = read(tmp_path / "run")
