@@ -62,6 +62,8 @@ def is_punctuation(character: str) -> bool:
 
 def is_chinese(character: str) -> bool:
     """Returns whether it stands in one of the blocks of CJK ideographs, where each is a word."""
+    if not _CHINESE[0][0] <= character <= _CHINESE[-1][1]:
+        return False
     return any(first <= character <= last for first, last in _CHINESE)
 
 
@@ -77,6 +79,10 @@ _CHINESE = (
 )
 
 
+# Of the other planes nothing is assigned, or all is for private use: no member of any class.
+_ASSIGNED = (range(0x40000), range(0xE0000, 0xF0000))
+
+
 @functools.cache
 def class_of(is_member: Test, *, begin: int = 0, end: int = sys.maxunicode + 1) -> str:
     """Returns the members among some code points as what a regular expression has in brackets.
@@ -86,8 +92,8 @@ def class_of(is_member: Test, *, begin: int = 0, end: int = sys.maxunicode + 1) 
     return "".join(
         _ranges(
             code
-            for code in range(begin, end)
-            if not 0xD800 <= code < 0xE000 and is_member(chr(code))
+            for code in itertools.chain(*_ASSIGNED)
+            if begin <= code < end and not 0xD800 <= code < 0xE000 and is_member(chr(code))
         )
     )
 
