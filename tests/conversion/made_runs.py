@@ -31,7 +31,7 @@ def write(folder: Path, *, num_stages: int = 3, **flags: object) -> PretrainingC
     run_record.write(config, step=0)
     for span in config.plan.spans[:num_stages]:
         model = stage_model.build(config, span.stage)
-        randomize(model, seed=span.index)
+        randomize(model, seed=(config.seed, span.index))
         global_step = tf.Variable(span.end, dtype=tf.int64)
         optimizer = optimization.make_optimizer(
             config.optimizer,
@@ -51,7 +51,7 @@ def write(folder: Path, *, num_stages: int = 3, **flags: object) -> PretrainingC
     return config
 
 
-def randomize(model: tf.keras.Model, *, seed: int) -> None:
+def randomize(model: tf.keras.Model, *, seed: int | tuple[int, ...]) -> None:
     """Gives each weight a number of its own, biases and LayerNorms included."""
     rng = np.random.default_rng(seed)
     for variable in model.variables:

@@ -210,6 +210,7 @@ def test_dynamic_lengths_give_the_same_outputs(config):
         np.testing.assert_allclose(value, expected[name], atol=1e-5)
 
 
+@pytest.mark.slow  # tests/export has those that are written
 @on_both
 def test_a_saved_model_gives_the_same_outputs_and_can_be_trained(config, tmp_path):
     model = build_bert(config, num_blocks=2)

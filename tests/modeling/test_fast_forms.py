@@ -151,6 +151,7 @@ def calls_xla(function: tf.types.experimental.ConcreteFunction) -> bool:
     return any(f.attr["_XlaMustCompile"].b for f in library)
 
 
+@pytest.mark.slow
 def test_who_builds_the_model_decides_how_it_is_computed_in_training():
     steps = {forms: traced_step(forms, training=True)[1] for forms in Forms}
     assert [forms for forms in Forms if calls_xla(steps[forms])] == [Forms.COMPILED]

@@ -115,6 +115,7 @@ def remount(disk, option):
     subprocess.run(["mount", "-o", f"remount,{option}", str(disk)], check=True)
 
 
+@pytest.mark.slow
 def test_a_checkpoint_that_may_not_grow_is_told_and_more_room_is_enough(
     records, undisturbed, tmp_path, after_step_20, limit_file_size
 ):

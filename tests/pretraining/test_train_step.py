@@ -219,7 +219,9 @@ def test_how_steps_are_cut_into_calls_changes_nothing(records):
     [{}, pytest.param(FOUR_GROUPS | NO_XLA, marks=pytest.mark.slow)],
     ids=["bert", "albert"],
 )
-@pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
+@pytest.mark.parametrize(
+    "precision", ["float32", pytest.param("bfloat16", marks=pytest.mark.slow), "float16"]
+)
 def test_the_loss_falls_in_every_precision(records, sizes, precision):
     settings = {"num_train_steps": 60, "learning_rate": 0.05, "method": "original"}
     config = tiny.config(precision=precision, **settings, **NO_DROPOUT, **sizes)
@@ -231,7 +233,7 @@ def test_the_loss_falls_in_every_precision(records, sizes, precision):
     assert np.isfinite(last)
 
 
-@pytest.mark.parametrize("xla", ["chains", "step"])
+@pytest.mark.parametrize("xla", ["chains", pytest.param("step", marks=pytest.mark.slow)])
 def test_an_overflow_in_float16_is_skipped_and_counted(records, xla):
     trained = Trained(tiny.config(precision="float16", xla=xla, **NO_DROPOUT), records)
     trained.train(1)

@@ -40,6 +40,7 @@ def final_weights(folder):
     return checkpoint.step, checkpointing.read_weights(checkpoint)
 
 
+@pytest.mark.slow
 def test_each_stage_sends_micro_batches_of_its_own_size_through(data, tmp_path, monkeypatch):
     made, make = [], train_step.make_train_steps
 
@@ -107,6 +108,7 @@ def test_weights_of_another_run_start_this_one(data, tmp_path):
         tiny.open_run(other)
 
 
+@pytest.mark.slow
 def test_optimizer_state_crosses_into_a_stage_that_trains_the_same(data, tmp_path):
     flags = {**data, **SMALL, "num_train_steps": 6, "checkpoint_steps": 3}
     training.pretrain(tiny.config(**flags, output_dir=tmp_path / "one"))

@@ -14,6 +14,7 @@ from mslt_tf.errors import UserError
 from mslt_tf.pretraining import run_folder, run_setup, training, worker_setup
 from mslt_tf.records import record_sets
 from tests import tiny
+from tests.conversion import made_runs
 
 SHORT = {"method": "original", "num_hidden_layers": 1, "num_train_steps": 3, "xla": "off"}
 
@@ -104,15 +105,16 @@ def open_run(config, workers, monkeypatch):
 
 def test_another_initial_checkpoint_than_the_chiefs_is_refused(data, tmp_path, monkeypatch):
     for seed in (1, 2):
-        config = tiny.config(**data | {"output_dir": tmp_path / str(seed)}, **SHORT, seed=seed)
-        assert training.pretrain(config) == 0
-    start = {seed: tmp_path / str(seed) / "checkpoints" / "step-00000003" for seed in (1, 2)}
+        run = tmp_path / str(seed) / "run"
+        made_runs.write(run, num_stages=1, seed=seed, vocab_file=data["vocab_file"])
+    start = {seed: tmp_path / str(seed) / "run" for seed in (1, 2)}
     said = []
     monkeypatch.setattr(
         worker_setup, "check_same", lambda workers, facts: said.append(facts.get("initial weights"))
     )
     for seed in (1, 1, 2):
-        settings = {**data, **SHORT, "output_dir": tmp_path / "new", "init_checkpoint": start[seed]}
+        settings = {**data, **made_runs.TWO_STAGES, "num_train_steps": 9}
+        settings |= {"output_dir": tmp_path / "new", "init_checkpoint": start[seed]}
         open_run(tiny.config(**settings), OneOfTwo(1), monkeypatch)
     first, again, other = (fact for fact in said if fact)
     assert first == again != other

@@ -170,7 +170,10 @@ def read_columns(records, *, masking, count, seed=0, position=0, batch_size=5):
     return {name: values.numpy() for name, values in columns.items()}
 
 
-@pytest.mark.parametrize("masking", [TOKEN, WHOLE_WORD], ids=["token", "whole_word"])
+@pytest.mark.parametrize(
+    "masking",
+    [pytest.param(TOKEN, id="token", marks=pytest.mark.slow), pytest.param(WHOLE_WORD, id="words")],
+)
 def test_masks_are_the_same_wherever_reading_begins_and_in_any_batches(open_long_shards, masking):
     records = open_long_shards(tiny.long_record)
     assert len(records.blocks) > len(SIZES)
