@@ -10,6 +10,7 @@ from mslt_tf.path_flags import FilePath
 from mslt_tf.text_case import TextCase
 
 Format = Literal["saved_model", "huggingface", "google_tf1"]
+DEFAULT_NAME = "bert"
 
 # What TensorFlow Serving takes in the path of a request; no name of the folders beside it.
 _MODEL_NAME = re.compile(r"(?!(encoder|preprocessor)\Z)[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
@@ -41,7 +42,7 @@ class ExportSettings:
         None, "Whether accents are taken off. Given with do_lower_case; not told: as that."
     )
     model_name: str = flag_field(
-        "bert",
+        DEFAULT_NAME,
         "Of saved_model: the name of the model in TensorFlow Serving, and of its folder.",
     )
 
@@ -52,6 +53,8 @@ class ExportSettings:
             raise UserError("--output_dir is not set. Name the folder to write.")
         if self.do_lower_case is None and self.strip_accents is not None:
             raise UserError("--strip_accents is set without --do_lower_case. Give both.")
+        if self.model_name != DEFAULT_NAME and self.format != "saved_model":
+            raise UserError(f"--model_name has no meaning in --format={self.format}. Leave it out.")
         if not _MODEL_NAME.fullmatch(self.model_name):
             raise UserError(
                 f"--model_name is {self.model_name!r}. Use letters, digits, _ and -, and not "

@@ -51,7 +51,7 @@ def _export(settings: ExportSettings) -> None:
     from mslt_tf.conversion import own_runs
     from mslt_tf.files import published_folder
 
-    path = settings.output_dir.rstrip("/")
+    path = settings.output_dir.rstrip("/") or "/"
     format_ = _format(settings)
     _check_free(path)
     published_folder.check_place(path, KIND, format_.owns)
@@ -62,6 +62,8 @@ def _export(settings: ExportSettings) -> None:
         report=say,
     )
     say(f"step {model.step:,}, stage {model.stage}: {model.config.summary()}")
+    if model.vocabulary is None and settings.format != "saved_model":  # which says so itself
+        say("no vocabulary is known: the export has no tokenizer")
     published_folder.publish(
         path,
         KIND,
@@ -90,14 +92,19 @@ def _format(settings: ExportSettings) -> Format:
 
 
 def _check_free(path: str) -> None:
+    """Checks that nothing is at `path`, and that something can be written there."""
     import tensorflow as tf
 
-    from mslt_tf.files import file_errors
+    from mslt_tf.files import file_errors, new_file, pattern_names
 
-    advice = "Give another --output_dir, or remove it yourself."
-    with file_errors.naming(f"--output_dir {path} cannot be looked into", advice):
+    pattern_names.check(path, what="--output_dir")
+    advice = "Give another --output_dir."
+    with file_errors.naming(f"--output_dir {path} cannot be written to", advice):
         if os.path.lexists(path) or tf.io.gfile.exists(path):
-            raise UserError(f"--output_dir {path} is there already. {advice}")
+            raise UserError(f"--output_dir {path} is there already. {advice[:-1]}, or remove it.")
+        if os.path.dirname(path):
+            tf.io.gfile.makedirs(os.path.dirname(path))
+        new_file.check_writable(path)
 
 
 if __name__ == "__main__":

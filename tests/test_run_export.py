@@ -1,6 +1,7 @@
 """The program that exports: every format, any stage, and what it refuses."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -50,6 +51,31 @@ def test_each_format_is_written_whole_and_marked(run, tmp_path, capsys, format):
 def test_a_slash_at_the_end_of_the_folder_changes_nothing(run, tmp_path):
     export(run, f"{tmp_path}/out/")
     assert os.listdir(tmp_path) == ["out"]
+
+
+def test_the_root_folder_is_there_already(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("/", "//"):
+        with pytest.raises(UserError, match="--output_dir / is there already"):
+            export(run, name)
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_place_that_cannot_be_written_to_is_told_before_the_work(run):
+    with pytest.raises(UserError, match=r"--output_dir /proc/none/x cannot be written to"):
+        export(run, "/proc/none/x")
+
+
+def test_a_name_that_nobody_could_read_back_is_refused(run, tmp_path):
+    with pytest.raises(UserError, match=r"--output_dir .*o\[2\] has \[ or "):
+        export(run, tmp_path / "o[2]")
+    assert os.listdir(tmp_path) == []
+
+
+def test_an_export_without_a_vocabulary_says_so(run, tmp_path, capsys):
+    alone = shutil.copytree(run / "checkpoints" / "step-00000003", tmp_path / "alone")
+    export(alone, tmp_path / "out", do_lower_case=True)
+    assert "no vocabulary is known: the export has no tokenizer" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("there", ["folder", "file", "link", "export"])
@@ -104,6 +130,7 @@ def test_files_of_others_in_the_place_of_a_half_written_export_are_left_alone(ru
         ({"model_name": "encoder"}, "--model_name is 'encoder'"),
         ({"model_name": "../x"}, "--model_name is '../x'"),
         ({"model_name": ""}, "--model_name is ''"),
+        ({"model_name": "x", "format": "huggingface"}, "--model_name has no meaning in --format"),
     ],
 )
 def test_settings_that_do_not_do_are_told(settings, message):

@@ -16,4 +16,5 @@ class FoundModel:
     missing: tuple[str, ...]  # our variables that it lacks, as "layer/name"
     unused: tuple[str, ...]  # its tensors that nothing of ours is, by its names
     vocabulary: tuple[str, ...] | None  # None where none lies beside it
+    vocabulary_sha256: str = ""  # as `hash_vocabulary` has it, where only that is known
     untold: tuple[str, ...] = ()  # fields of `config` that are only taken as usual

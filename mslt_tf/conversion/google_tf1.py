@@ -17,7 +17,7 @@ import tensorflow as tf
 from mslt_tf.conversion import google_tf1_config, names, renaming
 from mslt_tf.conversion.found_model import FoundModel
 from mslt_tf.errors import UserError
-from mslt_tf.files import file_errors, removal
+from mslt_tf.files import file_errors, pattern_names, removal
 from mslt_tf.model_config import ModelConfig
 from mslt_tf.modeling.trained_model import TrainedModel
 from mslt_tf.vocabulary import parse_vocabulary
@@ -109,6 +109,7 @@ def read(path: str) -> FoundModel:
     """
     with file_errors.naming(f"{path} cannot be read", _ADVICE):
         files = _find(path)
+        pattern_names.check(files.prefix, what="the checkpoint")
         config, tells_gelu = google_tf1_config.parse(
             _content(files.config),
             path=files.config,

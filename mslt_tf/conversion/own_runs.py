@@ -7,11 +7,13 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from mslt_tf import json_values
+from mslt_tf.dataset_info import hash_vocabulary
 from mslt_tf.errors import UserError
-from mslt_tf.files import file_errors, vocabulary_file
+from mslt_tf.files import file_errors, pattern_names, vocabulary_file
 from mslt_tf.model_config import ModelConfig
 from mslt_tf.modeling import bert
 from mslt_tf.modeling.trained_model import TrainedModel
@@ -27,6 +29,7 @@ from mslt_tf.training import (
 from mslt_tf.training.checkpointing import Checkpoint
 
 CHECKPOINTS = "checkpoints"  # in the folder of a run
+VOCABULARY_SETTING = "vocabulary"  # the name of its hash among the settings of a checkpoint
 CONFIG_FILE = "config.json"  # in the folder of a run: all its settings
 FORMS = "the folder of a run, RUN@STEP for one of its checkpoints, or RUN/checkpoints/step-N"
 
@@ -60,6 +63,7 @@ def find(path: str, *, report: Callable[[str], None]) -> Checkpoint:
     Raises:
         UserError: there is none, or not that one; those that are there are named.
     """
+    pattern_names.check(path, what="the checkpoint")
     with file_errors.naming(f"{path} cannot be read", f"Give {FORMS}."):
         if is_checkpoint(path):
             return checkpointing.read(path)
@@ -73,9 +77,19 @@ def find(path: str, *, report: Callable[[str], None]) -> Checkpoint:
             raise UserError(f"{run} has no checkpoint of step {step}, but of {there}. Give one.")
         if step is not None:
             return checkpointing.read(checkpoint_folder.path_of(folder, step))
-        newest = checkpointing.newest(folder, report=report)
-    assert newest is not None  # there are steps
-    return newest
+        return _newest(folder, report)
+
+
+def _newest(folder: str, report: Callable[[str], None]) -> Checkpoint:
+    """Returns the newest checkpoint, also of a run that replaces it meanwhile."""
+    steps: list[int] = []
+    found = None
+    while found is None and steps != (steps := checkpoint_folder.steps(folder)):
+        with contextlib.suppress(UserError):  # it is reported
+            found = checkpointing.newest(folder, report=report)
+    if found is None:
+        raise UserError(f"no checkpoint in {folder} can be used. Restore one from elsewhere.")
+    return found
 
 
 def read(
@@ -98,7 +112,7 @@ def read(
             vocabulary is of another size.
     """
     checkpoint = find(path, report=report)
-    weights = checkpointing.read_weights(checkpoint)
+    weights = weights_of(checkpoint)
     config = config_of(checkpoint, weights)
     settings = _settings_of(checkpoint.path)
     if settings is None and text_case is None:
@@ -107,14 +121,11 @@ def read(
             "what was done to letters. Tell it by --do_lower_case or --nodo_lower_case."
         )
     settings = settings or _Settings()
-    vocab_file = vocab_file or settings.vocab_file
     return TrainedModel(
         config=config,
         weights=weights,
         text_case=text_case or TextCase.of(settings.do_lower_case, settings.strip_accents),
-        vocabulary=tuple(vocabulary_file.read(vocab_file, vocab_size=config.vocab_size))
-        if vocab_file
-        else None,
+        vocabulary=_vocabulary(checkpoint, vocab_file, settings, config, report),
         step=checkpoint.step,
         stage=_stage_of(checkpoint),
         identity=checkpoint.identity,
@@ -122,17 +133,21 @@ def read(
     )
 
 
-def vocabulary_of(checkpoint: Checkpoint, config: ModelConfig) -> tuple[str, ...] | None:
-    """Returns the tokens that a checkpoint's run was given; None where they are not there to read.
+def weights_of(checkpoint: Checkpoint) -> dict[str, dict[str, np.ndarray]]:
+    """Returns the weights of a checkpoint, by layer and name.
 
-    The run's folder names a file elsewhere, which may be gone by now, or another one.
+    Raises:
+        UserError: they cannot be read; a run that goes on may have replaced the checkpoint.
     """
-    with contextlib.suppress(UserError):
-        settings = _settings_of(checkpoint.path)
-        if settings and settings.vocab_file:
-            tokens = vocabulary_file.read(settings.vocab_file, vocab_size=config.vocab_size)
-            return tuple(tokens)
-    return None
+    advice = "If the run goes on, it may have replaced it: do the same again."
+    with file_errors.naming(f"{checkpoint.path} cannot be read", advice):
+        return checkpointing.read_weights(checkpoint)
+
+
+def vocabulary_sha256(checkpoint: Checkpoint) -> str:
+    """Returns what identifies the vocabulary of a checkpoint's records; "" if it is not known."""
+    found = checkpoint.settings.get(VOCABULARY_SETTING, "")
+    return found if isinstance(found, str) else ""
 
 
 def config_of(checkpoint: Checkpoint, weights: Weights) -> ModelConfig:
@@ -189,6 +204,30 @@ def _settings_of(checkpoint: str) -> _Settings | None:
             f"{path} is not as a run writes it: {error}. Start the run again, which writes it "
             "anew, or move the checkpoint elsewhere and give --vocab_file and --do_lower_case."
         ) from error
+
+
+def _vocabulary(
+    checkpoint: Checkpoint,
+    vocab_file: str,
+    settings: _Settings,
+    config: ModelConfig,
+    report: Callable[[str], None],
+) -> tuple[str, ...] | None:
+    """Returns the tokens of a file, or of the one that the run was given; None without any."""
+    path = vocab_file or settings.vocab_file
+    if not path:
+        return None
+    flag = "--vocab_file" if vocab_file else "the run's --vocab_file"
+    tokens = vocabulary_file.read(path, vocab_size=config.vocab_size, flag=flag)
+    known = vocabulary_sha256(checkpoint)
+    if not known:
+        report(f"note: the checkpoint does not tell its vocabulary; {path} is taken for it")
+    elif known != hash_vocabulary(tokens):
+        raise UserError(
+            f"{flag} {path} is not the vocabulary that the model was trained with (its hash "
+            "differs). Give the one of the records by --vocab_file."
+        )
+    return tuple(tokens)
 
 
 def _stage_of(checkpoint: Checkpoint) -> str:

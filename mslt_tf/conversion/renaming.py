@@ -83,4 +83,5 @@ def _other(tensor: Tensor, format: Format) -> Other:
 def _turned(value: np.ndarray, other: Other) -> np.ndarray:
     """Returns float32 values in the other orientation; the same both ways."""
     turned = value.T if other.is_transposed else value
-    return np.ascontiguousarray(turned, np.float32)
+    with np.errstate(over="ignore"):  # infinity is told where weights are checked
+        return np.ascontiguousarray(turned, np.float32)

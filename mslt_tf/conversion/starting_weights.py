@@ -9,11 +9,11 @@ import tensorflow as tf
 
 from mslt_tf.conversion import google_tf1, huggingface, own_runs
 from mslt_tf.conversion.found_model import FoundModel
+from mslt_tf.dataset_info import hash_vocabulary
 from mslt_tf.errors import UserError
 from mslt_tf.files import file_errors
 from mslt_tf.model_config import ModelConfig
-from mslt_tf.modeling import bert
-from mslt_tf.training import checkpointing
+from mslt_tf.modeling import bert, weights
 
 FORMS = (
     f"{own_runs.FORMS}; a Hugging Face folder, with config.json and model.safetensors; a folder of "
@@ -45,6 +45,8 @@ def read(path: str, *, report: Callable[[str], None]) -> FoundModel:
         if google_tf1.is_checkpoint(path):
             return google_tf1.read(path)
         what = "is of no format known" if tf.io.gfile.exists(path) else "is not there"
+        if tf.io.gfile.exists(path) and not tf.io.gfile.isdir(path):
+            what = "is a file; its folder, or the name without .index, is what can be read"
     raise UserError(f"--init_checkpoint {path} {what}. Give {FORMS}.")
 
 
@@ -71,20 +73,27 @@ def check(found: FoundModel, model: ModelConfig, *, vocabulary: Sequence[str]) -
 
     Raises:
         UserError: the embeddings or blocks are incomplete, the shapes or the activation differ,
-            or the vocabulary does.
+            or the vocabulary does, or a weight is no number or far too large.
     """
     _check_complete(found)
     _check_shapes(found, model)
     _check_vocabulary(found, vocabulary)
+    weights.check_values(found.weights, what=found.path)
     return _notes(found, model)
 
 
 def _of_own_run(path: str, report: Callable[[str], None]) -> FoundModel:
     checkpoint = own_runs.find(path, report=report)
-    found = checkpointing.read_weights(checkpoint)
-    config = own_runs.config_of(checkpoint, found)
-    vocabulary = own_runs.vocabulary_of(checkpoint, config)
-    return FoundModel(checkpoint.path, config, found, missing=(), unused=(), vocabulary=vocabulary)
+    found = own_runs.weights_of(checkpoint)
+    return FoundModel(
+        checkpoint.path,
+        own_runs.config_of(checkpoint, found),
+        found,
+        missing=(),
+        unused=(),
+        vocabulary=None,
+        vocabulary_sha256=own_runs.vocabulary_sha256(checkpoint),
+    )
 
 
 def _check_complete(found: FoundModel) -> None:
@@ -121,6 +130,12 @@ def _shape(config: ModelConfig) -> dict[str, Any]:
 
 
 def _check_vocabulary(found: FoundModel, vocabulary: Sequence[str]) -> None:
+    known = found.vocabulary_sha256
+    if known and vocabulary and known != hash_vocabulary(vocabulary):
+        raise UserError(
+            f"{found.path} was trained with another vocabulary than --vocab_file (its hash "
+            "differs). Give its own, and records that were made with it."
+        )
     there, now = found.vocabulary or (), tuple(vocabulary)
     if not there or not now or there == now:
         return
@@ -145,7 +160,8 @@ def _notes(found: FoundModel, model: ModelConfig) -> list[str]:
         )
     heads = [name for name in bert.HEADS if name not in found.weights]
     if heads:
-        notes.append(f"note: {found.path} has no complete {', '.join(heads)}: they begin new")
+        listed = ", ".join(heads)
+        notes.append(f"note: {found.path} lacks heads, which get initial weights: {listed}")
     if found.unused:
         notes.append(f"note: not used of {found.path}: {_listed(found.unused)}")
     return notes
@@ -158,4 +174,5 @@ def _listed(names: Sequence[str]) -> str:
     'a, b, c, d, e and 2 more'
     """
     more = f" and {len(names) - _NUM_LISTED} more" if len(names) > _NUM_LISTED else ""
-    return ", ".join(names[:_NUM_LISTED]) + more
+    # They come from files, and go to a terminal.
+    return ", ".join(ascii(name)[1:-1] for name in names[:_NUM_LISTED]) + more

@@ -27,7 +27,7 @@ def make(trained: TrainedModel, vocab_file: str) -> tf.train.Checkpoint:
     float32 `sequence_output` [batch, seq, hidden], `pooled_output` and `default` [batch, hidden],
     and `encoder_outputs`, a list of [batch, seq, hidden], one for each time that a layer is
     applied. Its `mlm` takes `masked_lm_positions`, int32 [batch, predictions], as well, and returns
-    `mlm_logits` [batch, predictions, vocab], too.
+    `mlm_logits` [batch, predictions, vocab] in place of `default`.
 
     Args:
         trained: the model.
@@ -42,11 +42,11 @@ def make(trained: TrainedModel, vocab_file: str) -> tf.train.Checkpoint:
     outputs = {
         "sequence_output": model.output["sequence_output"],
         "pooled_output": model.output["pooled_output"],
-        "default": model.output["pooled_output"],
         "encoder_outputs": _layer_outputs(model, trained.config),
     }
-    encoder = _callable_part(model, [*INPUTS], outputs)
+    default = {"default": model.output["pooled_output"]}
     logits = {"mlm_logits": model.output["masked_lm_logits"]}
+    encoder = _callable_part(model, [*INPUTS], outputs | default)
     encoder.mlm = _callable_part(model, [*INPUTS, POSITIONS], outputs | logits)
     for name, value in dataclasses.asdict(trained.text_case).items():
         setattr(encoder, name, tf.Variable(value, trainable=False, name=name))

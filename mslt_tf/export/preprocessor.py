@@ -51,7 +51,7 @@ def make(
         length = default_length if seq_length is None else seq_length
         return bert_pack_inputs.__call__([tokenize.__call__(text) for text in texts], length)
 
-    for inputs in (_TEXTS, _PAIRS, tuple(_PAIRS)):
+    for inputs in (_TEXTS, [_TEXTS], _PAIRS, tuple(_PAIRS)):
         for training in (False, True):
             for seq_length in (None, _LENGTH):
                 call.get_concrete_function(inputs, training=training, seq_length=seq_length)
@@ -90,6 +90,9 @@ def _packing_part(special: SpecialIds, default_length: int) -> tf.train.Checkpoi
     # A function of its own, so that it is traced and saved once for all that call it.
     @tf.function(autograph=False)
     def pack_tokens(segments: list[tf.RaggedTensor], seq_length: tf.Tensor) -> dict[str, tf.Tensor]:
+        tf.debugging.assert_greater(
+            seq_length, len(segments), "seq_length leaves no room for [CLS] and each [SEP]"
+        )
         return pack(segments, special, max_length=seq_length, pads=True)
 
     @tf.function(autograph=False)
@@ -102,7 +105,7 @@ def _packing_part(special: SpecialIds, default_length: int) -> tf.train.Checkpoi
     for ragged_rank in (1, 2):
         shape = [None] * (ragged_rank + 1)
         ids = tf.RaggedTensorSpec(shape, tf.int32, ragged_rank=ragged_rank)
-        for inputs in ([ids], [ids, ids]):
+        for inputs in ([ids], [ids, ids], (ids,), (ids, ids)):
             for seq_length in (default_length, _LENGTH):
                 call.get_concrete_function(inputs, seq_length)
     part = _part()

@@ -4,7 +4,7 @@ Batch and length are free in all of them. Text is cut where the model's position
 to the longest of the batch.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import tensorflow as tf
 
@@ -40,7 +40,7 @@ def make(encoder: tf.train.Checkpoint, trained: TrainedModel) -> dict[str, _Sign
 
     @tf.function(autograph=False, input_signature=[_strings("examples")])
     def serve_examples(examples: tf.Tensor) -> _Tensors:
-        return _encode(encoder, parse_examples(examples))
+        return _encode(encoder, parse_examples(examples, vocab_size=trained.config.vocab_size))
 
     signatures = {"serving_default": serving_default, "serve_examples": serve_examples}
     return signatures | (_of_text(encoder, trained) if trained.vocabulary else {})
@@ -82,13 +82,16 @@ def _of_text(encoder: tf.train.Checkpoint, trained: TrainedModel) -> dict[str, _
     return {"serve_text": serve_text, "serve_text_pair": serve_text_pair, "fill_mask": fill_mask}
 
 
-def parse_examples(examples: tf.Tensor) -> _Tensors:
+def parse_examples(examples: tf.Tensor, *, vocab_size: int) -> _Tensors:
     """Returns the encoder's inputs from serialized tf.Examples, padded to the longest.
+
+    What is wrong in an example becomes an error of TensorFlow's that tells it.
 
     Args:
         examples: string [batch]. Of each feature one of its `RECORD_NAMES`, int64 of any length,
             all features of an example of the same. Without a mask all tokens count, without types
             all are of the first segment.
+        vocab_size: above all ids.
     """
     features = {
         name: tf.io.RaggedFeature(tf.int64, row_splits_dtype=tf.int64)
@@ -97,16 +100,43 @@ def parse_examples(examples: tf.Tensor) -> _Tensors:
     }
     parsed = tf.io.parse_example(examples, features)
     found = {
-        name: tf.concat([parsed[alias] for alias in aliases], axis=1)
+        name: _only_one([parsed[alias] for alias in aliases], aliases)
         for name, aliases in RECORD_NAMES.items()
     }
     ids, mask = found["input_word_ids"], found["input_mask"]
+    _check_examples(found, vocab_size)
     has_mask = tf.expand_dims(mask.row_lengths() > 0, 1)
-    shape = tf.stack([-1, ids.bounding_shape(axis=1)])
+    shape = tf.stack([-1, tf.maximum(ids.bounding_shape(axis=1), 1)])
     dense = {name: values.to_tensor(shape=shape) for name, values in found.items()}
     all_count = tf.ones_like(ids).to_tensor(shape=shape)
     dense["input_mask"] = tf.where(has_mask, dense["input_mask"], all_count)
     return {name: tf.cast(values, tf.int32) for name, values in dense.items()}
+
+
+def _only_one(features: list[tf.RaggedTensor], names: tuple[str, ...]) -> tf.RaggedTensor:
+    """Returns of each example the one feature of some that it has."""
+    counts = sum(tf.cast(feature.row_lengths() > 0, tf.int32) for feature in features)
+    message = f"an example has {' and '.join(names)}, which mean the same: leave one out"
+    tf.debugging.assert_less_equal(counts, 1, message)
+    return tf.concat(features, axis=1)
+
+
+def _check_examples(found: Mapping[str, tf.RaggedTensor], vocab_size: int) -> None:
+    ids = found["input_word_ids"]
+    names = " or ".join(RECORD_NAMES["input_word_ids"])
+    lengths = ids.row_lengths()
+    tf.debugging.assert_positive(lengths, f"an example has no {names}")
+    is_in_vocabulary = (ids.flat_values >= 0) & (ids.flat_values < vocab_size)
+    tf.debugging.assert_equal(
+        is_in_vocabulary, True, f"an id of {names} is not in the vocabulary of {vocab_size}"
+    )
+    for name in ("input_mask", "input_type_ids"):
+        others = found[name].row_lengths()
+        tf.debugging.assert_equal(
+            tf.where(others > 0, others, lengths),
+            lengths,
+            f"an example has another number of {' or '.join(RECORD_NAMES[name])} than of {names}",
+        )
 
 
 def _encode(encoder: tf.train.Checkpoint, inputs: _Tensors) -> _Tensors:

@@ -67,9 +67,24 @@ def check_usable(model: tf.keras.Model) -> None:
     """
     for layer in model.layers:
         for name, variable in named_variables(layer).items():
-            largest = np.max(np.abs(variable.numpy()))
-            if not largest <= LARGEST_WEIGHT:  # NaN is not, either
-                raise UserError(
-                    f"the model is of no use: a weight of {layer.name}/{name} is {largest:.3g}, "
-                    f"and none may exceed {LARGEST_WEIGHT:g}."
-                )
+            _check(variable.numpy(), f"{layer.name}/{name}", what="the model")
+
+
+def check_values(weights: Weights, *, what: str) -> None:
+    """Checks weights as `check_usable` does; `what` they are is for the message.
+
+    Raises:
+        UserError: as there.
+    """
+    for layer, named in weights.items():
+        for name, value in named.items():
+            _check(value, f"{layer}/{name}", what=what)
+
+
+def _check(value: np.ndarray, name: str, *, what: str) -> None:
+    largest = np.max(np.abs(value))
+    if not largest <= LARGEST_WEIGHT:  # NaN is not, either
+        raise UserError(
+            f"{what} is of no use: a weight of {name} is {largest:.3g}, and none may exceed "
+            f"{LARGEST_WEIGHT:g}."
+        )

@@ -12,7 +12,7 @@ from mslt_tf.config import PretrainingConfig
 from mslt_tf.distribution.workers import Workers
 from mslt_tf.errors import UserError
 from mslt_tf.export import saved_models
-from mslt_tf.files import file_errors, folder_lock, new_file, published_folder
+from mslt_tf.files import file_errors, folder_lock, new_file, pattern_names, published_folder
 from mslt_tf.pretraining import run_record, worker_setup
 from mslt_tf.terminal import say
 from mslt_tf.training import checkpoint_folder, checkpointing, json_lines, run_log
@@ -45,6 +45,7 @@ def claimed(
     folder = config.output_dir
     if not folder:
         raise UserError("--output_dir is not set. Name the folder of this run.")
+    pattern_names.check(folder, what="--output_dir")
     _check_writable(folder)
     worker_setup.check_shared_folder(workers, folder)
     if not workers.is_chief:

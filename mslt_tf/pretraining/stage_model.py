@@ -80,6 +80,7 @@ def check_depth(found: Weights, stage: Stage, *, path: str) -> None:
     depth = sum(name not in (bert.EMBEDDINGS, *bert.HEADS) for name in found)
     if depth != stage.num_blocks:
         raise UserError(
-            f"{path} has {depth} blocks, stage {stage.name} begins with {stage.num_blocks}. Use "
-            "--method=original for a full-depth start, or a checkpoint of that depth."
+            f"{path} has {depth} blocks (layers, or groups of ALBERT), stage {stage.name} begins "
+            f"with {stage.num_blocks}. Give a model of that depth, or set --method, --num_stages "
+            f"and --num_hidden_layers so that the first stage has {depth}."
         )

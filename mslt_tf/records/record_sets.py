@@ -68,8 +68,10 @@ class RecordSets:
         }
 
     def settings(self) -> dict[str, str]:
-        """Describes the evaluation records of each length; a run may go on with others."""
-        return {
+        """Describes vocabulary and evaluation records; a run may go on with others."""
+        of_records = (records.vocab_sha256 for records in self.train.values())
+        vocabulary = self.vocabulary_sha256 or next(filter(None, of_records), "")
+        return {"vocabulary": vocabulary} | {
             f"evaluation records at {length} tokens": self.held_out[length].identity.in_words()
             if length in self.held_out
             else "none"

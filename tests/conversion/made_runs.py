@@ -6,6 +6,8 @@ import numpy as np
 import tensorflow as tf
 
 from mslt_tf.config import PretrainingConfig
+from mslt_tf.conversion import own_runs
+from mslt_tf.dataset_info import hash_vocabulary
 from mslt_tf.pretraining import run_record, stage_model
 from mslt_tf.training import checkpointing, optimization
 from mslt_tf.vocabulary import SPECIAL_TOKENS
@@ -45,7 +47,7 @@ def write(folder: Path, *, num_stages: int = 3, **flags: object) -> PretrainingC
             checkpointing.trackable(model, optimizer, global_step),
             step=span.end,
             identity={**config.identity(), "objective": "mlm+nsp", "data": {}},
-            settings={},
+            settings={own_runs.VOCABULARY_SETTING: hash_vocabulary(VOCABULARY)},
             num_kept=9,
         )
     return config

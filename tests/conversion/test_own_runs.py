@@ -12,6 +12,7 @@ from mslt_tf.errors import UserError
 from mslt_tf.modeling import bert, weights
 from mslt_tf.pretraining import stage_model
 from mslt_tf.text_case import TextCase
+from mslt_tf.training import checkpointing
 from tests import tiny
 from tests.conversion import made_runs
 
@@ -76,13 +77,47 @@ def test_a_checkpoint_named_from_within_its_folder_finds_its_run(run, monkeypatc
     assert read("step-00000003").vocabulary == made_runs.VOCABULARY
 
 
-def test_the_vocabulary_of_a_run_is_known_while_its_file_is_there(run):
-    checkpoint = own_runs.find(str(run), report=lambda line: None)
-    config = read(run).config
-    assert own_runs.vocabulary_of(checkpoint, config) == made_runs.VOCABULARY
-    for content in ('{"vocab_file": "gone.txt"}', "{}", "{"):
-        (run / "config.json").write_text(content)
-        assert own_runs.vocabulary_of(checkpoint, config) is None
+@pytest.mark.parametrize("is_told", [True, False])
+def test_another_vocabulary_of_the_same_size_is_refused(run, tmp_path, is_told):
+    tokens = [*made_runs.VOCABULARY[:-2], *reversed(made_runs.VOCABULARY[-2:])]
+    (tmp_path / "other.txt").write_text("\n".join(tokens))
+    settings = json.loads((run / "config.json").read_text())
+    settings["vocab_file"] = "" if is_told else str(tmp_path / "other.txt")
+    (run / "config.json").write_text(json.dumps(settings))
+    options = {"vocab_file": str(tmp_path / "other.txt")} if is_told else {}
+    flag = "^--vocab_file" if is_told else "^the run's --vocab_file"
+    with pytest.raises(UserError, match=rf"{flag} .*other.txt is not the vocabulary that the mo"):
+        read(run, **options)
+
+
+def test_a_checkpoint_that_tells_no_vocabulary_takes_the_runs_with_a_note(made, monkeypatch):
+    monkeypatch.setattr(own_runs, "vocabulary_sha256", lambda checkpoint: "")
+    lines = []
+    model = own_runs.read(str(made[0]), report=lines.append)
+    assert model.vocabulary == made_runs.VOCABULARY
+    assert len(lines) == 1
+    assert "does not tell its vocabulary; " in lines[0]
+
+
+def test_a_name_that_tensorflow_takes_for_a_pattern_is_told_at_once(run):
+    shutil.move(run, run.parent / "a[1]")
+    with pytest.raises(UserError, match=r"a\[1\] has \[ or .* rename the folder"):
+        read(run.parent / "a[1]")
+
+
+def test_a_checkpoint_that_a_run_replaces_meanwhile_is_no_matter(run, monkeypatch):
+    original, checkpoints = checkpointing.read, run / "checkpoints"
+    for step in (3, 5):
+        (checkpoints / f"step-{step:08d}").rename(run / f"{step}")
+
+    def read_late(path):
+        if path.endswith("step-00000009"):
+            (checkpoints / "step-00000009").rename(run / "9")
+            (run / "5").rename(checkpoints / "step-00000005")
+        return original(path)
+
+    monkeypatch.setattr(checkpointing, "read", read_late)
+    assert read(run).step == 5
 
 
 def test_groups_of_albert_are_counted_and_not_layers(tmp_path):
@@ -134,7 +169,9 @@ def test_another_vocabulary_or_none_is_told(run, tmp_path):
     settings = json.loads((run / "config.json").read_text())
     settings["vocab_file"] = str(tmp_path / "gone.txt")
     (run / "config.json").write_text(json.dumps(settings))
-    with pytest.raises(UserError, match=r"gone.txt is no file\. Give .* by --vocab_file"):
+    with pytest.raises(
+        UserError, match=r"^the run's --vocab_file .*gone.txt is no file\. Give .* by --vocab_file"
+    ):
         read(run)
     settings["vocab_file"] = 7
     (run / "config.json").write_text(json.dumps(settings))

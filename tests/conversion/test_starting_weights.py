@@ -1,5 +1,6 @@
 """Weights to start from: which format lies at a path, and whether it fits a run."""
 
+import copy
 import dataclasses
 import re
 
@@ -8,6 +9,7 @@ import pytest
 
 from mslt_tf.conversion import google_tf1, huggingface, starting_weights
 from mslt_tf.conversion.found_model import FoundModel
+from mslt_tf.dataset_info import hash_vocabulary
 from mslt_tf.errors import UserError
 from tests.conversion.trained_models import trained_model, vocabulary
 from tests.modeling.small_models import tiny_albert_config, tiny_config
@@ -101,7 +103,9 @@ def test_fingerprints_tell_models_apart_and_not_formats(tmp_path):
 
 def test_heads_that_are_missing_begin_new_and_it_is_said():
     found = without(found_model(), "masked_lm", "sentence_pair")
-    assert check(found) == ["note: x has no complete sentence_pair, masked_lm: they begin new"]
+    assert check(found) == [
+        "note: x lacks heads, which get initial weights: sentence_pair, masked_lm"
+    ]
 
 
 @pytest.mark.parametrize("layer", ["embeddings", "encoder_1"])
@@ -168,6 +172,30 @@ def test_the_form_of_gelu_is_noted_where_it_is_not_told():
     (note,) = check(found_model(untold=("hidden_act",)), hidden_act="gelu_new")
     assert "x does not tell which form of GELU" in note
     assert "--hidden_act=gelu_new is used" in note
+
+
+def test_weights_that_are_no_numbers_or_far_too_large_are_refused_by_name():
+    for value in (np.nan, np.inf, -1e4):
+        found = copy.deepcopy(found_model())
+        found.weights["pooler"]["dense/bias"][3] = value
+        with pytest.raises(UserError, match="x is of no use: a weight of pooler/dense/bias is"):
+            check(found)
+
+
+def test_the_hash_of_another_runs_vocabulary_is_compared():
+    tokens = list(vocabulary())
+    known = {"vocabulary": None, "vocabulary_sha256": hash_vocabulary(tokens)}
+    found = dataclasses.replace(found_model(), **known)
+    assert starting_weights.check(found, found.config, vocabulary=tokens) == []
+    assert starting_weights.check(found, found.config, vocabulary=()) == []
+    tokens[7:9] = tokens[8], tokens[7]
+    with pytest.raises(UserError, match="trained with another vocabulary than --vocab_file"):
+        starting_weights.check(found, found.config, vocabulary=tokens)
+
+
+def test_names_of_foreign_tensors_cannot_reach_a_terminal_as_they_are():
+    (note,) = check(found_model(unused=("a\n\x1b[31mb",)))
+    assert note == r"note: not used of x: a\n\x1b[31mb"
 
 
 def test_another_vocabulary_is_refused_and_the_same_is_not():

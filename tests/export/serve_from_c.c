@@ -59,6 +59,11 @@ static void answer(TF_Session *session, TF_Output *inputs, TF_Tensor **values, i
 
 int main(int argc, char **argv) {
   status = TF_NewStatus();
+  if (argc < 12) {
+    fprintf(stderr, "usage: %s FOLDER LIBRARY... -- IDS MASK TYPES POOLED TEXT POOLED_OF_TEXT "
+                    "ID... -- SENTENCE\n", argv[0]);
+    return 2;
+  }
   char **next = argv + 2;
   for (; strcmp(*next, "--"); next++) {
     TF_LoadLibrary(*next, status);

@@ -107,6 +107,8 @@ def test_it_has_nothing_to_train(loaded):
 def test_hub_layers_do_the_same_step_by_step(loaded):
     inputs = [tf.keras.Input([], dtype=tf.string) for _ in range(2)]
     tokenize = hub.KerasLayer(loaded.tokenize)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="leaves no room for"):
+        loaded(tf.constant(TEXTS), seq_length=1)
     pack = hub.KerasLayer(loaded.bert_pack_inputs, arguments={"seq_length": 10})
     model = tf.keras.Model(inputs, pack([tokenize(text) for text in inputs]))
     found = model([tf.constant(TEXTS), tf.constant(OTHERS)])

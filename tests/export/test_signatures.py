@@ -86,6 +86,24 @@ def test_records_are_answered_under_berts_names_and_tf_hubs(served, model):
     assert found["sequence_output"].shape[:2] == [3, 7]
 
 
+@pytest.mark.parametrize(
+    ("features", "message"),
+    [
+        ({}, "an example has no input_ids or input_word_ids"),
+        ({"masked_lm_ids": [3]}, "an example has no input_ids or input_word_ids"),
+        ({"input_ids": [CLS], "input_word_ids": [CLS]}, "has input_ids and input_word_ids"),
+        ({"input_ids": [CLS, SEP], "input_mask": [1]}, "another number of input_mask"),
+        ({"input_ids": [CLS], "segment_ids": [0, 0]}, "another number of segment_ids or"),
+        ({"input_ids": [2**40 + 5]}, "an id of .* is not in the vocabulary"),
+        ({"input_ids": [-1]}, "-1 is not in|an id of .* is not in the vocabulary"),
+    ],
+)
+def test_a_wrong_example_is_told_also_beside_a_good_one(served, features, message):
+    examples = tf.constant([example(input_ids=[CLS, SEP]), example(**features)])
+    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+        served["serve_examples"](examples=examples)
+
+
 def test_texts_are_answered_alone_and_in_pairs(served, model):
     texts, others = ["The cat sat", "\u03a3 dog, [MASK].", ""], ["good film", "", "bad"]
     alone = served["serve_text"](text=tf.constant(texts))
@@ -137,6 +155,10 @@ def test_texts_without_a_hidden_word_have_no_guesses(served):
 
 
 def test_no_texts_are_answered_with_nothing(served):
-    for name in ("serve_text", "fill_mask"):
-        found = served[name](text=tf.constant([], tf.string))
+    for name, argument in (
+        ("serve_text", "text"),
+        ("fill_mask", "text"),
+        ("serve_examples", "examples"),
+    ):
+        found = served[name](**{argument: tf.constant([], tf.string)})
         assert all(len(values) == 0 for values in found.values())

@@ -81,7 +81,10 @@ def test_the_first_stage_of_a_deeper_plan_starts_from_it(data, paths, tmp_path, 
 def test_another_depth_than_that_of_the_first_stage_is_refused(data, paths, tmp_path, form):
     flags = {**quick_runs.SMALL, **data, "num_hidden_layers": 2}
     config = tiny.config(**flags, init_checkpoint=paths[form], output_dir=tmp_path / "a")
-    with pytest.raises(UserError, match="has 1 blocks, stage original begins with 2"):
+    with pytest.raises(
+        UserError,
+        match=r"has 1 blocks .* stage original begins with 2.* so that the first stage has 1",
+    ):
         tiny.open_run(config)
 
 
@@ -111,7 +114,10 @@ def test_heads_that_the_model_lacks_begin_new(data, paths, tmp_path, capsys):
     settings = {**quick_runs.SMALL, **data, **STILL, "output_dir": tmp_path / "run"}
     config = tiny.config(**settings, init_checkpoint=tmp_path / "google")
     assert training.pretrain(config) == 0
-    assert "has no complete sentence_pair, masked_lm: they begin new" in capsys.readouterr().out
+    assert (
+        "lacks heads, which get initial weights: sentence_pair, masked_lm"
+        in capsys.readouterr().out
+    )
     found = weights_at(tmp_path / "run", 1)
     new = weights_of(stage_model.build(config, config.plan.stages[0]))
     for name in trained.weights:

@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
+from mslt_tf.dataset_info import hash_vocabulary
 from mslt_tf.errors import UserError
 from mslt_tf.records import record_sets
 from tests import tiny
@@ -230,17 +231,18 @@ def test_settings_tell_what_each_length_is_evaluated_on(data, tmp_path):
         for seed, name in enumerate(SETS)
     }
     settings = open_sets(tmp_path, **files, **LONG).settings()
+    assert settings.pop("vocabulary") == ""
     assert tuple(settings) == names
     assert all(text.startswith("5 records in 1 file (") for text in settings.values())
     assert settings[short] != settings[long]
     files["train_records"] = write_set(tmp_path / "another", described=False, seed=8)
-    assert open_sets(tmp_path, **files, **LONG).settings() == settings
+    assert open_sets(tmp_path, **files, **LONG).settings() == {"vocabulary": "", **settings}
     files["eval_records"] = write_set(tmp_path / "other", described=False, seed=9)
     changed = open_sets(tmp_path, **files, **LONG).settings()
     assert changed[long] == settings[long]
     assert changed[short] != settings[short]
     none = open_sets(tmp_path, train_records=data["train_records"], method="original").settings()
-    assert none == {short: "none"}
+    assert none[short] == "none"
 
 
 @pytest.mark.parametrize(
@@ -282,3 +284,13 @@ def test_another_vocabulary_than_the_records_is_refused(data, tmp_path):
     vocab_file.write_text("\n".join(tiny.vocabulary()[:-1]))
     with pytest.raises(UserError, match="has 49 tokens"):
         check()
+
+
+@pytest.mark.parametrize("is_given", [True, False])
+def test_settings_tell_the_vocabulary_that_is_given_or_that_the_records_name(tmp_path, is_given):
+    expected = hash_vocabulary(tiny.vocabulary())
+    vocab_file = tmp_path / "vocabulary.txt"
+    vocab_file.write_text("\n".join(tiny.vocabulary()), "utf-8")
+    train = write_set(tmp_path / "train", described=not is_given)
+    flags = {"train_records": train, "vocab_file": vocab_file if is_given else ""}
+    assert open_sets(tmp_path, **flags).settings()["vocabulary"] == expected
