@@ -22,6 +22,8 @@ setup(
         "absl-py",  # flags
         "pyarrow",  # Parquet files, as corpora of the Hugging Face hub are; .zst files
         "blingfire",  # sentence splitting: keeps "Mr." whole, 8 MB/s on a core
+        "scikit-learn",  # GLUE's metrics: Matthews, F1, accuracy
+        "scipy",  # GLUE's correlations: Pearson, Spearman
         "safetensors",  # writes weights in the format that transformers loads
         "numpy==1.26.4",  # TensorFlow 2.15 is built against NumPy 1
         "tensorflow-metadata<1.16",  # newer needs protobuf 5, then tensorflow-datasets fails

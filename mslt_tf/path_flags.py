@@ -14,6 +14,8 @@ from typing import Annotated
 
 from absl import flags
 
+from mslt_tf.errors import UserError
+
 _COMMA_HELP = "A name with a comma is written in double quotes: '\"a,b.txt\",c.txt'."
 
 
@@ -39,6 +41,22 @@ def define_joined_paths(
     serializer = flags.ArgumentSerializer[str]()
     text = f"{help} {_COMMA_HELP}"
     flags.DEFINE(_JoinedPathsParser(), name, default, text, flag_values, serializer)
+
+
+def parse_path(text: str) -> str:
+    """Returns the path that is given as a flag, or as a word beside flags.
+
+    Raises:
+        UserError: it is not UTF-8 text.
+    """
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise UserError(
+            "the name is not UTF-8 text, and must be. Give another name, or set a locale of "
+            "UTF-8, e.g. LC_ALL=C.UTF-8."
+        ) from error
+    return os.path.expanduser(text)
 
 
 def split_paths(text: str) -> list[str]:
@@ -69,14 +87,7 @@ class _PathParser(flags.ArgumentParser[str]):
     """Parses a path."""
 
     def parse(self, argument: str) -> str:
-        try:
-            argument.encode("utf-8")
-        except UnicodeEncodeError as error:
-            raise ValueError(
-                "the name is not UTF-8 text, and must be. Give another name, or set a locale of "
-                "UTF-8, e.g. LC_ALL=C.UTF-8."
-            ) from error
-        return os.path.expanduser(argument)
+        return parse_path(argument)
 
 
 class _PathsParser(flags.ListParser):

@@ -6,7 +6,7 @@ import re
 import sys
 import textwrap
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from absl import flags
@@ -21,17 +21,20 @@ INTERRUPTED_STATUS = 130  # Ctrl-C, as shells count it: 128 + SIGINT
 
 
 def run(
-    main: Callable[[], int | None],
+    main: Callable[..., int | None],
     *,
     define_flags: Callable[[flags.FlagValues], None],
     description: str,
+    arguments: Sequence[str] = (),
 ) -> NoReturn:
     """Parses the command line into `flags.FLAGS`, calls `main` and exits with its status.
 
     Args:
-        main: the command; reads `flags.FLAGS`; its result is the exit status, None means 0.
+        main: the command; reads `flags.FLAGS`, takes the words of `arguments`; its result is the
+            exit status, None means 0.
         define_flags: defines the command's flags on the values it is given.
         description: what `--help` says before it lists these flags.
+        arguments: names of what is given without a flag, in order, e.g. "DATA.json".
     """
     prepare_tensorflow()
     terminal.escape_unprintable()
@@ -42,8 +45,7 @@ def run(
         sys.stdout.write(help_text(description, own_flags))
         sys.exit(0)
     try:
-        _parse_command_line()
-        sys.exit(main())
+        sys.exit(main(*_parse_command_line(arguments)))
     except (UserError, flags.Error) as error:
         sys.stdout.flush()
         sys.stderr.write(f"error: {error}\n")
@@ -56,9 +58,10 @@ def run(
         sys.exit(INTERRUPTED_STATUS)
 
 
-def _parse_command_line() -> None:
+def _parse_command_line(arguments: Sequence[str]) -> list[str]:
+    """Parses flags; returns the words beside them, one for each name in `arguments`."""
     try:
-        unparsed = flags.FLAGS(sys.argv)[1:]
+        words: list[str] = flags.FLAGS(sys.argv)[1:]
     except flags.CantOpenFlagFileError as error:
         if isinstance(error.__context__, OSError):
             raise UserError(_unreadable_flag_file(error.__context__, sys.argv)) from error
@@ -69,8 +72,14 @@ def _parse_command_line() -> None:
         ) from error
     except ValueError as error:  # of a flag of yes or no, such as --nolengthen=1
         raise UserError(f"{error}. Write --name, --noname or --name=true.") from error
-    if unparsed:
-        raise UserError(f"{unparsed[0]!r} is not a flag. Flags are written --name=value.")
+    if words and not arguments:
+        raise UserError(f"{words[0]!r} is not a flag. Flags are written --name=value.")
+    if len(words) != len(arguments):
+        raise UserError(
+            f"{len(words)} words are given beside flags, and must be {len(arguments)}. Give "
+            f"{' '.join(arguments)}; flags are written --name=value."
+        )
+    return words
 
 
 def _unreadable_flag_file(error: OSError, arguments: list[str]) -> str:

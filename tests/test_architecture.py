@@ -31,6 +31,7 @@ FLOORS = {
         "export": 3,
         "conversion": 3,
         "pretraining": 4,
+        "finetuning": 4,
     },
     "tfrecords_tools": {"text": 0, "recipe": 0, "": 1, "dataset": 2, "beam": 3},
 }
@@ -38,6 +39,7 @@ FLOORS = {
 ENTRY_FLOOR = 5
 ENTRIES = (
     "mslt_tf.run_*",
+    "mslt_tf.finetuning.score_squad",
     "tfrecords_tools.build_vocab",
     "tfrecords_tools.create_data",
     "tfrecords_tools.inspect_data",

@@ -16,6 +16,7 @@ REMOVALS = {
         ("removal.py", "os.rmdir"),
         ("checkpoint_folder.py", "removal.remove"),
         ("published_folder.py", "removal.remove"),
+        ("glue_submission.py", "removal.remove_file"),  # under a name that it has just made
         ("folder_lock.py", "removal.remove_file"),  # the lock and its probe
         ("new_file.py", "removal.remove_file"),  # of names that nobody has
         ("worker_setup.py", "removal.remove_file"),  # the sign of a shared folder
@@ -35,6 +36,7 @@ REPLACEMENTS = {
         ("new_file.py", "os.replace"),  # of an empty file that it has just made
         ("new_file.py", "tf.io.gfile.rename"),
         ("removal.py", "tf.io.gfile.rename"),  # of marked folders
+        ("squad_answers.py", "tf.io.gfile.rename"),
     },
     "tfrecords_tools": {
         ("work_files.py", "os.replace"),

@@ -37,9 +37,9 @@ startup.run(main, define_flags=define_flags, description="Counts things.")
 """
 
 
-def run(*arguments, cwd=ROOT, env=None):
+def run(*arguments, cwd=ROOT, env=None, program=PROGRAM):
     return subprocess.run(
-        [sys.executable, "-c", PROGRAM, *arguments],
+        [sys.executable, "-c", program, *arguments],
         cwd=cwd,
         env=(env or os.environ) | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
@@ -68,6 +68,28 @@ def run(*arguments, cwd=ROOT, env=None):
 def test_a_command_ends_with_a_status_and_words_for_people(arguments, status, stderr):
     process = run(*arguments)
     assert (process.returncode, process.stderr) == (status, stderr)
+
+
+WITH_ARGUMENTS = PROGRAM.replace(
+    "def main():", "def main(one, two):\n    print([one, two])"
+).replace("description=", "arguments=('ONE', 'TWO'), description=")
+
+
+@pytest.mark.parametrize("words", [["a", "--number=7", "b c"], ["--number=7", "--", "a", "b c"]])
+def test_words_beside_flags_reach_a_command_that_has_names_for_them(words):
+    process = run(*words, program=WITH_ARGUMENTS)
+    assert (process.returncode, process.stdout, process.stderr) == (7, "['a', 'b c']\n", "")
+
+
+@pytest.mark.parametrize("words", [[], ["a"], ["a", "b", "c"]])
+def test_too_few_and_too_many_words_are_told_with_what_they_must_be(words):
+    process = run(*words, program=WITH_ARGUMENTS)
+    assert (process.returncode, process.stdout, process.stderr) == (
+        2,
+        "",
+        f"error: {len(words)} words are given beside flags, and must be 2. Give ONE TWO; flags are "
+        "written --name=value.\n",
+    )
 
 
 def test_output_that_nobody_reads_is_no_traceback():

@@ -23,11 +23,11 @@ def check_writable(path: str) -> None:
     removal.remove_file(probe)
 
 
-def write(path: str, text: str) -> str:
-    """Writes a text file that appears whole; where there is one already, that one stays.
+def write(path: str, content: str | bytes) -> str:
+    """Writes a file that appears whole; where there is one already, that one stays.
 
     Returns:
-        Where the text is: `path`, or a new name beside it if another file has that one.
+        Where the content is: `path`, or a new name beside it if another file has that one.
 
     Raises:
         tensorflow.errors.OpError, OSError: it cannot be written or named.
@@ -35,7 +35,7 @@ def write(path: str, text: str) -> str:
     temporary = _unused_name(path)
     try:
         with tf.io.gfile.GFile(temporary, "w") as file:
-            file.write(text)
+            file.write(content)
         has_name = _give_name(temporary, path)
     except BaseException:
         with contextlib.suppress(tf.errors.OpError):

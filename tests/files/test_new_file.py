@@ -28,6 +28,12 @@ def test_a_file_appears_and_nothing_else(path):
     assert list(path.parent.iterdir()) == [path]
 
 
+def test_bytes_are_written_as_they_are(path):
+    content = bytes(range(256)) + b"\r\n"
+    assert new_file.write(str(path), content) == str(path)
+    assert path.read_bytes() == content
+
+
 def test_a_file_that_is_there_stays_and_the_new_one_lies_beside_it(path):
     path.write_text("precious")
     other = new_file.write(str(path), "text")

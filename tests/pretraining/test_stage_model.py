@@ -147,7 +147,7 @@ def test_weights_with_other_names_are_refused():
 def test_initial_weights_of_another_depth_are_refused():
     found = weights.weights_of(stage_model.build(MSLT, MSLT.plan.stages[0]))
     stage_model.check_depth(found, MSLT.plan.stages[0], path="p")
-    with pytest.raises(UserError, match="has 1 blocks .* stage layers_2 begins with 2"):
+    with pytest.raises(UserError, match=r"has 1 blocks .* stage layers_2 begins with 2"):
         stage_model.check_depth(found, MSLT.plan.stages[1], path="p")
 
 

@@ -1,0 +1,1 @@
+"""Fine-tuning of a pretrained encoder on tasks, and the scores that judge it."""
