@@ -23,8 +23,8 @@ from mslt_tf.terminal import say
 KIND = "export"  # as the folder's mark calls it
 
 
-class Format(NamedTuple):
-    """How a format is written."""
+class Writer(NamedTuple):
+    """What writes a format."""
 
     write: Callable[..., None]  # takes a TrainedModel, and a folder that is not there yet
     owns: Callable[[str], bool]  # tells which files it may write
@@ -52,9 +52,9 @@ def _export(settings: ExportSettings) -> None:
     from mslt_tf.files import published_folder
 
     path = settings.output_dir.rstrip("/") or "/"
-    format_ = _format(settings)
+    writer = _writer(settings)
     _check_free(path)
-    published_folder.check_place(path, KIND, format_.owns)
+    published_folder.check_place(path, KIND, writer.owns)
     model = own_runs.read(
         settings.checkpoint,
         vocab_file=settings.vocab_file,
@@ -67,28 +67,28 @@ def _export(settings: ExportSettings) -> None:
     published_folder.publish(
         path,
         KIND,
-        lambda folder: format_.write(model, folder),
-        owns=format_.owns,
+        lambda folder: writer.write(model, folder),
+        owns=writer.owns,
         facts={"step": model.step, "identity": dict(model.identity)},
         advice="Mend that and export again.",
     )
 
 
-def _format(settings: ExportSettings) -> Format:
-    """Returns what writes the format, and tells its files."""
+def _writer(settings: ExportSettings) -> Writer:
+    """Returns what writes the format."""
     if settings.format == "huggingface":
         from mslt_tf.conversion import huggingface
 
-        return Format(huggingface.write, huggingface.owns)
+        return Writer(huggingface.write, huggingface.owns)
     if settings.format == "google_tf1":
         from mslt_tf.conversion import google_tf1
 
         write = functools.partial(google_tf1.write, report=say)
-        return Format(write, google_tf1.owns)
+        return Writer(write, google_tf1.owns)
     from mslt_tf.export import saved_models
 
     write = functools.partial(saved_models.write, model_name=settings.model_name, report=say)
-    return Format(write, saved_models.owns)
+    return Writer(write, saved_models.owns)
 
 
 def _check_free(path: str) -> None:
