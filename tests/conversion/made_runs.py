@@ -8,6 +8,7 @@ import tensorflow as tf
 from mslt_tf.config import PretrainingConfig
 from mslt_tf.conversion import own_runs
 from mslt_tf.dataset_info import hash_vocabulary
+from mslt_tf.files import vocabulary_file
 from mslt_tf.pretraining import run_record, stage_model
 from mslt_tf.training import checkpointing, optimization
 from mslt_tf.vocabulary import SPECIAL_TOKENS
@@ -31,6 +32,7 @@ def write(folder: Path, *, num_stages: int = 3, **flags: object) -> PretrainingC
     settings = {"vocab_file": vocabulary, **TWO_STAGES, "num_train_steps": 9, **flags}
     config = tiny.config(**settings, output_dir=folder)
     run_record.write(config, step=0)
+    tokens = vocabulary_file.read(config.vocab_file, vocab_size=tiny.VOCAB_SIZE)
     for span in config.plan.spans[:num_stages]:
         model = stage_model.build(config, span.stage)
         randomize(model, seed=(config.seed, span.index))
@@ -47,7 +49,7 @@ def write(folder: Path, *, num_stages: int = 3, **flags: object) -> PretrainingC
             checkpointing.trackable(model, optimizer, global_step),
             step=span.end,
             identity={**config.identity(), "objective": "mlm+nsp", "data": {}},
-            settings={own_runs.VOCABULARY_SETTING: hash_vocabulary(VOCABULARY)},
+            settings={own_runs.VOCABULARY_SETTING: hash_vocabulary(tokens)},
             num_kept=9,
         )
     return config

@@ -9,7 +9,6 @@ import pytest
 import tensorflow as tf
 
 from mslt_tf.errors import UserError
-from mslt_tf.export import encoder
 from mslt_tf.modeling import weights
 from mslt_tf.pretraining import stage_input, stage_training, training
 from mslt_tf.records import input_pipeline
@@ -39,7 +38,7 @@ POSITIONS = "model/embeddings/position_embeddings/.ATTRIBUTES/VARIABLE_VALUE"
 @pytest.fixture(scope="module", autouse=True)
 def _no_export():
     with pytest.MonkeyPatch.context() as patch:  # it has tests of its own, and takes seconds
-        patch.setattr(encoder, "export", lambda *_, **__: None)
+        patch.setattr(training, "_export", lambda *_: None)
         yield
 
 
