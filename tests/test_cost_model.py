@@ -147,6 +147,7 @@ SHAPES = {
     "groups_alone": FOUR_GROUPS,
     "narrow_embeddings_alone": {"embedding_size": 10},
 }
+HALF_OF_ALBERT = ("groups_alone", "narrow_embeddings_alone")
 
 
 @pytest.mark.parametrize(
@@ -162,7 +163,7 @@ def test_the_traced_products_are_exactly_those_counted(shape, stage):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("shape", ["groups_alone", "narrow_embeddings_alone"])
+@pytest.mark.parametrize("shape", HALF_OF_ALBERT)
 @pytest.mark.parametrize("stage", [1, 4])
 def test_the_traced_products_are_those_counted_with_half_of_albert(shape, stage):
     assert_exactly_counted(tiny.config(**UNLIKE_SIZES | SHAPES[shape]), stage)
@@ -181,7 +182,9 @@ def test_the_traced_products_are_those_counted_in_other_plans_too(shape, changes
     assert_exactly_counted(tiny.config(**UNLIKE_SIZES | SHAPES[shape] | changes), stage)
 
 
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize(
+    "shape", ["bert", "albert", *(pytest.param(s, marks=pytest.mark.slow) for s in HALF_OF_ALBERT)]
+)
 def test_trainable_parameters_are_those_of_the_built_model(shape):
     config = tiny.config(**UNLIKE_SIZES | SHAPES[shape])
     for stage in config.plan.stages:

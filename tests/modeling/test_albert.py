@@ -85,6 +85,7 @@ def test_kernels_of_albert_start_different_from_each_other():
     np.testing.assert_array_equal(values["embeddings/projection/bias"], 0)
 
 
+@pytest.mark.slow
 def test_base_has_as_many_parameters_as_albert():
     # On paper, with 30,000 word pieces, embeddings of 128 and 768 / 3,072 in the encoder.
     tables = (30_000 + 512 + 2) * 128 + 2 * 128

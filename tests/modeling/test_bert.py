@@ -148,6 +148,7 @@ def test_initial_weights_have_the_range_of_the_config():
     assert np.std(table) == pytest.approx(0.05 * 0.8796, rel=0.02)
 
 
+@pytest.mark.slow
 def test_base_has_as_many_parameters_as_bert():
     def built(num_blocks: int) -> int:
         return build_bert(ModelConfig(), num_blocks=num_blocks).count_params()

@@ -185,6 +185,7 @@ def test_a_checkpoint_folder_that_a_file_takes_the_place_of_is_told(
     assert newest(tmp_path)[0] == 20
 
 
+@pytest.mark.slow
 def test_a_shard_that_goes_away_is_named_and_back_in_its_place_it_serves_as_before(
     records, undisturbed, tmp_path, after_step_20
 ):

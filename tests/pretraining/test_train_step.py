@@ -15,7 +15,6 @@ from tests.pretraining.trained_stage import NO_DROPOUT, NO_XLA, Trained, first_b
 
 NUM_STAGES = 5
 FOUR_GROUPS = {"embedding_size": 6, "num_hidden_layers": 8, "num_hidden_groups": 4}
-on_both = pytest.mark.parametrize("sizes", [{}, FOUR_GROUPS], ids=["bert", "albert"])
 
 
 def num_slot_elements(optimizer):
@@ -23,8 +22,14 @@ def num_slot_elements(optimizer):
     return sum(slot.shape.num_elements() for slot in slots)
 
 
-@on_both
-@pytest.mark.parametrize("stage", range(NUM_STAGES))
+@pytest.mark.parametrize(
+    ("sizes", "stage"),
+    [
+        *(({}, stage) for stage in range(NUM_STAGES)),
+        *((FOUR_GROUPS, stage) for stage in (0, 4)),
+        *(pytest.param(FOUR_GROUPS, stage, marks=pytest.mark.slow) for stage in (1, 2, 3)),
+    ],
+)
 def test_gradients_equal_those_of_the_averaged_loss_over_the_whole_model(records, sizes, stage):
     xla = "off" if 0 < stage < NUM_STAGES - 1 else "chains"  # which compiles for seconds
     config = tiny.config(**NO_DROPOUT, **sizes, xla=xla)
@@ -55,8 +60,8 @@ def test_gradients_equal_those_of_the_averaged_loss_over_the_whole_model(records
     ("sizes", "stage"),
     [
         *(({}, stage) for stage in (0, 1, 3, 4)),
-        *((FOUR_GROUPS, stage) for stage in (0, 3)),
-        *(pytest.param(FOUR_GROUPS, stage, marks=pytest.mark.slow) for stage in (1, 4)),
+        (FOUR_GROUPS, 3),
+        *(pytest.param(FOUR_GROUPS, stage, marks=pytest.mark.slow) for stage in (0, 1, 4)),
     ],
 )
 def test_frozen_weights_stay_bit_identical_without_slots_and_all_others_move(records, sizes, stage):
@@ -168,14 +173,9 @@ def test_two_gpus_may_compile_the_update(records, monkeypatch):
     assert_two_replicas_train_as_one(tiny.config(**NO_DROPOUT, xla="step"), records, stage=1)
 
 
+@pytest.mark.slow  # test_training.py has a run on two devices
 @pytest.mark.multi_device
-@pytest.mark.parametrize(
-    ("stage", "xla"),
-    [
-        (1, "off"),
-        *(pytest.param(*case, marks=pytest.mark.slow) for case in ((0, "step"), (4, "auto"))),
-    ],
-)
+@pytest.mark.parametrize(("stage", "xla"), [(1, "off"), (0, "step"), (4, "auto")])
 def test_two_replicas_with_unequal_numbers_of_masked_tokens_give_the_same_update(
     records, stage, xla
 ):
@@ -220,7 +220,8 @@ def test_how_steps_are_cut_into_calls_changes_nothing(records):
     ids=["bert", "albert"],
 )
 @pytest.mark.parametrize(
-    "precision", ["float32", pytest.param("bfloat16", marks=pytest.mark.slow), "float16"]
+    "precision",
+    ["float32", *(pytest.param(name, marks=pytest.mark.slow) for name in ("bfloat16", "float16"))],
 )
 def test_the_loss_falls_in_every_precision(records, sizes, precision):
     settings = {"num_train_steps": 60, "learning_rate": 0.05, "method": "original"}

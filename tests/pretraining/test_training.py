@@ -86,6 +86,7 @@ def test_a_run_on_two_devices_goes_through_all_stages_and_then_is_done(
     assert "This run is done: 15 steps" in capsys.readouterr().out
 
 
+@pytest.mark.slow  # test_initial_weights.py has others
 def test_weights_of_another_run_start_this_one(data, tmp_path):
     one = tiny.config(**data, **SMALL, output_dir=tmp_path / "a")
     training.pretrain(one)
@@ -118,6 +119,7 @@ def test_optimizer_state_crosses_into_a_stage_that_trains_the_same(data, tmp_pat
     assert_bit_identical(final_weights(tmp_path / "two")[1], final_weights(tmp_path / "one")[1])
 
 
+@pytest.mark.slow
 def test_a_finished_run_can_be_lengthened_with_another_weight_decay(data, tmp_path, capsys):
     flags = {**data, **SMALL}
     training.pretrain(tiny.config(**flags, output_dir=tmp_path))

@@ -254,7 +254,8 @@ def weights_at_the_end(folder):
     return {f"{layer}/{name}": v for layer in weights for name, v in weights[layer].items()}
 
 
-@pytest.mark.parametrize("step", [3, pytest.param(8, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("step", [3, 8])
 def test_a_run_broken_off_and_resumed_ends_bit_identical(data, whole, tmp_path, monkeypatch, step):
     monkeypatch.setattr(published_folder, "publish", lambda *_, **__: None)
     folder = broken_off(whole, tmp_path / "run", step)

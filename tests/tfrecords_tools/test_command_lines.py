@@ -37,6 +37,7 @@ def run(
     )
 
 
+@pytest.mark.slow
 def test_both_ways_of_running_give_the_same_bytes(
     make_settings: Callable[..., DatasetSettings], tmp_path: Path
 ):
