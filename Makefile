@@ -41,7 +41,9 @@ test: setup ## Run the fast tests
 	@$(PYTHON) -m pytest -n auto --maxprocesses=8 --dist loadfile
 
 test-slow: setup ## Run the slow tests
-	@$(PYTHON) -m pytest -m "slow and not gpu" -n 2 --dist loadfile || [[ $$? == 5 ]]  # 5: none
+	@# In the order of the files: by the number of tests in them, the longest would come last.
+	@$(PYTHON) -m pytest -m "slow and not gpu" -n 2 --dist loadfile --no-loadscope-reorder \
+	  || [[ $$? == 5 ]]  # 5: none
 
 check: setup ## Lint, format, types of floor 0, import floors; changes nothing
 	@$(PYTHON) -m ruff check .
