@@ -9,13 +9,15 @@ BERT_LIKE = ["[PAD]", *(f"[unused{n}]" for n in range(99)), *SPECIAL_TOKENS[1:],
 
 
 def parse(tokens: list[str], end: str = "\n") -> list[str]:
-    return parse_vocabulary("".join(token + end for token in tokens).encode(), path="v.txt")
+    return parse_vocabulary(
+        "".join(token + end for token in tokens).encode(), name="--vocab_file v.txt"
+    )
 
 
 @pytest.mark.parametrize("blank", ["\n", "\r\n", "\n\n\n", " \n\t\n", " "])
 def test_blank_last_lines_are_no_tokens(blank: str):
     content = ("\n".join(BERT_LIKE) + "\n" + blank).encode()
-    assert parse_vocabulary(content, path="v.txt") == BERT_LIKE
+    assert parse_vocabulary(content, name="--vocab_file v.txt") == BERT_LIKE
 
 
 def test_rare_white_space_is_a_token_wherever_it_stands():
@@ -50,4 +52,4 @@ def test_special_tokens_alone_are_no_vocabulary(end: str):
 @pytest.mark.parametrize("content", [b"", b"\n", b"\n\n", b" "])
 def test_an_empty_file_is_told_what_it_lacks(content: bytes):
     with pytest.raises(UserError, match=r"lacks \[PAD\], \[UNK\], \[CLS\], \[SEP\], \[MASK\]"):
-        parse_vocabulary(content, path="v.txt")
+        parse_vocabulary(content, name="--vocab_file v.txt")

@@ -53,7 +53,7 @@ def read_vocabulary(path: str) -> list[str]:
             )
         with tf.io.gfile.GFile(path, "rb") as file:
             content = file.read()
-    return parse_vocabulary(content, path=path)
+    return parse_vocabulary(content, name=f"--vocab_file {path}")
 
 
 def special_tokens(vocabulary: list[str]) -> masking.SpecialTokens:

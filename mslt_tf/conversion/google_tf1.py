@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from mslt_tf.conversion import google_tf1_config, names, renaming
+from mslt_tf.conversion import google_tf1_config, names, renaming, small_files
 from mslt_tf.conversion.found_model import FoundModel
 from mslt_tf.errors import UserError
 from mslt_tf.files import file_errors, pattern_names, removal
@@ -111,7 +111,7 @@ def read(path: str) -> FoundModel:
         files = _find(path)
         pattern_names.check(files.prefix, what="the checkpoint")
         config, tells_gelu = google_tf1_config.parse(
-            _content(files.config),
+            small_files.read(files.config),
             path=files.config,
             is_albert=os.path.basename(files.config) == _ALBERT_CONFIG,
         )
@@ -209,13 +209,11 @@ def _unused(found: dict[str, list[int]], config: ModelConfig) -> list[str]:
 
 
 def _read_vocabulary(path: str) -> tuple[str, ...] | None:
-    return tuple(parse_vocabulary(_content(path), path=path)) if tf.io.gfile.exists(path) else None
-
-
-def _content(path: str) -> bytes:
-    with tf.io.gfile.GFile(path, "rb") as file:
-        content: bytes = file.read()
-    return content
+    return (
+        tuple(parse_vocabulary(small_files.read(path), name=path))
+        if tf.io.gfile.exists(path)
+        else None
+    )
 
 
 def _write_text(path: str, text: str) -> None:

@@ -16,6 +16,7 @@ from mslt_tf.conversion import (
     huggingface_weights,
     model_card,
     safetensors_files,
+    small_files,
 )
 from mslt_tf.conversion.found_model import FoundModel
 from mslt_tf.conversion.safetensors_files import StoredTensor
@@ -38,7 +39,6 @@ _OWN_FILES: Final = (
     huggingface_tokenizer.TOKENIZER_CONFIG_FILE,
     huggingface_tokenizer.SPECIAL_TOKENS_FILE,
 )
-_MAX_TEXT_BYTES: Final = 100_000_000  # of a file that is read whole; they have a few millions
 
 
 def owns(path: str) -> bool:
@@ -91,7 +91,7 @@ def read(path: str) -> FoundModel:
     with file_errors.naming(f"{path} cannot be read", advice):
         _check_files(path, advice)
         config_path = os.path.join(path, CONFIG_FILE)
-        config = huggingface_config.parse(_content(config_path), path=config_path)
+        config = huggingface_config.parse(small_files.read(config_path), path=config_path)
         weights, missing, unused = huggingface_weights.from_tensors(
             _stored_tensors(path), config, path=path
         )
@@ -117,7 +117,7 @@ def _stored_tensors(path: str) -> dict[str, StoredTensor]:
     if _exists(path, WEIGHTS_FILE):
         return safetensors_files.open_file(os.path.join(path, WEIGHTS_FILE))
     index = os.path.join(path, SHARDS_FILE)
-    file_of = _parse_shards(_content(index), index)
+    file_of = _parse_shards(small_files.read(index), index)
     shards = {
         name: safetensors_files.open_file(os.path.join(path, name))
         for name in sorted(set(file_of.values()))
@@ -147,29 +147,17 @@ def _vocabulary(path: str) -> tuple[str, ...] | None:
     """Returns the tokens of a folder's WordPiece vocabulary; None where it has none."""
     vocab_path = os.path.join(path, huggingface_tokenizer.VOCAB_FILE)
     if _exists(path, huggingface_tokenizer.VOCAB_FILE):
-        content = _content(vocab_path)
+        content = small_files.read(vocab_path)
     elif _exists(path, huggingface_tokenizer.TOKENIZER_FILE):
         vocab_path = os.path.join(path, huggingface_tokenizer.TOKENIZER_FILE)
-        tokens = huggingface_tokenizer.tokens_of(_content(vocab_path), path=vocab_path)
+        tokens = huggingface_tokenizer.tokens_of(small_files.read(vocab_path), path=vocab_path)
         if tokens is None:
             return None
         content = "\n".join(tokens).encode()
     else:
         return None
-    try:
-        return tuple(parse_vocabulary(content, path=vocab_path))
-    except UserError as error:
-        raise UserError(str(error).removeprefix("--vocab_file ")) from error
+    return tuple(parse_vocabulary(content, name=vocab_path))
 
 
 def _exists(path: str, name: str) -> bool:
     return bool(tf.io.gfile.exists(os.path.join(path, name)))
-
-
-def _content(path: str) -> bytes:
-    size = tf.io.gfile.stat(path).length
-    if size > _MAX_TEXT_BYTES:
-        raise UserError(f"{path} has {size:,} bytes; at most {_MAX_TEXT_BYTES:,} are read.")
-    with tf.io.gfile.GFile(path, "rb") as file:
-        content: bytes = file.read()
-    return content

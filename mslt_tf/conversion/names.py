@@ -133,6 +133,28 @@ _ALBERT_HEADS: Final[tuple[tuple[str, _Row], ...]] = (
 )
 
 
+class _Family(NamedTuple):
+    """What BERT and ALBERT have in common: where the rows of each lie."""
+
+    huggingface: str  # stands before embeddings and blocks
+    block: tuple[_Row, ...]
+    huggingface_block: str  # {i} is the block
+    google_tf1_block: str
+    heads: tuple[tuple[str, _Row], ...]
+
+
+_BERT: Final = _Family(
+    "bert.", _BERT_LAYER, "encoder.layer.{i}.", "bert/encoder/layer_{i}/", _BERT_HEADS
+)
+_ALBERT: Final = _Family(
+    "albert.",
+    _ALBERT_GROUP,
+    "encoder.albert_layer_groups.{i}.albert_layers.0.",
+    "bert/encoder/transformer/group_{i}/inner_group_0/",
+    _ALBERT_HEADS,
+)
+
+
 def is_albert(config: ModelConfig) -> bool:
     """Returns whether others call the model ALBERT: shared layers or narrower embeddings."""
     return bool(config.num_hidden_groups) or config.projects_embeddings
@@ -144,7 +166,7 @@ def tensors(config: ModelConfig) -> list[Tensor]:
     ALBERT of Hugging Face has a matrix behind the embeddings also where they are as wide as the
     layers; ours and Google's have not. It is not among these.
     """
-    return list(_albert(config) if is_albert(config) else _bert(config))
+    return list(_expand_all(config, _ALBERT if is_albert(config) else _BERT))
 
 
 def shapes(config: ModelConfig) -> dict[tuple[str, str], tuple[int, ...]]:
@@ -191,33 +213,18 @@ def _prefixed(unit: str, parts: dict[str, tuple[int, ...]]) -> dict[str, tuple[i
     return {f"{unit}/{part}": shape for part, shape in parts.items()}
 
 
-def _bert(config: ModelConfig) -> Iterator[Tensor]:
-    for row in _EMBEDDINGS:
-        yield from _expand(bert.EMBEDDINGS, row, huggingface="bert.")
-    for i in range(config.num_blocks):
-        for row in _BERT_LAYER:
-            yield from _expand(
-                bert.block_name(i),
-                row,
-                huggingface=f"bert.encoder.layer.{i}.",
-                google_tf1=f"bert/encoder/layer_{i}/",
-            )
-    for layer, row in _BERT_HEADS:
-        yield from _expand(layer, row)
-
-
-def _albert(config: ModelConfig) -> Iterator[Tensor]:
+def _expand_all(config: ModelConfig, family: _Family) -> Iterator[Tensor]:
     for row in (*_EMBEDDINGS, *((_PROJECTION,) if config.projects_embeddings else ())):
-        yield from _expand(bert.EMBEDDINGS, row, huggingface="albert.")
+        yield from _expand(bert.EMBEDDINGS, row, huggingface=family.huggingface)
     for i in range(config.num_blocks):
-        for row in _ALBERT_GROUP:
+        for row in family.block:
             yield from _expand(
                 bert.block_name(i),
                 row,
-                huggingface=f"albert.encoder.albert_layer_groups.{i}.albert_layers.0.",
-                google_tf1=f"bert/encoder/transformer/group_{i}/inner_group_0/",
+                huggingface=family.huggingface + family.huggingface_block.format(i=i),
+                google_tf1=family.google_tf1_block.format(i=i),
             )
-    for layer, row in _ALBERT_HEADS:
+    for layer, row in family.heads:
         yield from _expand(layer, row)
 
 

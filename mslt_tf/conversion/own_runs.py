@@ -18,6 +18,7 @@ from mslt_tf.model_config import ModelConfig
 from mslt_tf.modeling import bert
 from mslt_tf.modeling.trained_model import TrainedModel
 from mslt_tf.modeling.weights import Weights
+from mslt_tf.records import record_sets
 from mslt_tf.text_case import TextCase
 from mslt_tf.training import (
     checkpoint_files,
@@ -29,7 +30,6 @@ from mslt_tf.training import (
 from mslt_tf.training.checkpointing import Checkpoint
 
 CHECKPOINTS = "checkpoints"  # in the folder of a run
-VOCABULARY_SETTING = "vocabulary"  # the name of its hash among the settings of a checkpoint
 CONFIG_FILE = "config.json"  # in the folder of a run: all its settings
 FORMS = "the folder of a run, RUN@STEP for one of its checkpoints, or RUN/checkpoints/step-N"
 
@@ -146,7 +146,7 @@ def weights_of(checkpoint: Checkpoint) -> dict[str, dict[str, np.ndarray]]:
 
 def vocabulary_sha256(checkpoint: Checkpoint) -> str:
     """Returns what identifies the vocabulary of a checkpoint's records; "" if it is not known."""
-    found = checkpoint.settings.get(VOCABULARY_SETTING, "")
+    found = checkpoint.settings.get(record_sets.VOCABULARY, "")
     return found if isinstance(found, str) else ""
 
 

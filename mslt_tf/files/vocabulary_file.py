@@ -23,7 +23,7 @@ def read(path: str, *, vocab_size: int, flag: str = "--vocab_file") -> list[str]
         if not tf.io.gfile.exists(path) or tf.io.gfile.isdir(path):
             raise UserError(f"{flag} {path} is no file. {advice}")
         with tf.io.gfile.GFile(path, "rb") as file:
-            tokens = parse_vocabulary(file.read(), path=path)
+            tokens = parse_vocabulary(file.read(), name=f"{flag} {path}")
     if len(tokens) != vocab_size:
         raise UserError(
             f"{flag} {path} has {len(tokens)} tokens, the model has vocab_size {vocab_size}. "

@@ -9,6 +9,7 @@ from typing import Any
 import tensorflow as tf
 
 from mslt_tf.config import PretrainingConfig
+from mslt_tf.conversion import own_runs
 from mslt_tf.distribution.workers import Workers
 from mslt_tf.errors import UserError
 from mslt_tf.export import saved_models
@@ -22,7 +23,7 @@ _ANEW = "To train it anew on purpose, give another --output_dir, or move this on
 
 def checkpoints_of(config: PretrainingConfig) -> str:
     """Returns where a run's checkpoints lie."""
-    return os.path.join(config.output_dir, "checkpoints")
+    return os.path.join(config.output_dir, own_runs.CHECKPOINTS)
 
 
 def export_of(config: PretrainingConfig) -> str:

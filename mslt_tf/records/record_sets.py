@@ -16,6 +16,7 @@ from mslt_tf.records.record_facts import BLOCK_BYTES
 from mslt_tf.records.record_files import Records, Report
 from mslt_tf.stage_plan import Stage
 
+VOCABULARY = "vocabulary"  # the name of its hash in `RecordSets.settings`
 MAX_READINGS = 8  # of a compressed file in an epoch; more are noted
 
 
@@ -71,7 +72,7 @@ class RecordSets:
         """Describes vocabulary and evaluation records; a run may go on with others."""
         of_records = (records.vocab_sha256 for records in self.train.values())
         vocabulary = self.vocabulary_sha256 or next(filter(None, of_records), "")
-        return {"vocabulary": vocabulary} | {
+        return {VOCABULARY: vocabulary} | {
             f"evaluation records at {length} tokens": self.held_out[length].identity.in_words()
             if length in self.held_out
             else "none"

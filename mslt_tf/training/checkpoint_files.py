@@ -73,11 +73,6 @@ def read_sealed(folder: str) -> dict[str, Any]:
     return content
 
 
-def fingerprint(folder: str) -> str:
-    """Returns a number that tells a checkpoint from others: of `state.json`, hence of all files."""
-    return _crc32(os.path.join(folder, STATE_FILE))
-
-
 def room(folder: str) -> int | None:
     """Returns the bytes that a local folder has, used and free on its disk; None for others."""
     parent = os.path.dirname(folder)

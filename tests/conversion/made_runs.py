@@ -6,11 +6,12 @@ import numpy as np
 import tensorflow as tf
 
 from mslt_tf.config import PretrainingConfig
-from mslt_tf.conversion import own_runs
 from mslt_tf.dataset_info import hash_vocabulary
 from mslt_tf.files import vocabulary_file
-from mslt_tf.pretraining import run_record, stage_model
-from mslt_tf.training import checkpointing, optimization
+from mslt_tf.pretraining import run_record
+from mslt_tf.pretraining.stage_parts import StageParts
+from mslt_tf.records import record_sets
+from mslt_tf.training import checkpointing
 from mslt_tf.vocabulary import SPECIAL_TOKENS
 from tests import tiny
 
@@ -34,22 +35,15 @@ def write(folder: Path, *, num_stages: int = 3, **flags: object) -> PretrainingC
     run_record.write(config, step=0)
     tokens = vocabulary_file.read(config.vocab_file, vocab_size=tiny.VOCAB_SIZE)
     for span in config.plan.spans[:num_stages]:
-        model = stage_model.build(config, span.stage)
-        randomize(model, seed=(config.seed, span.index))
-        global_step = tf.Variable(span.end, dtype=tf.int64)
-        optimizer = optimization.make_optimizer(
-            config.optimizer,
-            global_step=global_step,
-            optimizer_start=0,
-            variables=model.trainable_variables,
-            precision="float32",
-        )
+        parts = StageParts.build(config, span, "off")
+        randomize(parts.model, seed=(config.seed, span.index))
+        parts.global_step.assign(span.end)
         checkpointing.save(
             str(folder / "checkpoints"),
-            checkpointing.trackable(model, optimizer, global_step),
+            parts.checkpoint(),
             step=span.end,
             identity={**config.identity(), "objective": "mlm+nsp", "data": {}},
-            settings={own_runs.VOCABULARY_SETTING: hash_vocabulary(tokens)},
+            settings={record_sets.VOCABULARY: hash_vocabulary(tokens)},
             num_kept=9,
         )
     return config

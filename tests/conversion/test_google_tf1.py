@@ -15,8 +15,7 @@ from mslt_tf.conversion import google_tf1
 from mslt_tf.errors import UserError
 from mslt_tf.files import published_folder, removal
 from tests import tiny
-from tests.conversion import model_outputs
-from tests.conversion.trained_models import trained_model
+from tests.conversion.trained_models import outputs, trained_model
 from tests.modeling.small_models import random_inputs, tiny_albert_config, tiny_config
 from tests.saved_weights import assert_bit_identical
 
@@ -178,9 +177,10 @@ def test_their_own_code_computes_the_same_logits(tmp_path, family, hidden_act, n
     theirs = np.load(tmp_path / "outputs.npz")
     reader = tf.train.load_checkpoint(str(tmp_path / "export" / PREFIX[family]))
     assert json.loads(str(theirs["variables"])) == reader.get_variable_to_shape_map()
-    masked_lm, sentence_pair = model_outputs.logits(model, inputs)
-    np.testing.assert_allclose(theirs["masked_lm"], masked_lm.reshape(-1, V), atol=2e-5)
-    np.testing.assert_allclose(theirs["sentence_pair"], sentence_pair, atol=2e-5)
+    ours = outputs(model, inputs)
+    masked_lm = ours["masked_lm_logits"].reshape(-1, V)
+    np.testing.assert_allclose(theirs["masked_lm"], masked_lm, atol=2e-5)
+    np.testing.assert_allclose(theirs["sentence_pair"], ours["sentence_pair_logits"], atol=2e-5)
 
 
 @pytest.mark.parametrize(("hidden_act", "form"), [("gelu", "erf"), ("gelu_new", "tanh")])
