@@ -67,7 +67,7 @@ def score(data_file: str, predictions_file: str, settings: ScoreSettings) -> dic
         UserError: a file is not as it must be, or `na_prob` is given for SQuAD 1.1.
     """
     # TensorFlow takes seconds to import; wrong flags are told before.
-    from mslt_tf.finetuning import squad_data, squad_metrics
+    from mslt_tf.finetuning.squad import squad_data, squad_metrics
 
     questions, has_impossible = squad_data.read(data_file)
     predictions = _read(predictions_file, Mapping[str, str], "{question id: text}")

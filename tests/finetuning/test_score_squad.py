@@ -10,7 +10,7 @@ from mslt_tf.errors import UserError
 from mslt_tf.finetuning import score_squad
 from mslt_tf.finetuning.score_squad import ScoreSettings
 from tests.documented_commands import ROOT
-from tests.finetuning import squad_texts
+from tests.finetuning.squad import squad_texts
 
 QUESTIONS = [
     squad_texts.question("le café\u2028noir", "café", id="with"),

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from mslt_tf.errors import UserError
 from mslt_tf.files import file_errors
-from mslt_tf.finetuning.glue_tasks import TASKS, Split, Task
+from mslt_tf.finetuning.glue.glue_tasks import TASKS, Split, Task
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _NUMBER = re.compile(r"\d{1,20}(\.\d{1,30})?", re.ASCII)

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from mslt_tf.errors import UserError
 from mslt_tf.files import file_errors, new_file, removal
-from mslt_tf.finetuning.glue_tasks import TASKS, Task
+from mslt_tf.finetuning.glue.glue_tasks import TASKS, Task
 
 HEADER = "index\tprediction"
 # A prediction by the index of its example. See Task for what a prediction is.

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from mslt_tf.errors import UserError
-from mslt_tf.finetuning import squad_data, squad_metrics
-from mslt_tf.finetuning.squad_data import Answer
+from mslt_tf.finetuning.squad import squad_data, squad_metrics
+from mslt_tf.finetuning.squad.squad_data import Answer
 from tests import real_text
-from tests.finetuning import squad_texts
+from tests.finetuning.squad import squad_texts
 
 TEXT = "the cat sat on a mat, The U.S. army"
 FOUR = [  # two with answers, two without

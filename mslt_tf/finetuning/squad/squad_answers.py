@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from mslt_tf.errors import UserError
 from mslt_tf.files import file_errors, new_file, removal
-from mslt_tf.finetuning.squad_windows import QuestionWindows, Window
+from mslt_tf.finetuning.squad.squad_windows import QuestionWindows, Window
 
 PREDICTIONS_FILE = "predictions.json"
 NBEST_FILE = "nbest_predictions.json"

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from mslt_tf.errors import UserError
-from mslt_tf.finetuning import glue_submission, glue_submission_check
+from mslt_tf.finetuning.glue import glue_submission, glue_submission_check
 from tests import real_text
-from tests.finetuning import submissions
+from tests.finetuning.glue import submissions
 
 
 def all_predictions():

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from mslt_tf.errors import UserError
-from mslt_tf.finetuning import squad_answers, squad_data, squad_metrics, squad_windows
-from mslt_tf.finetuning.squad_windows import QuestionWindows, WindowSizes
+from mslt_tf.finetuning.squad import squad_answers, squad_data, squad_metrics, squad_windows
+from mslt_tf.finetuning.squad.squad_windows import QuestionWindows, WindowSizes
 from tests import real_text
-from tests.finetuning import squad_texts
-from tests.finetuning.squad_texts import CLS, SEP
+from tests.finetuning.squad import squad_texts
+from tests.finetuning.squad.squad_texts import CLS, SEP
 
 WORDS = "aa bb cc dd ee ff gg hh ii jj kk ll"
 ROOM, STRIDE = 5, 3  # of its tokens

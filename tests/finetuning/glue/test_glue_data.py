@@ -6,8 +6,8 @@ import pytest
 import tensorflow_datasets as tfds
 
 from mslt_tf.errors import UserError
-from mslt_tf.finetuning import glue_data, glue_tasks
-from mslt_tf.finetuning.glue_data import Example
+from mslt_tf.finetuning.glue import glue_data, glue_tasks
+from mslt_tf.finetuning.glue.glue_data import Example
 from tests import real_text
 
 MRPC_HEADER = b"Quality\t#1 ID\t#2 ID\t#1 String\t#2 String\n"

@@ -9,9 +9,9 @@ import zipfile
 import pytest
 
 from mslt_tf.errors import UserError
-from mslt_tf.finetuning.glue_submission_check import validate
+from mslt_tf.finetuning.glue.glue_submission_check import validate
 from tests import real_text
-from tests.finetuning.submissions import right_texts, write_zip
+from tests.finetuning.glue.submissions import right_texts, write_zip
 
 
 @pytest.fixture

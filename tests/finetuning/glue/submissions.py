@@ -3,7 +3,7 @@
 import functools
 import zipfile
 
-from mslt_tf.finetuning import glue_submission
+from mslt_tf.finetuning.glue import glue_submission
 
 
 @functools.cache

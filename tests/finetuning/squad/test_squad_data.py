@@ -6,10 +6,10 @@ import json
 import pytest
 
 from mslt_tf.errors import UserError
-from mslt_tf.finetuning import squad_data
-from mslt_tf.finetuning.squad_data import Answer, SquadData
+from mslt_tf.finetuning.squad import squad_data
+from mslt_tf.finetuning.squad.squad_data import Answer, SquadData
 from tests import real_text
-from tests.finetuning import squad_texts
+from tests.finetuning.squad import squad_texts
 
 QUESTIONS = tuple(
     squad_texts.question(context, answer, context[0], id=f"q{index}")

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from mslt_tf.finetuning import glue_metrics, glue_tasks
+from mslt_tf.finetuning.glue import glue_metrics, glue_tasks
 
 # True and false positives and negatives.
 CONFUSIONS = [(6, 3, 1, 2), (1, 0, 0, 1), (0, 1, 1, 0), (2, 5, 7, 1), (40, 3, 30, 300)]

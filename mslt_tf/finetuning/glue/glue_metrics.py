@@ -10,7 +10,7 @@ import numpy.typing as npt
 import scipy.stats
 import sklearn.metrics
 
-from mslt_tf.finetuning.glue_tasks import Task
+from mslt_tf.finetuning.glue.glue_tasks import Task
 
 Values = Sequence[float] | npt.NDArray[np.generic]  # [examples]
 

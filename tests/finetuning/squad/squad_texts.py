@@ -5,8 +5,8 @@ import re
 import zlib
 from pathlib import Path
 
-from mslt_tf.finetuning.squad_data import Answer, Question
-from mslt_tf.finetuning.squad_windows import OffsetTokens
+from mslt_tf.finetuning.squad.squad_data import Answer, Question
+from mslt_tf.finetuning.squad.squad_windows import OffsetTokens
 
 CLS, SEP = 1, 2
 # Words of up to four letters, as pieces are; each Chinese character is one.

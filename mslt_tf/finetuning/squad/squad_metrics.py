@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from mslt_tf.errors import UserError
-from mslt_tf.finetuning.squad_data import Question
+from mslt_tf.finetuning.squad.squad_data import Question
 
 _WITHOUT_PUNCTUATION = str.maketrans("", "", string.punctuation)
 _ARTICLE = re.compile(r"\b(?:a|an|the)\b")

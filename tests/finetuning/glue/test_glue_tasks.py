@@ -4,7 +4,7 @@ import pytest
 import tensorflow_datasets as tfds
 
 from mslt_tf.errors import UserError
-from mslt_tf.finetuning import glue_tasks
+from mslt_tf.finetuning.glue import glue_tasks
 from tests import real_text
 
 REFERENCES = {config.name: config for config in tfds.text.Glue.BUILDER_CONFIGS}

@@ -16,9 +16,9 @@ import tensorflow as tf
 
 from mslt_tf.errors import UserError
 from mslt_tf.files import file_errors
-from mslt_tf.finetuning import glue_data
-from mslt_tf.finetuning.glue_submission import HEADER, files
-from mslt_tf.finetuning.glue_tasks import Task
+from mslt_tf.finetuning.glue import glue_data
+from mslt_tf.finetuning.glue.glue_submission import HEADER, files
+from mslt_tf.finetuning.glue.glue_tasks import Task
 
 _MAX_ZIP_BYTES = 16 << 20  # a submission, not even compressed, has 4 MB
 _MAX_ROW_BYTES = 64

@@ -15,8 +15,8 @@ import numpy.typing as npt
 from mslt_tf import bounds
 from mslt_tf.bounds import Bounds, PositiveInt
 from mslt_tf.errors import UserError
-from mslt_tf.finetuning import squad_data
-from mslt_tf.finetuning.squad_data import Answer, Question
+from mslt_tf.finetuning.squad import squad_data
+from mslt_tf.finetuning.squad.squad_data import Answer, Question
 from mslt_tf.flag_fields import flag_field
 
 _NUM_MARKS = 3  # [CLS], and [SEP] twice

@@ -6,12 +6,12 @@ from fractions import Fraction
 import pytest
 
 from mslt_tf.errors import UserError
-from mslt_tf.finetuning import squad_data, squad_windows
-from mslt_tf.finetuning.squad_data import Answer
-from mslt_tf.finetuning.squad_windows import OffsetTokens, WindowSizes
+from mslt_tf.finetuning.squad import squad_data, squad_windows
+from mslt_tf.finetuning.squad.squad_data import Answer
+from mslt_tf.finetuning.squad.squad_windows import OffsetTokens, WindowSizes
 from tests import real_text
-from tests.finetuning import squad_texts
-from tests.finetuning.squad_texts import CLS, SEP
+from tests.finetuning.squad import squad_texts
+from tests.finetuning.squad.squad_texts import CLS, SEP
 
 QUERY = [21, 22]
 

@@ -1,0 +1,1 @@
+"""GLUE: its tasks, files, metrics and submissions."""

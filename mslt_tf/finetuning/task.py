@@ -1,0 +1,54 @@
+"""What a task gives to a fine-tuning, and what it makes of a model's outputs."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from mslt_tf.finetuning.objectives import Objective
+from mslt_tf.finetuning.sequences import Sequences
+
+# The outputs of each example, in order: float32 [num_outputs], or [its length, num_outputs].
+Outputs = Sequence[npt.NDArray[np.float32]]
+Predict = Callable[[Sequences], Outputs]
+Scores = Mapping[str, float]
+
+
+class FineTuningTask(Protocol):
+    """A task with its data, tokenised for one encoder."""
+
+    @property
+    def name(self) -> str:
+        """As --task takes it, and as its folder is called."""
+
+    @property
+    def objective(self) -> Objective:
+        """What the model learns to say."""
+
+    @property
+    def num_epochs(self) -> int:
+        """Of training, where nobody says otherwise."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Tells its data from others: of texts and labels of the splits that are read."""
+
+    def training_sequences(self) -> Sequences:
+        """Returns what is trained on, with targets."""
+
+    def evaluate(self, predict: Predict, folder: str) -> Mapping[str, Scores]:
+        """Returns the scores of each labelled split, the one that runs are chosen by first.
+
+        Writes predictions into `folder`, which belongs to the run alone; a run that was
+        interrupted there is done again.
+
+        Raises:
+            UserError: an output is not finite, or a file cannot be written.
+        """
+
+    def selection_score(self, scores: Mapping[str, Scores]) -> float:
+        """Returns the one number, the higher the better, that runs are chosen by."""
+
+    def identity(self) -> Mapping[str, Any]:
+        """Returns the settings that decide what is trained, for comparison with an earlier run."""
