@@ -5,43 +5,15 @@ Source: google-research/bert, run_squad.py, `convert_examples_to_features`. Othe
 answers are found among the tokens by their characters.
 """
 
-import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Annotated, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from mslt_tf import bounds
-from mslt_tf.bounds import Bounds, PositiveInt
-from mslt_tf.errors import UserError
 from mslt_tf.finetuning.squad import squad_data
 from mslt_tf.finetuning.squad.squad_data import Answer, Question
-from mslt_tf.flag_fields import flag_field
-
-_NUM_MARKS = 3  # [CLS], and [SEP] twice
-
-
-@dataclasses.dataclass(frozen=True)
-class WindowSizes:
-    """How long windows are and how far apart, in tokens."""
-
-    max_length: Annotated[int, Bounds(at_least=_NUM_MARKS + 2)] = flag_field(
-        384, "Most tokens of a window: of question and context, [CLS] and two [SEP]."
-    )
-    doc_stride: PositiveInt = flag_field(
-        128, "Tokens of the context from the begin of a window to that of the next one."
-    )
-    max_query_length: PositiveInt = flag_field(64, "A question's tokens after these are left out.")
-
-    def __post_init__(self) -> None:
-        bounds.check_numbers(self, prefix="--")
-        longest = self.max_length - _NUM_MARKS - 1
-        if self.max_query_length > longest:
-            raise UserError(
-                f"--max_query_length is {self.max_query_length}, and of --max_length "
-                f"{self.max_length} it leaves no token to the context. Use at most {longest}."
-            )
+from mslt_tf.squad_settings import NUM_MARKS, WindowSizes
 
 
 class OffsetTokens(NamedTuple):
@@ -86,8 +58,8 @@ def question_windows(
 
     Args:
         question: of a file.
-        tokenize: gives a text's tokens with their characters. Many questions in a row have the
-            same context, so one that remembers the last text saves most of the work.
+        tokenize: gives a text's tokens with their characters. Many questions have the same
+            context, so one that looks up what was tokenised before saves most of the work.
         cls_id: of [CLS].
         sep_id: of [SEP].
         sizes: of the windows; run_squad.py's unless given.
@@ -137,7 +109,7 @@ def make_windows(
     """
     sizes = sizes or WindowSizes()
     query = np.asarray(query[: sizes.max_query_length], np.int32)
-    spans = _spans(len(context), sizes.max_length - _NUM_MARKS - len(query), sizes.doc_stride)
+    spans = _spans(len(context), sizes.max_length - NUM_MARKS - len(query), sizes.doc_stride)
     has_max_context = _max_context(spans)
     front = np.concatenate([[cls_id], query, [sep_id]]).astype(np.int32)
     windows = []

@@ -2,11 +2,13 @@
 
 import json
 import re
+import unicodedata
 import zlib
 from pathlib import Path
 
 from mslt_tf.finetuning.squad.squad_data import Answer, Question
 from mslt_tf.finetuning.squad.squad_windows import OffsetTokens
+from mslt_tf.vocabulary import SPECIAL_TOKENS
 
 CLS, SEP = 1, 2
 # Words of up to four letters, as pieces are; each Chinese character is one.
@@ -31,6 +33,14 @@ def tokenize(text: str) -> OffsetTokens:
         starts=[piece.start() for piece in found],
         limits=[piece.end() for piece in found],
     )
+
+
+def vocabulary(*texts: str) -> list[str]:
+    """Returns a vocabulary of letters that has each letter of texts, but for blanks and marks."""
+    written = "".join(texts)
+    letters = {*written, *written.lower(), *unicodedata.normalize("NFD", written.lower())}
+    kept = sorted(c for c in letters if unicodedata.category(c)[0] in "LNPS")
+    return [*SPECIAL_TOKENS, *kept, *(f"##{c}" for c in kept)]
 
 
 def question(context: str, *answers: str, id: str = "q", is_impossible: bool = False) -> Question:

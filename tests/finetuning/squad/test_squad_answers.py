@@ -8,7 +8,8 @@ import pytest
 
 from mslt_tf.errors import UserError
 from mslt_tf.finetuning.squad import squad_answers, squad_data, squad_metrics, squad_windows
-from mslt_tf.finetuning.squad.squad_windows import QuestionWindows, WindowSizes
+from mslt_tf.finetuning.squad.squad_windows import QuestionWindows
+from mslt_tf.squad_settings import WindowSizes
 from tests import real_text
 from tests.finetuning.squad import squad_texts
 from tests.finetuning.squad.squad_texts import CLS, SEP

@@ -8,7 +8,8 @@ import pytest
 from mslt_tf.errors import UserError
 from mslt_tf.finetuning.squad import squad_data, squad_windows
 from mslt_tf.finetuning.squad.squad_data import Answer
-from mslt_tf.finetuning.squad.squad_windows import OffsetTokens, WindowSizes
+from mslt_tf.finetuning.squad.squad_windows import OffsetTokens
+from mslt_tf.squad_settings import WindowSizes
 from tests import real_text
 from tests.finetuning.squad import squad_texts
 from tests.finetuning.squad.squad_texts import CLS, SEP

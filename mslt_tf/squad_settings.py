@@ -1,0 +1,47 @@
+"""How SQuAD's contexts are cut into windows, and which answers are looked for."""
+
+import dataclasses
+from typing import Annotated
+
+from mslt_tf import bounds
+from mslt_tf.bounds import Bounds, PositiveInt
+from mslt_tf.errors import UserError
+from mslt_tf.flag_fields import flag_field
+
+NUM_MARKS = 3  # of a window: [CLS], and [SEP] twice
+
+
+@dataclasses.dataclass(frozen=True)
+class WindowSizes:
+    """How long windows are and how far apart, in tokens."""
+
+    max_length: Annotated[int, Bounds(at_least=NUM_MARKS + 2)] = flag_field(
+        384, "Most tokens of a window: of question and context, [CLS] and two [SEP]."
+    )
+    doc_stride: PositiveInt = flag_field(
+        128, "Tokens of the context from the begin of a window to that of the next one."
+    )
+    max_query_length: PositiveInt = flag_field(64, "A question's tokens after these are left out.")
+
+    def __post_init__(self) -> None:
+        bounds.check_numbers(self, prefix="--")
+        longest = self.max_length - NUM_MARKS - 1
+        if self.max_query_length > longest:
+            raise UserError(
+                f"--max_query_length is {self.max_query_length}, and of --max_length "
+                f"{self.max_length} it leaves no token to the context. Use at most {longest}."
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class SquadSettings:
+    """All that decides, beside model and data, which answers are found."""
+
+    windows: WindowSizes = dataclasses.field(default_factory=WindowSizes)
+    n_best: PositiveInt = flag_field(
+        20, "Most answers to a question that nbest_predictions.json lists."
+    )
+    max_answer_length: PositiveInt = flag_field(30, "Most tokens of an answer.")
+
+    def __post_init__(self) -> None:
+        bounds.check_numbers(self, prefix="--")
