@@ -1,7 +1,7 @@
 """Multi-head self-attention.
 
-Words used in shapes: batch, seq (tokens, padding included), heads, head_size, and
-hidden = heads * head_size.
+Words used in shapes: batch, seq (tokens, padding included), from (tokens that gather; mostly all of
+seq), heads, head_size, and hidden = heads * head_size.
 """
 
 import functools
@@ -20,7 +20,7 @@ _MASKED = -10_000.0
 
 
 class SelfAttention(tf.keras.layers.Layer):
-    """Lets every token gather from all tokens of its sequence that are not padding."""
+    """Lets tokens gather from all tokens of their sequence that are not padding."""
 
     def __init__(
         self,
@@ -49,15 +49,17 @@ class SelfAttention(tf.keras.layers.Layer):
 
     def call(
         self,
-        x: tf.Tensor,
+        from_tokens: tf.Tensor,
+        to_tokens: tf.Tensor,
         input_mask: tf.Tensor,
         dropout_key: Key | None = None,
         training: bool = False,
     ) -> Product:
-        """Returns values [batch, seq, hidden], and the bias [hidden] that the next pass adds.
+        """Returns values [batch, from, hidden], and the bias [hidden] that the next pass adds.
 
         Args:
-            x: [batch, seq, hidden].
+            from_tokens: [batch, from, hidden], those that gather.
+            to_tokens: [batch, seq, hidden], all of the sequences.
             input_mask: int [batch, seq], 0 at padding.
             dropout_key: of `dropout.make_key`, or None for no dropout of the probabilities.
             training: whether the forms that the layer was made with are used.
@@ -65,8 +67,12 @@ class SelfAttention(tf.keras.layers.Layer):
         forms = self._forms.when(training)
         query, key, value = (
             split_heads(linear(x), self._num_heads, forms)
-            for linear in (self.query, self.key, self.value)
-        )  # [batch, heads, seq, head_size]
+            for linear, x in (
+                (self.query, from_tokens),
+                (self.key, to_tokens),
+                (self.value, to_tokens),
+            )
+        )  # [batch, heads, from or seq, head_size]
         mask_bias = attention_bias(input_mask, query.dtype)
         probs = attention_probs(query, key, mask_bias, dropout_key, forms)
         return self.output_dense(merge_heads(tf.matmul(probs, value)))
@@ -114,11 +120,11 @@ def attention_probs(
     dropout_key: Key | None,
     forms: Forms = Forms.DEFINITIONS,
 ) -> tf.Tensor:
-    """Returns how much of each value a token gets [batch, heads, seq, seq], dropped out if asked.
+    """Returns how much of each value a token gets [batch, heads, from, seq], dropped out if asked.
 
     Args:
-        query: [batch, heads, seq, head_size].
-        key: the same.
+        query: [batch, heads, from, head_size].
+        key: [batch, heads, seq, head_size].
         mask_bias: of `attention_bias`.
         dropout_key: of `dropout.make_key`, or None for no dropout.
         forms: how to compute it.

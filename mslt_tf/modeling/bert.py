@@ -11,6 +11,7 @@ The names below are fixed: weights are copied, frozen, decayed and saved by them
 
 import collections
 import dataclasses
+import enum
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Literal
 
@@ -31,6 +32,14 @@ HEADS = (POOLER, SENTENCE_PAIR, MASKED_LM)  # the output layer: all that stands 
 ComputeDtype = Literal["float32", "mixed_bfloat16", "mixed_float16"]
 
 
+class ReadAt(enum.Enum):
+    """The positions at which the last layer is read, and so computed."""
+
+    EVERYWHERE = "everywhere"  # for exports, and for tasks that judge each token
+    CLS = "cls"  # for tasks that judge whole sequences
+    CLS_AND_MASKED = "cls and masked"  # all that the losses of pretraining need
+
+
 def block_name(index: int) -> str:
     """Returns the name of the Keras layer that holds an encoder block; 0 is the lowest.
 
@@ -47,6 +56,7 @@ def build_bert(
     compute_dtype: ComputeDtype = "float32",
     other_dtypes: Mapping[str, ComputeDtype] | None = None,
     without_dropout: Collection[str] = (),
+    read_at: ReadAt = ReadAt.EVERYWHERE,
     forms: Forms = Forms.DEFINITIONS,
     initializer_seed: int = 0,
 ) -> tf.keras.Model:
@@ -58,7 +68,9 @@ def build_bert(
 
     Outputs, a dict: `masked_lm_logits` float32 [batch, predictions, vocab], `sentence_pair_logits`
     float32 [batch, 2], and in the compute type `sequence_output` [batch, seq, hidden] and
-    `pooled_output` [batch, hidden].
+    `pooled_output` [batch, hidden]. `sequence_output` is there only where the last layer is read
+    everywhere. Where it is read at [CLS] alone, the model has no masked LM head, nor its input and
+    output.
 
     Args:
         config: sizes of the model.
@@ -66,6 +78,7 @@ def build_bert(
         compute_dtype: a Keras policy. Variables and logits are float32 under each of them.
         other_dtypes: policies of single layers, by name, where they differ.
         without_dropout: names of layers that drop no units.
+        read_at: where the last layer is read. All outputs that are left stay the same.
         forms: how the model is computed with `training=True`; without, by its definitions always.
         initializer_seed: with a layer's name it decides that layer's initial weights.
 
@@ -95,7 +108,7 @@ def build_bert(
     sentence_pair = SentencePairHead(config, name=SENTENCE_PAIR, initializer_seed=initializer_seed)
     masked_lm = make(MaskedLanguageModelHead, MASKED_LM, forms=forms)
     applied = [block for block in blocks for _ in range(config.layers_per_block)]
-    return _connect(embeddings, applied, pooler, sentence_pair, masked_lm)
+    return _connect(embeddings, applied, pooler, sentence_pair, masked_lm, read_at)
 
 
 @tf.autograph.experimental.do_not_convert  # the layers have no loops; converting takes seconds
@@ -105,25 +118,43 @@ def _connect(
     pooler: Pooler,
     sentence_pair: SentencePairHead,
     masked_lm: MaskedLanguageModelHead,
+    read_at: ReadAt,
 ) -> tf.keras.Model:
     """Returns the model; `encoder_layers` are applied from first to last, some repeatedly."""
-    inputs = _inputs()
+    inputs = _inputs(read_at)
     input_mask, dropout_seed = inputs["input_mask"], inputs["dropout_seed"]
     x, word_table = embeddings(inputs["input_ids"], inputs["segment_ids"], dropout_seed)
-    for layer_index, layer in enumerate(encoder_layers):
+    *lower, (last_index, last) = enumerate(encoder_layers)
+    for layer_index, layer in lower:
         x = layer(x, input_mask, dropout_seed, layer_index)
+    positions = _positions_read(inputs, read_at)
+    x = last(x, input_mask, dropout_seed, last_index, positions=positions)
     pooled_output = pooler(x)
-    outputs = {
-        "masked_lm_logits": masked_lm(x, inputs["masked_lm_positions"], word_table),
-        "sentence_pair_logits": sentence_pair(pooled_output),
-        "sequence_output": x,
-        "pooled_output": pooled_output,
-    }
+    outputs = {"sentence_pair_logits": sentence_pair(pooled_output), "pooled_output": pooled_output}
+    if read_at is ReadAt.EVERYWHERE:
+        outputs["sequence_output"] = x
+        x = tf.gather(x, inputs["masked_lm_positions"], batch_dims=1)
+    elif read_at is ReadAt.CLS_AND_MASKED:
+        x = x[:, 1:]
+    if read_at is not ReadAt.CLS:
+        outputs["masked_lm_logits"] = masked_lm(x, word_table)
     return tf.keras.Model(inputs, outputs, name="bert")
 
 
-def _inputs() -> dict[str, tf.Tensor]:
-    names = ("input_ids", "input_mask", "segment_ids", "masked_lm_positions")
+def _positions_read(inputs: Mapping[str, tf.Tensor], read_at: ReadAt) -> tf.Tensor | None:
+    """Returns where the last layer is read, [CLS] first: int32 [batch, positions]; None for all."""
+    if read_at is ReadAt.EVERYWHERE:
+        return None
+    cls = tf.zeros_like(inputs["input_ids"][:, :1])
+    if read_at is ReadAt.CLS:
+        return cls
+    return tf.concat([cls, inputs["masked_lm_positions"]], axis=1)
+
+
+def _inputs(read_at: ReadAt) -> dict[str, tf.Tensor]:
+    names = ["input_ids", "input_mask", "segment_ids"]
+    if read_at is not ReadAt.CLS:
+        names.append("masked_lm_positions")
     inputs = {name: tf.keras.Input([None], dtype=tf.int32, name=name) for name in names}
     # Not as a batch of two: under a strategy Keras would want to share that out to the replicas.
     seed = tf.TensorSpec([2], tf.int64)

@@ -39,15 +39,17 @@ class Key(NamedTuple):
 
     words: tf.Tensor  # uint32 [4], random
     rate: float  # the probability to drop a unit, above 0 and below 1
+    rows: tf.Tensor | None = None  # of `row_numbers`, where some of a place's rows are left out
 
 
-def make_key(seed: tf.Tensor, site: int, rate: float) -> Key | None:
+def make_key(seed: tf.Tensor, site: int, rate: float, rows: tf.Tensor | None = None) -> Key | None:
     """Returns the key of a site, or None, for no dropout, where `rate` is 0.
 
     Args:
         seed: integers [2].
         site: the number of this place in the model.
         rate: the probability to drop a unit, below 1.
+        rows: of `row_numbers`; None where the place has all its rows.
     """
     if not rate:
         return None
@@ -59,7 +61,26 @@ def make_key(seed: tf.Tensor, site: int, rate: float) -> Key | None:
     words = tf.random.stateless_uniform(
         [4], folded, minval=None, maxval=None, dtype=tf.uint32, alg="philox"
     )
-    return Key(words, rate)
+    return Key(words, rate, rows)
+
+
+def row_numbers(positions: tf.Tensor, seq_length: tf.Tensor | int, heads: int = 1) -> tf.Tensor:
+    """Returns which rows of [batch, heads, seq, units] those at some positions are.
+
+    By them, a row drops the same units whether or not the rows around it are computed.
+
+    Args:
+        positions: int32 [batch, positions].
+        seq_length: of all rows.
+        heads: 1 where there is no such axis.
+
+    Returns:
+        uint32 [batch * heads * positions].
+    """
+    batch = positions.shape[0] or tf.shape(positions)[0]
+    first_rows = _range(batch * heads) * tf.cast(seq_length, tf.uint32)
+    first_rows = tf.reshape(first_rows, [-1, heads, 1])
+    return tf.reshape(first_rows + tf.cast(positions, tf.uint32)[:, tf.newaxis], [-1])
 
 
 def drop(x: tf.Tensor, key: Key | None, forms: Forms = Forms.DEFINITIONS) -> tf.Tensor:
@@ -75,7 +96,7 @@ def drop(x: tf.Tensor, key: Key | None, forms: Forms = Forms.DEFINITIONS) -> tf.
     if not forms.are_definitions:
         return _fast_drop(x, key, forms)
     threshold = round(key.rate * 2**32)  # that the number of a unit must reach to be kept
-    kept = random_words(x, key.words) >= _word(threshold)
+    kept = random_words(x, key.words, key.rows) >= _word(threshold)
     # Not scaled in a short type: bfloat16 would make 1.1094 of 1 / 0.9.
     scaled = tf.cast(x, tf.float32) * (2**32 / (2**32 - threshold))
     return tf.cast(tf.where(kept, scaled, 0.0), x.dtype)
@@ -91,17 +112,20 @@ def _fast_drop(x: tf.Tensor, key: Key, forms: Forms) -> tf.Tensor:
     return dropped(x)
 
 
-def random_words(x: tf.Tensor, words: tf.Tensor) -> tf.Tensor:
+def random_words(x: tf.Tensor, words: tf.Tensor, rows: tf.Tensor | None = None) -> tf.Tensor:
     """Returns uniform uint32 numbers of the shape of `x`: hashes of the units' indices.
+
+    `rows` are the numbers of the rows of `x`; without, they are counted.
 
     The mixing is that of MurmurHash3's finalizer (shifts and multiplications that let each bit of
     the input change half of the bits of the output), with a word of the key between the rounds.
     """
     shape = x.shape if x.shape.is_fully_defined() else tf.shape(x)
     num_columns = shape[-1]
-    num_rows = (x.shape.num_elements() or tf.size(x)) // num_columns
+    if rows is None:
+        rows = _range((x.shape.num_elements() or tf.size(x)) // num_columns)
     # From two short ranges: TensorFlow makes ranges on the host, also for a GPU.
-    index = _range(num_rows)[:, tf.newaxis] * tf.cast(num_columns, tf.uint32) + _range(num_columns)
+    index = rows[:, tf.newaxis] * tf.cast(num_columns, tf.uint32) + _range(num_columns)
     # An odd factor: other keys give other places in the sequence of all numbers.
     mixed = index * _word(0x9E3779B1) + words[0]
     mixed = _fold_down(mixed, 16) * _word(0x85EBCA6B) + words[1]

@@ -99,28 +99,20 @@ class MaskedLanguageModelHead(tf.keras.layers.Layer):
             experimental_autocast=False,
         )
 
-    def call(
-        self,
-        sequence_output: tf.Tensor,
-        positions: tf.Tensor,
-        word_table: tf.Tensor,
-        training: bool = False,
-    ) -> tf.Tensor:
+    def call(self, x: tf.Tensor, word_table: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Returns float32 logits [batch, predictions, vocab].
 
         Args:
-            sequence_output: float [batch, seq, hidden].
-            positions: int [batch, predictions]; padding may name any position.
+            x: float [batch, predictions, hidden], the encoder's output at the masked positions.
             word_table: float32 [vocab, embedding].
             training: whether the forms for training are used.
         """
         forms = self._forms.when(training)
-        x = tf.gather(sequence_output, positions, batch_dims=1)  # [batch, predictions, hidden]
+        shape = tf.concat([tf.shape(x)[:2], [word_table.shape[0]]], axis=0)
         x = bias_gelu(self.transform(x), self._hidden_act, forms)
         x = self.layer_norm(x, training=training)
         rows = tf.reshape(x, [-1, word_table.shape[1]])
         logits = float32_logits(rows, word_table, tf.convert_to_tensor(self.output_bias), forms)
-        shape = tf.concat([tf.shape(positions), [word_table.shape[0]]], axis=0)
         return tf.reshape(logits, shape)
 
 

@@ -6,7 +6,7 @@ Words used in shapes:
     embedding    width of a token's vector in the tables: hidden in BERT, less in ALBERT
     hidden       width of a token's vector in the encoder
     intermediate width inside the feed-forward part
-    predictions  masked positions per sequence, padding included
+    positions    places in a sequence whose output is wanted
     vocab        word pieces of the vocabulary
 
 Variables are float32 always. `dtype` is a Keras policy: "float32", "mixed_bfloat16" or
@@ -21,7 +21,15 @@ import tensorflow as tf
 from mslt_tf.model_config import ModelConfig
 from mslt_tf.modeling.activations import bias_gelu
 from mslt_tf.modeling.attention import SelfAttention
-from mslt_tf.modeling.dropout import EMBEDDINGS_SITE, Key, Place, drop, encoder_site, make_key
+from mslt_tf.modeling.dropout import (
+    EMBEDDINGS_SITE,
+    Key,
+    Place,
+    drop,
+    encoder_site,
+    make_key,
+    row_numbers,
+)
 from mslt_tf.modeling.forms import Forms
 from mslt_tf.modeling.initializers import named_truncated_normal
 from mslt_tf.modeling.linear import Linear
@@ -129,6 +137,7 @@ class EncoderLayer(tf.keras.layers.Layer):
         super().__init__(name=name, dtype=dtype)
         self._forms = forms
         self._hidden_act = config.hidden_act
+        self._num_heads = config.num_attention_heads
         self._attention_rate = config.attention_probs_dropout_prob
         self._hidden_rate = config.hidden_dropout_prob
         linear = functools.partial(
@@ -166,16 +175,34 @@ class EncoderLayer(tf.keras.layers.Layer):
         input_mask: tf.Tensor,
         dropout_seed: tf.Tensor,
         layer_index: int,
+        positions: tf.Tensor | None = None,
         training: bool = False,
     ) -> tf.Tensor:
-        """Transforms x [batch, seq, hidden] into the same shape; input_mask is int [batch, seq]."""
+        """Transforms [batch, seq, hidden] into the same shape, or [batch, positions, hidden].
 
-        def key(place: Place, rate: float) -> Key | None:
+        Args:
+            x: [batch, seq, hidden].
+            input_mask: int [batch, seq], 0 at padding.
+            dropout_seed: int [2].
+            layer_index: the depth in the model.
+            positions: int32 [batch, positions], whose output is wanted; None for all. It is what it
+                would be among all; of the other tokens only keys and values are computed.
+            training: whether units are dropped, and the forms for training used.
+        """
+        tokens = x  # that all attend to
+        if positions is not None:
+            x = tf.gather(tokens, positions, batch_dims=1)
+
+        def rows(heads: int) -> tf.Tensor | None:
+            seq_length = tokens.shape[1] or tf.shape(tokens)[1]
+            return None if positions is None else row_numbers(positions, seq_length, heads)
+
+        def key(place: Place, rate: float, heads: int = 1) -> Key | None:
             site = encoder_site(layer_index, place)
-            return make_key(dropout_seed, site, rate) if training else None
+            return make_key(dropout_seed, site, rate, rows(heads)) if training else None
 
-        probs_key = key(Place.ATTENTION_PROBS, self._attention_rate)
-        attended = self.attention(x, input_mask, probs_key, training=training)
+        probs_key = key(Place.ATTENTION_PROBS, self._attention_rate, self._num_heads)
+        attended = self.attention(x, tokens, input_mask, probs_key, training=training)
         attended_key = key(Place.ATTENTION_OUTPUT, self._hidden_rate)
         x = self.attention_layer_norm(attended, x, attended_key, training=training)
         transformed = self.intermediate(x)  # [batch, seq, intermediate]

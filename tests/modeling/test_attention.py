@@ -15,7 +15,7 @@ def test_attention_equals_a_hand_written_one(num_heads):
     lengths = [6, 4]
     mask = tf.sequence_mask(lengths, 6, dtype=tf.int32)
 
-    ours = layer(tf.constant(x), mask).sum()
+    ours = layer(tf.constant(x), tf.constant(x), mask).sum()
 
     for sequence, length in enumerate(lengths):
         expected = _attend(layer, x[sequence], length, num_heads)
@@ -26,8 +26,8 @@ def test_padding_has_no_influence():
     layer = _attention(4, dtype="float32")
     x = np.random.default_rng(1).normal(size=[1, 6, 32]).astype(np.float32)
     mask = tf.sequence_mask([4], 6, dtype=tf.int32)
-    padded = layer(tf.constant(x), mask).sum()
-    short = layer(tf.constant(x[:, :4]), mask[:, :4]).sum()
+    padded = layer(tf.constant(x), tf.constant(x), mask).sum()
+    short = layer(tf.constant(x[:, :4]), tf.constant(x[:, :4]), mask[:, :4]).sum()
     np.testing.assert_allclose(padded[:, :4], short, atol=1e-6)
 
 

@@ -16,6 +16,7 @@ from mslt_tf.modeling.dropout import (
     encoder_site,
     make_key,
     random_words,
+    row_numbers,
 )
 from mslt_tf.modeling.forms import Forms
 from tests.modeling.small_models import (
@@ -54,6 +55,16 @@ def test_every_shape_gets_as_many_words(shape):
     assert static.shape == shape
     np.testing.assert_array_equal(static, dynamic(tf.zeros(shape), words))
     assert len(np.unique(static)) == np.prod(shape)
+
+
+def test_rows_alone_get_the_words_that_they_have_among_all():
+    words = make_key(SEED, 1, 0.1).words
+    positions = np.array([[0, 4, 4], [3, 0, 2]], np.int32)
+    whole = random_words(tf.zeros([2, 3, 5, 7]), words).numpy()  # [batch, heads, seq, units]
+    rows = row_numbers(tf.constant(positions), 5, heads=3)
+    alone = random_words(tf.zeros([2, 3, 3, 7]), words, rows)
+    expected = np.stack([whole[i][:, positions[i]] for i in range(2)])
+    np.testing.assert_array_equal(alone, expected)
 
 
 def test_words_are_uniform_in_each_bit_and_neighbours_are_independent():
@@ -175,9 +186,9 @@ def test_every_application_of_a_group_in_the_model_has_sites_of_its_own(groups, 
     model = build_bert(config, num_blocks=groups)
     sites = []
 
-    def recording(seed, site, rate):
+    def recording(seed, site, *others):
         sites.append(site)
-        return make_key(seed, site, rate)
+        return make_key(seed, site, *others)
 
     monkeypatch.setattr(layers, "make_key", recording)
     model(random_inputs(config), training=True)
