@@ -4,30 +4,25 @@ A folder holds the configuration, `vocab.txt`, and the checkpoint, whose two or 
 with the same words, its prefix. What the configuration cannot say: see `google_tf1_config`.
 """
 
-import contextlib
-import math
 import os
 import re
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Callable, Collection
+from typing import NamedTuple
 
-import numpy as np
 import tensorflow as tf
 
-from mslt_tf.conversion import google_tf1_config, names, renaming, small_files
+from mslt_tf.conversion import google_tf1_config, names, renaming, small_files, tensor_bundles
 from mslt_tf.conversion.found_model import FoundModel
+from mslt_tf.conversion.tensor_bundles import INDEX
 from mslt_tf.errors import UserError
-from mslt_tf.files import file_errors, pattern_names, removal
+from mslt_tf.files import file_errors, removal
 from mslt_tf.model_config import ModelConfig
 from mslt_tf.modeling.trained_model import TrainedModel
-from mslt_tf.vocabulary import parse_vocabulary
 
 VOCAB_FILE = "vocab.txt"
 _BERT_CONFIG, _ALBERT_CONFIG = "bert_config.json", "albert_config.json"
 CONFIG_FILES = (_BERT_CONFIG, _ALBERT_CONFIG)
 _PREFIXES = {_BERT_CONFIG: "bert_model.ckpt", _ALBERT_CONFIG: "model.ckpt-best"}
-_INDEX = ".index"  # names, shapes and places of all tensors
-_DATA = re.compile(r"\.data-(\d{5})-of-(\d{5})")
 _OWN_FILE = re.compile(
     # TensorFlow writes under a temporary name first.
     rf"({'|'.join(map(re.escape, _PREFIXES.values()))})"
@@ -91,7 +86,7 @@ def write(
 def is_checkpoint(path: str) -> bool:
     """Returns whether `path` is a folder as described above, or the prefix of a checkpoint."""
     if not tf.io.gfile.isdir(path):
-        return bool(tf.io.gfile.exists(path + _INDEX))
+        return bool(tf.io.gfile.exists(path + INDEX))
     has_config = any(tf.io.gfile.exists(os.path.join(path, name)) for name in CONFIG_FILES)
     return has_config and bool(_prefixes(path))
 
@@ -109,22 +104,18 @@ def read(path: str) -> FoundModel:
     """
     with file_errors.naming(f"{path} cannot be read", _ADVICE):
         files = _find(path)
-        pattern_names.check(files.prefix, what="the checkpoint")
         config, tells_gelu = google_tf1_config.parse(
             small_files.read(files.config),
             path=files.config,
             is_albert=os.path.basename(files.config) == _ALBERT_CONFIG,
         )
-        vocabulary = _read_vocabulary(files.vocabulary)
-        num_bytes = _check_shards(files.prefix)
-        with _reading(files.prefix):
-            reader = tf.train.load_checkpoint(files.prefix)
-            found = reader.get_variable_to_shape_map()
+        vocabulary = small_files.read_vocabulary(files.vocabulary)
+        bundle = tensor_bundles.open_bundle(files.prefix)
         weights, missing = renaming.from_others(
             config,
             "google_tf1",
-            found=found,
-            read=lambda name: _tensor(reader, name, files.prefix, num_bytes),
+            found=bundle.shapes,
+            read=lambda name: tensor_bundles.read(bundle, name),
             path=files.prefix,
         )
     return FoundModel(
@@ -132,7 +123,7 @@ def read(path: str) -> FoundModel:
         config=config,
         weights=weights,
         missing=tuple(missing),
-        unused=tuple(_unused(found, config)),
+        unused=tuple(_unused(bundle.shapes, config)),
         vocabulary=vocabulary,
         untold=() if tells_gelu else ("hidden_act",),
     )
@@ -144,7 +135,7 @@ def _find(path: str) -> _Files:
         if len(prefixes) != 1:
             listed = ", ".join(prefixes) or "none"
             raise UserError(
-                f"{path} must hold one NAME{_INDEX}, and holds {listed}. Give {path}/NAME."
+                f"{path} must hold one NAME{INDEX}, and holds {listed}. Give {path}/NAME."
             )
         path = os.path.join(path, prefixes[0])
     folder = os.path.dirname(path)
@@ -163,57 +154,12 @@ def _find(path: str) -> _Files:
 def _prefixes(folder: str) -> list[str]:
     """Returns the prefixes of all checkpoints in a folder, sorted."""
     files = sorted(tf.io.gfile.listdir(folder))
-    return [name.removesuffix(_INDEX) for name in files if name.endswith(_INDEX)]
+    return [name.removesuffix(INDEX) for name in files if name.endswith(INDEX)]
 
 
-def _check_shards(prefix: str) -> int:
-    """Returns the bytes of a checkpoint's data, of which no part is missing."""
-    folder, name = os.path.split(prefix)
-    parts: dict[tuple[int, int], str] = {}
-    for file in tf.io.gfile.listdir(folder or "."):
-        match = _DATA.fullmatch(file.removeprefix(name)) if file.startswith(name) else None
-        if match:
-            parts[int(match[1]), int(match[2])] = os.path.join(folder, file)
-    count = max((count for _, count in parts), default=1)
-    for index in range(count):
-        if (index, count) not in parts:
-            raise UserError(f"{prefix}.data-{index:05d}-of-{count:05d} is missing. {_ADVICE}")
-    return sum(tf.io.gfile.stat(file).length for file in parts.values())
-
-
-def _tensor(reader: Any, name: str, prefix: str, num_bytes: int) -> np.ndarray:
-    """Returns a tensor; the index is not believed to have more than the data can hold."""
-    dtype = reader.get_variable_to_dtype_map()[name]
-    shape = reader.get_variable_to_shape_map()[name]
-    if dtype.size * math.prod(shape) > num_bytes:
-        raise UserError(
-            f"{prefix}{_INDEX} is damaged: {name} is to have shape {shape}, and all data has "
-            f"{num_bytes:,} bytes. {_ADVICE}"
-        )
-    with _reading(prefix):
-        return np.asarray(reader.get_tensor(name))
-
-
-@contextlib.contextmanager
-def _reading(prefix: str) -> Iterator[None]:
-    """Names a checkpoint that is damaged; TensorFlow raises errors of many kinds for one."""
-    try:
-        yield
-    except (tf.errors.OpError, RuntimeError, LookupError, ValueError) as error:
-        raise UserError(f"{prefix} is damaged ({file_errors.reason(error)}). {_ADVICE}") from error
-
-
-def _unused(found: dict[str, list[int]], config: ModelConfig) -> list[str]:
-    of_no_use = sorted(found.keys() - renaming.names_in(config, "google_tf1"))
+def _unused(found: Collection[str], config: ModelConfig) -> list[str]:
+    of_no_use = sorted(set(found) - renaming.names_in(config, "google_tf1"))
     return [name for name in of_no_use if not _OPTIMIZER_STATE.fullmatch(name)]
-
-
-def _read_vocabulary(path: str) -> tuple[str, ...] | None:
-    return (
-        tuple(parse_vocabulary(small_files.read(path), name=path))
-        if tf.io.gfile.exists(path)
-        else None
-    )
 
 
 def _write_text(path: str, text: str) -> None:
