@@ -32,6 +32,7 @@ from mslt_tf.training.checkpointing import Checkpoint
 CHECKPOINTS = "checkpoints"  # in the folder of a run
 CONFIG_FILE = "config.json"  # in the folder of a run: all its settings
 FORMS = "the folder of a run, RUN@STEP for one of its checkpoints, or RUN/checkpoints/step-N"
+VOCAB_ADVICE = "Give the vocabulary that the model was trained with by --vocab_file."
 
 
 @dataclasses.dataclass(frozen=True)
@@ -218,14 +219,16 @@ def _vocabulary(
     if not path:
         return None
     flag = "--vocab_file" if vocab_file else "the run's --vocab_file"
-    tokens = vocabulary_file.read(path, vocab_size=config.vocab_size, flag=flag)
+    tokens = vocabulary_file.read(
+        path, vocab_size=config.vocab_size, flag=flag, advice=VOCAB_ADVICE
+    )
     known = vocabulary_sha256(checkpoint)
     if not known:
         report(f"note: the checkpoint does not tell its vocabulary; {path} is taken for it")
     elif known != hash_vocabulary(tokens):
         raise UserError(
             f"{flag} {path} is not the vocabulary that the model was trained with (its hash "
-            "differs). Give the one of the records by --vocab_file."
+            f"differs). {VOCAB_ADVICE}"
         )
     return tuple(tokens)
 
