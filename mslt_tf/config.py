@@ -110,8 +110,8 @@ class PretrainingConfig:
     init_checkpoint: FilePath = flag_field(
         "",
         "Model whose weights the first stage starts from: another run's (RUN, RUN@STEP or "
-        "RUN/checkpoints/step-N), a Hugging Face folder with safetensors, or a checkpoint of "
-        "Google's BERT or ALBERT code. Empty: random weights.",
+        "RUN/checkpoints/step-N), an export, a Hugging Face folder with safetensors, or a "
+        "checkpoint of Google's BERT or ALBERT code. Empty: random weights.",
     )
     precision: Precision = flag_field(
         "float32",

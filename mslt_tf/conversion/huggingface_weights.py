@@ -52,14 +52,8 @@ def from_tensors(
         path: where they are, for messages.
 
     Raises:
-        UserError: as `renaming.from_others`; or there are fewer tensors than layers, or some that
-            the model cannot express.
+        UserError: as `renaming.from_others`; or there are tensors that the model cannot express.
     """
-    if config.num_blocks > len(stored):
-        raise UserError(
-            f"{path} has {len(stored):,} tensors, too few for {config.num_blocks:,} "
-            f"{config.block_unit}. Give the config.json that belongs to the weights."
-        )
     kind = "albert" if names.is_albert(config) else "bert"
     tensors = _by_todays_names(stored, kind, path)
     _take_out_tied(tensors, _TIED[kind], path)

@@ -26,6 +26,11 @@ class Tensor(NamedTuple):
     huggingface: Other
     google_tf1: Other
 
+    @property
+    def saved_model(self) -> Other:
+        """In our exports for TensorFlow, which keep our names."""
+        return Other(f"{self.layer}/{self.name}")
+
 
 class _Part(NamedTuple):
     """A variable of a unit: what stands behind the unit's name."""

@@ -54,6 +54,11 @@ def is_run(path: str) -> bool:
     return bool(checkpoint_folder.steps(os.path.join(_split_step(path)[0], CHECKPOINTS)))
 
 
+def is_own(path: str) -> bool:
+    """Returns whether one of `FORMS` lies at `path`."""
+    return is_checkpoint(path) or is_run(path)
+
+
 def find(path: str, *, report: Callable[[str], None]) -> Checkpoint:
     """Returns the checkpoint that a path means; its files have been checked.
 

@@ -11,7 +11,7 @@ from mslt_tf.errors import UserError
 from mslt_tf.model_config import ModelConfig
 from mslt_tf.modeling.weights import Weights
 
-Format = Literal["huggingface", "google_tf1"]  # the columns of the table
+Format = Literal["huggingface", "google_tf1", "saved_model"]  # the columns of the table
 
 
 def to_others(weights: Weights, config: ModelConfig, format: Format) -> dict[str, np.ndarray]:
@@ -46,8 +46,13 @@ def from_others(
 
     Raises:
         UserError: a tensor is there in another shape than the model has it, or in another type
-            than float.
+            than float; or there are fewer tensors than layers.
     """
+    if config.num_blocks > len(found):  # before work that grows with their number
+        raise UserError(
+            f"{path} has {len(found):,} tensors, too few for {config.num_blocks:,} "
+            f"{config.block_unit}. Give the configuration that belongs to it."
+        )
     shapes = names.shapes(config)
     tensors = names.tensors(config)
     missing = [tensor for tensor in tensors if _other(tensor, format).name not in found]

@@ -5,30 +5,22 @@ import zlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import tensorflow as tf
-
-from mslt_tf.conversion import google_tf1, huggingface, own_runs
+from mslt_tf.conversion import formats, found_model
 from mslt_tf.conversion.found_model import FoundModel
 from mslt_tf.dataset_info import hash_vocabulary
 from mslt_tf.errors import UserError
-from mslt_tf.files import file_errors
 from mslt_tf.model_config import ModelConfig
 from mslt_tf.modeling import bert, weights
 
-FORMS = (
-    f"{own_runs.FORMS}; a Hugging Face folder, with config.json and model.safetensors; a folder of "
-    f"Google's format, with {' or '.join(google_tf1.CONFIG_FILES)} and NAME.index, or its path/NAME"
-)
 # How the weights were trained is free. Their depth is compared with that of a stage, elsewhere.
 _FREE = (
     *("hidden_dropout_prob", "attention_probs_dropout_prob", "initializer_range"),
     *("num_hidden_layers", "num_hidden_groups"),
 )
-_NUM_LISTED = 5  # names of tensors in a message
 
 
 def read(path: str, *, report: Callable[[str], None]) -> FoundModel:
-    """Returns the model at a path, of whichever of `FORMS` it is.
+    """Returns the model at a path, in any of `formats.FORMS`.
 
     Args:
         path: of --init_checkpoint.
@@ -37,17 +29,7 @@ def read(path: str, *, report: Callable[[str], None]) -> FoundModel:
     Raises:
         UserError: it is none of them, or cannot be read.
     """
-    with file_errors.naming(f"--init_checkpoint {path} cannot be read", f"Give {FORMS}."):
-        if own_runs.is_checkpoint(path) or own_runs.is_run(path):
-            return _of_own_run(path, report)
-        if huggingface.is_folder(path):
-            return huggingface.read(path)
-        if google_tf1.is_checkpoint(path):
-            return google_tf1.read(path)
-        what = "is of no format known" if tf.io.gfile.exists(path) else "is not there"
-        if tf.io.gfile.exists(path) and not tf.io.gfile.isdir(path):
-            what = "is a file; its folder, or the name without .index, is what can be read"
-    raise UserError(f"--init_checkpoint {path} {what}. Give {FORMS}.")
+    return formats.read(path, flag="--init_checkpoint", report=report)
 
 
 def fingerprint(found: FoundModel) -> str:
@@ -75,34 +57,11 @@ def check(found: FoundModel, model: ModelConfig, *, vocabulary: Sequence[str]) -
         UserError: the embeddings or blocks are incomplete, the shapes or the activation differ,
             or the vocabulary does, or a weight is no number or far too large.
     """
-    _check_complete(found)
+    found_model.check_encoder(found)
     _check_shapes(found, model)
     _check_vocabulary(found, vocabulary)
     weights.check_values(found.weights, what=found.path)
     return _notes(found, model)
-
-
-def _of_own_run(path: str, report: Callable[[str], None]) -> FoundModel:
-    checkpoint = own_runs.find(path, report=report)
-    found = own_runs.weights_of(checkpoint)
-    return FoundModel(
-        checkpoint.path,
-        own_runs.config_of(checkpoint, found),
-        found,
-        missing=(),
-        unused=(),
-        vocabulary=None,
-        vocabulary_sha256=own_runs.vocabulary_sha256(checkpoint),
-    )
-
-
-def _check_complete(found: FoundModel) -> None:
-    missing = [name for name in found.missing if name.partition("/")[0] not in bert.HEADS]
-    if missing:
-        raise UserError(
-            f"{found.path} lacks weights of the embeddings or the encoder: {_listed(missing)}. "
-            "Only heads may be missing. Give a checkpoint of the whole encoder."
-        )
 
 
 def _check_shapes(found: FoundModel, model: ModelConfig) -> None:
@@ -162,17 +121,4 @@ def _notes(found: FoundModel, model: ModelConfig) -> list[str]:
     if heads:
         listed = ", ".join(heads)
         notes.append(f"note: {found.path} lacks heads, which get initial weights: {listed}")
-    if found.unused:
-        notes.append(f"note: not used of {found.path}: {_listed(found.unused)}")
-    return notes
-
-
-def _listed(names: Sequence[str]) -> str:
-    """Returns the first names, and the number of all where there are more.
-
-    >>> _listed([*"abcdefg"])
-    'a, b, c, d, e and 2 more'
-    """
-    more = f" and {len(names) - _NUM_LISTED} more" if len(names) > _NUM_LISTED else ""
-    # They come from files, and go to a terminal.
-    return ", ".join(ascii(name)[1:-1] for name in names[:_NUM_LISTED]) + more
+    return notes + found_model.unused_notes(found)

@@ -19,12 +19,11 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
 from mslt_tf.export import allowed_ops, encoder, manifest, preprocessor, signatures
+from mslt_tf.export_layout import CONFIG_FILE, ENCODER, PREPROCESSOR, SAVED_MODEL_FILE
 from mslt_tf.files import removal
 from mslt_tf.modeling.trained_model import TrainedModel
 
 KIND = "export"  # as the folder's mark calls it
-ENCODER, PREPROCESSOR = "encoder", "preprocessor"
-CONFIG_FILE = "assets.extra/bert_config.json"  # in the encoder's SavedModel
 MODEL_NAME = "bert"
 
 # A SavedModel's files; the folders are listed where they are empty.
@@ -45,7 +44,7 @@ def owns(path: str) -> bool:
 
 def exists(path: str) -> bool:
     """Returns whether a finished export lies at `path`, also of a version before this one."""
-    names = (manifest.FILE, "saved_model.pb")
+    names = (manifest.FILE, SAVED_MODEL_FILE)
     return any(tf.io.gfile.exists(os.path.join(path, name)) for name in names)
 
 
@@ -143,5 +142,5 @@ def _write_json(path: str, content: Mapping[str, Any]) -> None:
 
 
 def _read_graph(folder: str) -> saved_model_pb2.SavedModel:
-    with tf.io.gfile.GFile(os.path.join(folder, "saved_model.pb"), "rb") as file:
+    with tf.io.gfile.GFile(os.path.join(folder, SAVED_MODEL_FILE), "rb") as file:
         return saved_model_pb2.SavedModel.FromString(file.read())
