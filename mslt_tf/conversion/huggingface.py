@@ -23,6 +23,7 @@ from mslt_tf.conversion.safetensors_files import StoredTensor
 from mslt_tf.errors import UserError
 from mslt_tf.files import file_errors
 from mslt_tf.modeling.trained_model import TrainedModel
+from mslt_tf.text_case import TextCase
 from mslt_tf.vocabulary import parse_vocabulary
 
 CONFIG_FILE: Final = "config.json"
@@ -95,8 +96,16 @@ def read(path: str) -> FoundModel:
         weights, missing, unused = huggingface_weights.from_tensors(
             _stored_tensors(path), config, path=path
         )
-        vocabulary = _vocabulary(path)
-    return FoundModel(path, config, weights, tuple(missing), tuple(unused), vocabulary)
+        vocabulary, text_case = _vocabulary(path), _text_case(path)
+    return FoundModel(
+        path=path,
+        config=config,
+        weights=weights,
+        missing=tuple(missing),
+        unused=tuple(unused),
+        vocabulary=vocabulary,
+        text_case=text_case,
+    )
 
 
 def _check_files(path: str, advice: str) -> None:
@@ -145,18 +154,27 @@ def _parse_shards(content: bytes, path: str) -> Mapping[str, str]:
 
 def _vocabulary(path: str) -> tuple[str, ...] | None:
     """Returns the tokens of a folder's WordPiece vocabulary; None where it has none."""
-    vocab_path = os.path.join(path, huggingface_tokenizer.VOCAB_FILE)
     if _exists(path, huggingface_tokenizer.VOCAB_FILE):
-        content = small_files.read(vocab_path)
-    elif _exists(path, huggingface_tokenizer.TOKENIZER_FILE):
-        vocab_path = os.path.join(path, huggingface_tokenizer.TOKENIZER_FILE)
-        tokens = huggingface_tokenizer.tokens_of(small_files.read(vocab_path), path=vocab_path)
-        if tokens is None:
-            return None
-        content = "\n".join(tokens).encode()
-    else:
+        return small_files.read_vocabulary(os.path.join(path, huggingface_tokenizer.VOCAB_FILE))
+    if not _exists(path, huggingface_tokenizer.TOKENIZER_FILE):
         return None
-    return tuple(parse_vocabulary(content, name=vocab_path))
+    file = os.path.join(path, huggingface_tokenizer.TOKENIZER_FILE)
+    tokens = huggingface_tokenizer.tokens_of(small_files.read(file), path=file)
+    if tokens is None:
+        return None
+    return tuple(parse_vocabulary("\n".join(tokens).encode(), name=file))
+
+
+def _text_case(path: str) -> TextCase | None:
+    """Returns what a folder's tokenizer does to letters; None unless its files say one thing."""
+    readers = {
+        huggingface_tokenizer.TOKENIZER_CONFIG_FILE: huggingface_tokenizer.text_case_of_config,
+        huggingface_tokenizer.TOKENIZER_FILE: huggingface_tokenizer.text_case_of_tokenizer,
+    }
+    files = {name: os.path.join(path, name) for name in readers if _exists(path, name)}
+    told = {readers[name](small_files.read(file), path=file) for name, file in files.items()}
+    told.discard(None)
+    return told.pop() if len(told) == 1 else None
 
 
 def _exists(path: str, name: str) -> bool:

@@ -77,6 +77,42 @@ def tokens_of(content: bytes, *, path: str) -> list[str] | None:
     return tokens
 
 
+def text_case_of_config(content: bytes, *, path: str) -> TextCase | None:
+    """Returns what a `tokenizer_config.json` says of letters; None where it says nothing.
+
+    Raises:
+        UserError: it is damaged; `path` is for the message.
+    """
+    try:
+        return _text_case(json_values.loads(content), "do_lower_case")
+    except json_values.JsonValueError as error:
+        raise UserError(f"{path} is no tokenizer's: {error}. Fetch it again.") from error
+
+
+def text_case_of_tokenizer(content: bytes, *, path: str) -> TextCase | None:
+    """Returns what a `tokenizer.json` says of letters; None unless it has BERT's own step for it.
+
+    Raises:
+        UserError: as above.
+    """
+    try:
+        tokenizer = json_values.parse(Mapping[str, Any], json_values.loads(content))
+        steps = json_values.parse(Mapping[str, Any] | None, tokenizer.get("normalizer")) or {}
+        return _text_case(steps, "lowercase") if steps.get("type") == "BertNormalizer" else None
+    except json_values.JsonValueError as error:
+        raise UserError(f"{path} is no tokenizer: {error}. Fetch it again.") from error
+
+
+def _text_case(content: Any, lower_case: str) -> TextCase | None:
+    """Returns the case that two values of an object tell; `lower_case` is the name of the first."""
+    values = json_values.parse(Mapping[str, Any], content)
+    told = [
+        json_values.parse(bool | None, values.get(name), name=name)
+        for name in (lower_case, "strip_accents")
+    ]
+    return None if told[0] is None else TextCase.of(told[0], told[1])
+
+
 def _to_json(content: Any) -> str:
     return json.dumps(content, indent=1) + "\n"
 

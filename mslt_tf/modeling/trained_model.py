@@ -17,8 +17,8 @@ class TrainedModel:
     weights: Weights
     text_case: TextCase
     vocabulary: tuple[str, ...] | None  # its tokens by id; None where it is not at hand
-    step: int  # of the run that it was trained in
-    stage: str  # the name of the stage that made its last update
-    identity: Mapping[str, Any]  # what the run was: "stages", "model", "seed", "data"
+    step: int  # of the run that it was trained in; 0 where that is not known
+    stage: str  # that made its last update, by name; "" where that is not known
+    identity: Mapping[str, Any]  # what the run was: "stages", "model", "seed", "data"; or empty
     evaluation: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     """The run's newest evaluation up to that step, a line of metrics.jsonl; empty without one."""

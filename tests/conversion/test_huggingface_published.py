@@ -12,9 +12,10 @@ import zipfile
 
 import numpy as np
 import pytest
+import safetensors.numpy
 import tensorflow as tf
 
-from mslt_tf.conversion import huggingface
+from mslt_tf.conversion import encoders, huggingface
 from mslt_tf.modeling import weights
 from mslt_tf.modeling.bert import build_bert
 from mslt_tf.text_case import TextCase
@@ -113,3 +114,16 @@ def test_its_vectors_and_its_ids_come_out_of_ours(folder, transformers, tmp_path
     check(model, load(tmp_path / "again"), inputs, record_property, "written, loaded by them")
     theirs = transformers.AutoTokenizer.from_pretrained(tmp_path / "again")(TEXTS, padding=True)
     assert theirs["input_ids"] == inputs["input_ids"].numpy().tolist()
+
+
+def test_it_is_an_encoder_to_fine_tune(folder):
+    lines = []
+    found = encoders.read(str(folder), report=lines.append)
+    tensors = safetensors.numpy.load_file(folder / "model.safetensors")
+    words = found.weights["embeddings"]["word_embeddings"]
+    np.testing.assert_array_equal(words, tensors["embeddings.word_embeddings.weight"])
+    assert [*found.weights][-1] == "pooler"
+    assert found.config.num_hidden_layers == len(found.weights) - 2 == 6
+    assert found.text_case == TextCase(do_lower_case=True, strip_accents=True)
+    assert len(found.vocabulary) == len(words) == 30_522
+    assert not lines

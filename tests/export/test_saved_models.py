@@ -1,17 +1,26 @@
-"""What an export's folder holds, and that a half-written one is none."""
+"""What an export's folder holds, that it can be read back, and that a half-written one is none."""
 
+import dataclasses
 import json
+import shutil
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import tensorflow as tf
 
+from mslt_tf.conversion import encoders, google_tf1, huggingface, starting_weights
+from mslt_tf.errors import UserError
 from mslt_tf.export import saved_models
 from mslt_tf.files import published_folder, removal
+from mslt_tf.text_case import TextCase
+from tests import tiny
+from tests.conversion import tf1_checkpoints
 from tests.export import exports
+from tests.saved_weights import assert_bit_identical
 
 ROOT = Path(__file__).parents[2]
 
@@ -140,3 +149,135 @@ def test_a_kill_leaves_nothing_that_looks_finished_and_nothing_in_the_way(tmp_pa
     publish(str(path))
     assert [entry.name for entry in tmp_path.iterdir()] == ["export"]
     assert saved_models.facts_of(str(path)) == {}
+
+
+def read_encoder(path, **options):
+    return encoders.read(str(path), report=lambda line: None, **options)
+
+
+def refusal(path, **options):
+    with pytest.raises(UserError) as caught:
+        read_encoder(path, **options)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def write_words(folder, tokens):
+    (folder / "words.txt").write_text("".join(f"{token}\n" for token in tokens), "utf-8")
+    return str(folder / "words.txt")
+
+
+@pytest.fixture
+def encoder(bert_export, tmp_path):
+    """A copy of the encoder's SavedModel."""
+    return shutil.copytree(bert_export.folder / "encoder", tmp_path / "encoder")
+
+
+@pytest.mark.parametrize("fixture", ["bert_export", "albert_export"])
+def test_it_is_the_same_encoder_as_in_other_formats(request, tmp_path, fixture):
+    made = request.getfixturevalue(fixture)
+    with_plan = dataclasses.replace(made.trained, identity=tiny.config().identity())
+    huggingface.write(with_plan, str(tmp_path / "huggingface"))
+    google_tf1.write(made.trained, str(tmp_path / "google"))
+    told = {"vocab_file": write_words(tmp_path, exports.VOCABULARY), "text_case": exports.CASE}
+    for path in (
+        *(made.folder, made.folder / "encoder"),
+        *(tmp_path / "huggingface", tmp_path / "google"),
+    ):
+        found = read_encoder(path, **told)
+        assert {*found.weights} == {"embeddings", "encoder_0", "encoder_1", "pooler"}
+        assert_bit_identical(
+            found.weights, {layer: made.trained.weights[layer] for layer in found.weights}
+        )
+        assert found.config == made.trained.config
+    if made.trained.vocabulary is None:
+        assert "comes without a vocabulary" in refusal(made.folder)
+    else:
+        assert read_encoder(made.folder).vocabulary == made.trained.vocabulary
+
+
+def test_a_run_can_start_from_it(bert_export):
+    trained = bert_export.trained
+    found = starting_weights.read(str(bert_export.folder), report=lambda line: None)
+    (note,) = starting_weights.check(found, trained.config, vocabulary=exports.VOCABULARY)
+    assert note.endswith("lacks heads, which get initial weights: sentence_pair")
+    assert_bit_identical(found.weights["masked_lm"], trained.weights["masked_lm"])
+
+
+@pytest.mark.parametrize(
+    ("do_lower_case", "strip_accents", "expected"),
+    [
+        (True, False, TextCase(True, False)),
+        (False, True, TextCase(False, True)),
+        (True, None, TextCase(True, True)),  # before there was a choice
+        (None, None, None),
+        (np.array([True]), None, None),
+        (np.array(1.0), None, None),
+    ],
+)
+def test_it_tells_its_text_case_also_as_older_exports_did(
+    encoder, do_lower_case, strip_accents, expected
+):
+    prefix = encoder / "variables" / "variables"
+    tensors = tf1_checkpoints.load(prefix)
+    for name, value in (("do_lower_case", do_lower_case), ("strip_accents", strip_accents)):
+        del tensors[f"{name}/.ATTRIBUTES/VARIABLE_VALUE"]
+        if value is not None:
+            tensors[f"{name}/.ATTRIBUTES/VARIABLE_VALUE"] = value
+    tf1_checkpoints.save(prefix, tensors)
+    if expected is None:
+        assert "by --do_lower_case or --nodo_lower_case" in refusal(encoder)
+    else:
+        assert read_encoder(encoder).text_case == expected
+
+
+def test_older_exports_are_read_and_the_graph_of_none_is_touched(encoder, bert_export):
+    (encoder / "saved_model.pb").write_bytes(b"no graph")
+    # It was a file of the user's.
+    (encoder / "assets" / "vocab.txt").rename(encoder / "assets" / "my words.txt")
+    found = read_encoder(encoder)
+    assert found.vocabulary == exports.VOCABULARY
+    assert_bit_identical(found.weights["pooler"], bert_export.trained.weights["pooler"])
+
+
+def test_only_its_own_vocabulary_may_be_given(encoder, tmp_path):
+    tokens = list(exports.VOCABULARY)
+    assert read_encoder(encoder, vocab_file=write_words(tmp_path, tokens))
+    tokens[7:9] = tokens[8], tokens[7]
+    message = refusal(encoder, vocab_file=write_words(tmp_path, tokens))
+    assert "(its hash differs). Give the vocabulary that the model was trained with" in message
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"num_hidden_layers": 10**9}, "too few for 1,000,000,000 layers"),
+        ({"num_hidden_layers": 3}, "lacks weights of the embeddings or the encoder: encoder_2/"),
+        ({"vocab_size": 51}, "embeddings/word_embeddings as float32 [73, 32]"),
+        ({"hidden_size": "32"}, "bert_config.json does not describe a model of ours: hidden_size"),
+        ({"hidden_size": 0}, "bert_config.json does not describe a model of ours: hidden_size"),
+    ],
+)
+def test_a_configuration_that_does_not_fit_its_weights_is_refused(encoder, changes, reason):
+    path = encoder / "assets.extra" / "bert_config.json"
+    path.write_text(json.dumps(json.loads(path.read_bytes()) | changes))
+    assert reason in refusal(encoder)
+
+
+def test_damaged_files_of_an_encoder_are_named(encoder):
+    prefix = encoder / "variables" / "variables"
+    data, index = (Path(f"{prefix}.{end}") for end in ("data-00000-of-00001", "index"))
+    content = data.read_bytes()
+    data.write_bytes(content[: len(content) // 2])
+    assert "variables is damaged" in refusal(encoder)
+    data.write_bytes(content)
+    tensors = tf1_checkpoints.load(prefix)
+    for objects in (b"\xff" * 9, np.array(7)):
+        tf1_checkpoints.save(prefix, tensors | {"_CHECKPOINTABLE_OBJECT_GRAPH": objects})
+        assert "variables does not tell the names of its variables" in refusal(encoder)
+    index.write_bytes(index.read_bytes()[:100])
+    assert "variables is damaged" in refusal(encoder)
+    data.unlink()
+    assert "variables.data-00000-of-00001 is missing" in refusal(encoder)
+    (encoder / "assets.extra" / "bert_config.json").unlink()
+    assert "is a SavedModel without assets.extra/bert_config.json" in refusal(encoder)
