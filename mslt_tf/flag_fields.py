@@ -5,9 +5,9 @@
         learning_rate: Annotated[float, Bounds(above=0)] = flag_field(0.1, "Peak learning rate.")
 
 `define_flags` makes flags of such fields and `values_of` reads them. The type decides how a flag is
-parsed: bool, also where None stands for "not told", int, float, str, a `Literal`, a tuple of str or
-int (given with commas), or a path in the types of `path_flags`. What is no field with a text is no
-flag.
+parsed: bool, also where None stands for "not told", int, float, str, a `Literal`, a tuple of str,
+int or float (given with commas), or a path in the types of `path_flags`. What is no field with a
+text is no flag.
 """
 
 import dataclasses
@@ -29,6 +29,8 @@ _DEFINE_BY_TYPE: dict[Any, Callable[..., object]] = {
     float: flags.DEFINE_float,
     str: flags.DEFINE_string,
 }
+
+_ITEMS = {str: "words", int: "whole numbers", float: "numbers"}  # of lists
 
 _Value = TypeVar("_Value")
 _Field = dataclasses.Field[Any]
@@ -79,7 +81,7 @@ def values_of(
     """Returns the values of the flags that are named like the fields of a dataclass.
 
     Raises:
-        UserError: a list of whole numbers has something else in it.
+        UserError: a list of numbers has something else in it.
     """
     fields = [field for field in dataclasses.fields(settings) if field.name not in set(without)]
     return {field.name: _value(field, flag_values) for field in fields}
@@ -116,7 +118,7 @@ def _value(field: _Field, flag_values: flags.FlagValues) -> Any:
     plain, _ = _parts_of_type(field)
     if get_origin(plain) is not tuple:
         return value
-    return _integers(field.name, value) if get_args(plain)[0] is int else tuple(value)
+    return _items(field.name, value, get_args(plain)[0])
 
 
 def _parts_of_type(field: _Field) -> tuple[Any, tuple[Any, ...]]:
@@ -127,8 +129,9 @@ def _parts_of_type(field: _Field) -> tuple[Any, tuple[Any, ...]]:
     return plain, tuple(notes)
 
 
-def _integers(name: str, words: list[str]) -> tuple[int, ...]:
+def _items(name: str, words: list[str], kind: type) -> tuple[Any, ...]:
+    """Returns the words of a list as values of a type, one of _ITEMS."""
     try:
-        return tuple(int(word) for word in words)
+        return tuple(kind(word) for word in words)
     except ValueError as error:
-        raise UserError(f"{name} is {','.join(words)}. Give whole numbers with commas.") from error
+        raise UserError(f"{name} is {','.join(words)}. Give {_ITEMS[kind]} with commas.") from error

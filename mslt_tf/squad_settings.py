@@ -9,15 +9,15 @@ from mslt_tf.errors import UserError
 from mslt_tf.flag_fields import flag_field
 
 NUM_MARKS = 3  # of a window: [CLS], and [SEP] twice
+DEFAULT_LENGTH = 384  # tokens of a window
 
 
 @dataclasses.dataclass(frozen=True)
 class WindowSizes:
     """How long windows are and how far apart, in tokens."""
 
-    max_length: Annotated[int, Bounds(at_least=NUM_MARKS + 2)] = flag_field(
-        384, "Most tokens of a window: of question and context, [CLS] and two [SEP]."
-    )
+    max_seq_length: Annotated[int, Bounds(at_least=NUM_MARKS + 2)] = DEFAULT_LENGTH
+    """Most tokens of a window: of question and context, [CLS] and two [SEP]."""
     doc_stride: PositiveInt = flag_field(
         128, "Tokens of the context from the begin of a window to that of the next one."
     )
@@ -25,11 +25,11 @@ class WindowSizes:
 
     def __post_init__(self) -> None:
         bounds.check_numbers(self, prefix="--")
-        longest = self.max_length - NUM_MARKS - 1
+        longest = self.max_seq_length - NUM_MARKS - 1
         if self.max_query_length > longest:
             raise UserError(
-                f"--max_query_length is {self.max_query_length}, and of --max_length "
-                f"{self.max_length} it leaves no token to the context. Use at most {longest}."
+                f"--max_query_length is {self.max_query_length}, and of --max_seq_length "
+                f"{self.max_seq_length} it leaves no token to the context. Use at most {longest}."
             )
 
 

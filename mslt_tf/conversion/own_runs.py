@@ -25,7 +25,7 @@ from mslt_tf.training import (
     checkpoint_folder,
     checkpointing,
     json_lines,
-    run_log,
+    metrics_log,
 )
 from mslt_tf.training.checkpointing import Checkpoint
 
@@ -188,9 +188,11 @@ def _run_of(checkpoint: str) -> str:
 
 
 def _evaluation_of(checkpoint: Checkpoint, report: Callable[[str], None]) -> Mapping[str, Any]:
-    path = os.path.join(_run_of(checkpoint.path), run_log.METRICS_FILE)
-    entries = [line.entry for line in json_lines.read(path, run_log.is_entry, report=report)]
-    found = [e for e in entries if e["kind"] == run_log.EVALUATION and e["step"] <= checkpoint.step]
+    path = os.path.join(_run_of(checkpoint.path), metrics_log.METRICS_FILE)
+    entries = [line.entry for line in json_lines.read(path, metrics_log.is_entry, report=report)]
+    found = [
+        e for e in entries if e["kind"] == metrics_log.EVALUATION and e["step"] <= checkpoint.step
+    ]
     return found[-1] if found else {}
 
 

@@ -1,7 +1,6 @@
 """Weights that a run starts from: of our own runs or of published models, in any format."""
 
 import dataclasses
-import zlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,7 +9,7 @@ from mslt_tf.conversion.found_model import FoundModel
 from mslt_tf.dataset_info import hash_vocabulary
 from mslt_tf.errors import UserError
 from mslt_tf.model_config import ModelConfig
-from mslt_tf.modeling import bert, weights
+from mslt_tf.modeling import bert, trained_model, weights
 
 # How the weights were trained is free. Their depth is compared with that of a stage, elsewhere.
 _FREE = (
@@ -34,12 +33,7 @@ def read(path: str, *, report: Callable[[str], None]) -> FoundModel:
 
 def fingerprint(found: FoundModel) -> str:
     """Returns a number that tells one model from others: of its weights and its vocabulary."""
-    value = zlib.crc32(repr((found.config, found.vocabulary)).encode())
-    for layer, named in sorted(found.weights.items()):
-        for name, array in sorted(named.items()):
-            value = zlib.crc32(f"{layer}/{name} {array.shape}".encode(), value)
-            value = zlib.crc32(array.tobytes(), value)
-    return f"{value:08x}"
+    return trained_model.fingerprint(found.config, found.vocabulary, found.weights)
 
 
 def check(found: FoundModel, model: ModelConfig, *, vocabulary: Sequence[str]) -> list[str]:

@@ -17,7 +17,7 @@ class Objective:
 
     num_outputs: int  # of the head, for each vector that it reads
     reads_every_token: bool  # or only [CLS], by the pooler
-    target_type: tf.DType
+    targets: tf.TensorSpec  # of a batch
     losses: Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]
     """Of (outputs, targets, input_mask), one for each sequence: float32 [batch].
 
@@ -28,12 +28,12 @@ class Objective:
 
 def classification(num_labels: int) -> Objective:
     """Returns the objective of one label of some; targets are int32 [batch], its place."""
-    return Objective(num_labels, False, tf.int32, _label_losses)
+    return Objective(num_labels, False, tf.TensorSpec([None], tf.int32), _label_losses)
 
 
 def regression() -> Objective:
     """Returns the objective of a number: squared error; targets are float32 [batch]."""
-    return Objective(1, False, tf.float32, _squared_errors)
+    return Objective(1, False, tf.TensorSpec([None], tf.float32), _squared_errors)
 
 
 def span() -> Objective:
@@ -41,7 +41,7 @@ def span() -> Objective:
 
     The loss is the mean of the two cross entropies, as in google-research/bert's run_squad.py.
     """
-    return Objective(2, True, tf.int32, _span_losses)
+    return Objective(2, True, tf.TensorSpec([None, 2], tf.int32), _span_losses)
 
 
 def _label_losses(outputs: tf.Tensor, targets: tf.Tensor, _: tf.Tensor) -> tf.Tensor:

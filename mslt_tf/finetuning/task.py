@@ -34,6 +34,10 @@ class FineTuningTask(Protocol):
     def fingerprint(self) -> str:
         """Tells its data from others: of texts and labels of the splits that are read."""
 
+    @property
+    def num_characters(self) -> int:
+        """Of all training texts: what one epoch's work is reckoned by before they are tokenised."""
+
     def training_sequences(self) -> Sequences:
         """Returns what is trained on, with targets."""
 

@@ -27,6 +27,7 @@ class Place(enum.IntEnum):
 
 
 EMBEDDINGS_SITE = 0
+TASK_HEAD_SITE = -1  # in fine-tuning; numbers above 0 are the encoder's
 
 
 def encoder_site(layer_index: int, place: Place) -> int:

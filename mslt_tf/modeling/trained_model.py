@@ -1,7 +1,8 @@
 """A trained model as a value: what its exports, its conversions and a fine-tuning start from."""
 
 import dataclasses
-from collections.abc import Mapping
+import zlib
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mslt_tf.model_config import ModelConfig
@@ -22,3 +23,13 @@ class TrainedModel:
     identity: Mapping[str, Any]  # what the run was: "stages", "model", "seed", "data"; or empty
     evaluation: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     """The run's newest evaluation up to that step, a line of metrics.jsonl; empty without one."""
+
+
+def fingerprint(config: ModelConfig, vocabulary: Sequence[str] | None, weights: Weights) -> str:
+    """Returns a number that tells one model from others: of its weights and its vocabulary."""
+    value = zlib.crc32(repr((config, vocabulary)).encode())
+    for layer, named in sorted(weights.items()):
+        for name, array in sorted(named.items()):
+            value = zlib.crc32(f"{layer}/{name} {array.shape}".encode(), value)
+            value = zlib.crc32(array.tobytes(), value)
+    return f"{value:08x}"

@@ -16,7 +16,7 @@ from mslt_tf.export import saved_models
 from mslt_tf.files import file_errors, folder_lock, new_file, pattern_names, published_folder
 from mslt_tf.pretraining import run_record, worker_setup
 from mslt_tf.terminal import say
-from mslt_tf.training import checkpoint_folder, checkpointing, json_lines, run_log
+from mslt_tf.training import checkpoint_folder, checkpointing, json_lines, metrics_log
 
 _ANEW = "To train it anew on purpose, give another --output_dir, or move this one away."
 
@@ -199,7 +199,7 @@ def _check_files_are_ours(folder: str) -> None:
     """Checks that no file of somebody else's has a name under which a run writes its own."""
     there = [
         name
-        for name in (*run_record.FILES, run_log.METRICS_FILE)
+        for name in (*run_record.FILES, metrics_log.METRICS_FILE)
         if tf.io.gfile.exists(os.path.join(folder, name))
     ]
     is_run = tf.io.gfile.exists(os.path.join(folder, run_record.STARTS_FILE))
@@ -213,11 +213,11 @@ def _check_files_are_ours(folder: str) -> None:
 
 def _check_nothing_trained(config: PretrainingConfig) -> None:
     traces = [saved_models.exists(export_of(config)) and "an export"]
-    path = os.path.join(config.output_dir, run_log.METRICS_FILE)
+    path = os.path.join(config.output_dir, metrics_log.METRICS_FILE)
     # What cannot be read there is told when the log is opened.
-    lines = json_lines.read(path, run_log.is_entry, report=lambda note: None)
+    lines = json_lines.read(path, metrics_log.is_entry, report=lambda note: None)
     entries = [line.entry for line in lines]
-    saved = [entry["step"] for entry in entries if entry["kind"] == run_log.CHECKPOINT]
+    saved = [entry["step"] for entry in entries if entry["kind"] == metrics_log.CHECKPOINT]
     last = max((entry["step"] for entry in entries), default=0)
     if saved or last >= config.plan.num_steps:
         traces.append(f"metrics of {max([last, *saved]):,} steps")

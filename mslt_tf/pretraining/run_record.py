@@ -12,7 +12,7 @@ from mslt_tf.config import PretrainingConfig
 from mslt_tf.conversion import own_runs
 from mslt_tf.files import new_file
 from mslt_tf.training import json_lines
-from mslt_tf.training.run_log import naming_full_disk
+from mslt_tf.training.metrics_log import naming_full_disk
 
 FILES = ("plan.txt", own_runs.CONFIG_FILE, "versions.json")  # what the run is, each start anew
 PACKAGES = ("tensorflow", "tensorflow-addons", "keras", "numpy")  # what results depend on

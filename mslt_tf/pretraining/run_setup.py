@@ -28,7 +28,13 @@ from mslt_tf.records import record_sets
 from mslt_tf.records.record_sets import RecordSets
 from mslt_tf.stage_plan import Stage, StagePlan, StageSpan
 from mslt_tf.terminal import say
-from mslt_tf.training import checkpoint_files, checkpoint_folder, checkpointing, run_log, waiting
+from mslt_tf.training import (
+    checkpoint_files,
+    checkpoint_folder,
+    checkpointing,
+    metrics_log,
+    waiting,
+)
 from mslt_tf.training.run_log import RunLog
 
 
@@ -98,7 +104,7 @@ class Run:
                 kept_steps=self._kept_steps(),
                 report=_say_once,
             )
-        self.log.metrics(run_log.CHECKPOINT, stage=stage.name, step=step, values={})
+        self.log.metrics(metrics_log.CHECKPOINT, stage=stage.name, step=step, values={})
 
     def _kept_steps(self) -> list[int]:
         return [span.end for span in self.plan.spans if self.config.keep_stage_ends]

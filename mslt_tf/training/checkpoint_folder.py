@@ -60,6 +60,20 @@ def make_way(folder: str, step: int, *, report: Callable[[str], None]) -> None:
         report(f"note: {path} was in the way, and not all of it ours; the rest is {kept} now")
 
 
+def remove_all(folder: str, *, report: Callable[[str], None]) -> None:
+    """Removes all checkpoints, of a run of which nothing goes on.
+
+    Args:
+        folder: of the checkpoints.
+        report: takes a line about one that is not removed, as it holds files that are not ours.
+
+    Raises:
+        tensorflow.errors.OpError: one cannot be removed.
+    """
+    for step in steps(folder):
+        _remove(folder, step, report)
+
+
 def remove_old(
     folder: str,
     *,
@@ -84,18 +98,23 @@ def remove_old(
     for step in older[:-num_kept]:
         if step in kept_steps:
             continue
-        path = path_of(folder, step)
-        if os.path.islink(path):
-            report(f"note: {path} is kept, as it is a link")
-            continue
-        foreign = removal.foreign_files(path, _is_ours)
-        if foreign:
-            report(f"note: {path} is kept, as it holds {foreign[0]}, which is no checkpoint's file")
-            continue
-        # First its name: a kill in the midst must not leave half a checkpoint that looks like one.
-        temporary = temporary_path_of(folder, step)
-        tf.io.gfile.rename(path, temporary)
-        removal.remove(temporary, _is_ours)
+        _remove(folder, step, report)
+
+
+def _remove(folder: str, step: int, report: Callable[[str], None]) -> None:
+    """Removes a checkpoint, unless it is a link or holds files that are not ours."""
+    path = path_of(folder, step)
+    if os.path.islink(path):
+        report(f"note: {path} is kept, as it is a link")
+        return
+    foreign = removal.foreign_files(path, _is_ours)
+    if foreign:
+        report(f"note: {path} is kept, as it holds {foreign[0]}, which is no checkpoint's file")
+        return
+    # First its name: a kill in the midst must not leave half a checkpoint that looks like one.
+    temporary = temporary_path_of(folder, step)
+    tf.io.gfile.rename(path, temporary)
+    removal.remove(temporary, _is_ours)
 
 
 def _is_ours(path: str) -> bool:

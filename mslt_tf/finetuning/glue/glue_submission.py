@@ -71,8 +71,26 @@ def text_of(name: str, predictions: Predictions) -> str:
     task, _ = files()[name]
     if sorted(predictions) != list(range(len(predictions))):
         raise ValueError(f"{name} needs the indices 0 to {len(predictions) - 1}, each once")
-    rows = (f"{index}\t{_word(task, predictions[index])}" for index in sorted(predictions))
+    rows = (f"{index}\t{word_of(task, predictions[index])}" for index in sorted(predictions))
     return "\n".join((HEADER, *rows, ""))
+
+
+def word_of(task: Task, prediction: float) -> str:
+    """Returns a prediction as the task's files write it: a label, or a score within its range.
+
+    Raises:
+        UserError: a score is no number, as of a model that diverged.
+        ValueError: the prediction is no label's place.
+    """
+    if task.score_range is None:
+        return _label(task.labels, prediction)
+    if not math.isfinite(prediction):
+        raise UserError(
+            f"the model of {task.title} diverged: a score is {prediction}. Train it again with a "
+            "smaller --learning_rate."
+        )
+    low, high = task.score_range
+    return f"{min(max(low, float(prediction)), high):.3f}"
 
 
 def zip_bytes(texts: Mapping[str, str]) -> bytes:
@@ -86,18 +104,6 @@ def zip_bytes(texts: Mapping[str, str]) -> bytes:
             entry.external_attr = _READABLE_BY_ALL
             archive.writestr(entry, texts[name].encode("utf-8"))
     return content.getvalue()
-
-
-def _word(task: Task, prediction: float) -> str:
-    if task.score_range is None:
-        return _label(task.labels, prediction)
-    if not math.isfinite(prediction):
-        raise UserError(
-            f"the model of {task.title} diverged: a score is {prediction}. Train it again with a "
-            "smaller --learning_rate."
-        )
-    low, high = task.score_range
-    return f"{min(max(low, float(prediction)), high):.3f}"
 
 
 def _label(labels: Sequence[str], prediction: float) -> str:

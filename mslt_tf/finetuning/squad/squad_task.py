@@ -55,6 +55,11 @@ class SquadTask:
             digest.update(json.dumps(part).encode() + b"\n")
         return digest.hexdigest()
 
+    @property
+    def num_characters(self) -> int:
+        """Of all contexts and questions to train on, a context as often as it is asked about."""
+        return sum(len(each.context) + len(each.question) for each in self.splits.train)
+
     def training_sequences(self) -> Sequences:
         """Returns all windows of the questions; targets are int32 [windows, 2].
 

@@ -109,7 +109,7 @@ def make_windows(
     """
     sizes = sizes or WindowSizes()
     query = np.asarray(query[: sizes.max_query_length], np.int32)
-    spans = _spans(len(context), sizes.max_length - NUM_MARKS - len(query), sizes.doc_stride)
+    spans = _spans(len(context), sizes.max_seq_length - NUM_MARKS - len(query), sizes.doc_stride)
     has_max_context = _max_context(spans)
     front = np.concatenate([[cls_id], query, [sep_id]]).astype(np.int32)
     windows = []

@@ -26,7 +26,7 @@ IMPOSSIBLE = tuple(
     each._replace(id=f"{each.id}-", answers=(), is_impossible=True) for each in QUESTIONS
 )
 VOCABULARY = squad_texts.vocabulary(*(each.context + each.question for each in QUESTIONS))
-WINDOWS = WindowSizes(max_length=34, doc_stride=7, max_query_length=10)
+WINDOWS = WindowSizes(max_seq_length=34, doc_stride=7, max_query_length=10)
 
 
 def refuse(line):
@@ -87,7 +87,7 @@ def test_all_windows_train_and_their_targets_are_the_answers_or_cls(tokenizer):
     sequences = task.training_sequences()
     assert task.training_sequences() is sequences  # what was tokenised is kept
     assert (sequences.targets.dtype, sequences.targets.shape) == (np.int32, (len(sequences), 2))
-    assert sequences.lengths.max() == WINDOWS.max_length
+    assert sequences.lengths.max() == WINDOWS.max_seq_length
     rows = sequences.padded(np.arange(len(sequences)))["input_ids"]
     found = []
     for row, (first, last) in zip(rows, sequences.targets, strict=True):
@@ -194,7 +194,7 @@ def test_the_fingerprint_tells_data_and_identity_tells_settings(tokenizer):
     assert len(fingerprints) == 5
     assert make_task(tokenizer).fingerprint == task.fingerprint
     assert task.identity() == {
-        "windows": {"max_length": 34, "doc_stride": 7, "max_query_length": 10},
+        "windows": {"max_seq_length": 34, "doc_stride": 7, "max_query_length": 10},
         "n_best": 20,
         "max_answer_length": 30,
     }

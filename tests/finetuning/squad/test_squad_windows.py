@@ -19,7 +19,7 @@ QUERY = [21, 22]
 
 def windows(num_tokens, *, room, stride, answer=range(0)):
     """Returns the windows of a context whose ids are 100, 101 and so on."""
-    sizes = WindowSizes(max_length=room + 5, doc_stride=stride, max_query_length=2)
+    sizes = WindowSizes(max_seq_length=room + 5, doc_stride=stride, max_query_length=2)
     context = range(100, 100 + num_tokens)
     return squad_windows.make_windows(
         QUERY, context, cls_id=CLS, sep_id=SEP, answer=answer, sizes=sizes
@@ -77,7 +77,7 @@ def test_an_answer_at_the_edge_of_a_window_is_in_it_only_as_a_whole():
 
 
 def test_a_long_question_is_cut_and_a_context_without_tokens_has_one_window():
-    sizes = WindowSizes(max_length=9, doc_stride=2, max_query_length=3)
+    sizes = WindowSizes(max_seq_length=9, doc_stride=2, max_query_length=3)
     (window,) = squad_windows.make_windows([5, 6, 7, 8], [], cls_id=CLS, sep_id=SEP, sizes=sizes)
     assert window.input_ids.tolist() == [CLS, 5, 6, 7, SEP, SEP]
     assert (window.tokens, window.has_max_context.tolist()) == (range(0), [])
@@ -120,8 +120,8 @@ def test_misplaced_and_impossible_answers_have_no_position():
 @pytest.mark.parametrize(
     ("sizes", "message"),
     [
-        ({"max_length": 67}, r"--max_query_length is 64, .* Use at most 63\."),
-        ({"max_length": 4}, r"--max_length is 4\. Use at least 5\."),
+        ({"max_seq_length": 67}, r"--max_query_length is 64, .* Use at most 63\."),
+        ({"max_seq_length": 4}, r"--max_seq_length is 4\. Use at least 5\."),
         ({"doc_stride": 0}, r"--doc_stride is 0\. Use at least 1\."),
         ({"max_query_length": 0}, r"--max_query_length is 0\. Use at least 1\."),
     ],
@@ -129,7 +129,7 @@ def test_misplaced_and_impossible_answers_have_no_position():
 def test_sizes_that_leave_no_room_are_told(sizes, message):
     with pytest.raises(UserError, match=message):
         WindowSizes(**sizes)
-    assert WindowSizes(max_length=68) == WindowSizes(68, 128, 64)
+    assert WindowSizes(max_seq_length=68) == WindowSizes(68, 128, 64)
 
 
 @pytest.mark.parametrize(("max_length", "doc_stride"), [(384, 128), (96, 20)])

@@ -1,0 +1,125 @@
+"""The main path: a grid of trials from its start to its table of results."""
+
+import dataclasses
+import os
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+from mslt_tf.distribution.workers import Workers
+from mslt_tf.errors import UserError
+from mslt_tf.files import file_errors, folder_lock, new_file, pattern_names
+from mslt_tf.finetuning import grid, results, trial
+from mslt_tf.finetuning.grid_progress import GridProgress
+from mslt_tf.finetuning.setup import Setup
+from mslt_tf.finetuning.trial import Trial, TrialResult
+from mslt_tf.finetuning_settings import FineTuningSettings
+from mslt_tf.terminal import say
+from mslt_tf.training import checkpoint_folder
+from mslt_tf.training.interruption import Interruption
+
+SETTINGS_FILE = "finetuning.json"  # in the output folder: all settings of the latest start
+_RESULT_FILES = (results.JSON_FILE, results.MARKDOWN_FILE)
+
+
+def finetune(settings: FineTuningSettings) -> int:
+    """Trains all trials that are not finished, and writes the table of all that are.
+
+    Returns:
+        The exit status: 0 when done, 128 + signal number when interrupted (state is saved).
+
+    Raises:
+        UserError: settings, encoder, data, disk or the output folder are not as they must be.
+    """
+    _check_folder(settings.output_dir)
+    with (
+        folder_lock.held(settings.output_dir, report=say),
+        Interruption(Workers(tf.distribute.get_strategy())) as interruption,
+    ):
+        setup = Setup(settings, report=say)
+        unfinished = _unfinished(setup)
+        with file_errors.writing(settings.output_dir):
+            path = os.path.join(settings.output_dir, SETTINGS_FILE)
+            trial.write_json(path, dataclasses.asdict(settings))
+        if unfinished and not _train(setup, unfinished, interruption):
+            say("Interrupted; saved. The same command goes on from here.")
+            return interruption.status
+        _write_results(setup)
+    return 0
+
+
+def _check_folder(folder: str) -> None:
+    """Checks that the output folder takes files, and that none of somebody else's is in the way."""
+    pattern_names.check(folder, what="--output_dir")
+    advice = "Name one that can."
+    with file_errors.naming(f"--output_dir {folder} cannot be written to", advice):
+        tf.io.gfile.makedirs(folder)
+        new_file.check_writable(os.path.join(folder, "file"))
+        there = [n for n in _RESULT_FILES if tf.io.gfile.exists(os.path.join(folder, n))]
+        is_ours = tf.io.gfile.exists(os.path.join(folder, SETTINGS_FILE))
+    if there and not is_ours:
+        raise UserError(
+            f"{folder} holds {there[0]}, but no fine-tuning of this program, which would write one "
+            "of its own in its place. Move it away, or give another --output_dir."
+        )
+
+
+def _unfinished(setup: Setup) -> list[Trial]:
+    """Returns the trials that are to be trained, after all data and folders were checked."""
+    output_dir = setup.settings.output_dir
+    unfinished = []
+    for this in setup.trials():
+        folder = this.folder(output_dir)
+        trial.check(folder, setup.identity(this))
+        if trial.read_result(folder) is None:
+            unfinished.append(this)
+    say(f"{len(setup.trials())} trials, {len(unfinished)} of them to be trained")
+    return unfinished
+
+
+def _train(setup: Setup, trials: Sequence[Trial], interruption: Interruption) -> bool:
+    """Returns whether all trials were trained to their end."""
+    settings = setup.settings
+    num_parallel = grid.choose_num_parallel(settings.num_parallel_runs, len(trials))
+    work = {}
+    for name in setup.names:
+        task = setup.task(name)
+        work[name] = task.num_characters * (settings.training.num_epochs or task.num_epochs)
+    progress = GridProgress(trials, work)
+
+    def finished(result: TrialResult) -> None:
+        progress.finished(result)
+        _keep_best_checkpoint(settings.output_dir, result.task)
+
+    try:
+        return grid.run(
+            setup,
+            trials,
+            num_parallel=num_parallel,
+            interruption=interruption,
+            progress=progress,
+            finished=finished,
+        )
+    except tf.errors.ResourceExhaustedError as error:
+        raise UserError(
+            f"memory is short ({file_errors.reason(error)}). Give a smaller --train_batch_size or "
+            "--max_seq_length. What is finished is kept."
+        ) from error
+
+
+def _keep_best_checkpoint(output_dir: str, task: str) -> None:
+    """Removes the models of a task's finished trials but that of the best."""
+    found = results.read_task(output_dir, task)
+    best = results.best(found)
+    for result in found:
+        if result.trial != best:
+            checkpoints = os.path.join(result.trial.folder(output_dir), trial.CHECKPOINTS)
+            checkpoint_folder.remove_all(checkpoints, report=say)
+
+
+def _write_results(setup: Setup) -> None:
+    output_dir = setup.settings.output_dir
+    found = [results.read_task(output_dir, name) for name in setup.names]
+    facts = {"encoder": setup.settings.encoder, "model": setup.encoder.config.summary()}
+    table = results.write(output_dir, [results.summarize(each) for each in found], facts)
+    say(f"\n{table}\nDone: {os.path.join(output_dir, results.MARKDOWN_FILE)}")

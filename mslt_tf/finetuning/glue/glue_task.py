@@ -1,0 +1,132 @@
+"""A task of GLUE to train on and to score."""
+
+import dataclasses
+import functools
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from mslt_tf.errors import UserError
+from mslt_tf.files import file_errors
+from mslt_tf.finetuning import objectives
+from mslt_tf.finetuning.glue import glue_metrics, glue_submission
+from mslt_tf.finetuning.glue.glue_data import Example
+from mslt_tf.finetuning.glue.glue_sequences import PairTokenizer
+from mslt_tf.finetuning.glue.glue_splits import TRAIN, SplitExamples
+from mslt_tf.finetuning.glue.glue_tasks import Task
+from mslt_tf.finetuning.objectives import Objective
+from mslt_tf.finetuning.sequences import Sequences
+from mslt_tf.finetuning.task import Outputs, Predict, Scores
+
+
+@dataclasses.dataclass(frozen=True)
+class GlueTask:
+    """A task of GLUE, a `FineTuningTask`. What is tokenised is tokenised once."""
+
+    task: Task
+    train: Sequence[Example]
+    scored: Sequence[SplitExamples]  # its labelled splits; runs are chosen by the first of them
+    tokenizer: PairTokenizer
+
+    @property
+    def name(self) -> str:
+        """As --task takes it."""
+        return self.task.name
+
+    @property
+    def objective(self) -> Objective:
+        """One of the task's labels, or a score."""
+        if self.task.is_regression:
+            return objectives.regression()
+        return objectives.classification(len(self.task.labels))
+
+    @property
+    def num_epochs(self) -> int:
+        """The paper's."""
+        return self.task.num_epochs
+
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of all texts and labels, in their order."""
+        digest = hashlib.sha256()
+        for name, examples in [(TRAIN, self.train), *((s.name, s.examples) for s in self.scored)]:
+            digest.update(json.dumps([name, len(examples)]).encode())
+            for example in examples:
+                digest.update(json.dumps(dataclasses.astuple(example)).encode())
+        return digest.hexdigest()
+
+    @property
+    def num_characters(self) -> int:
+        """Of all training texts."""
+        return sum(len(each.text) + len(each.text_pair or "") for each in self.train)
+
+    def training_sequences(self) -> Sequences:
+        """Returns the examples of train."""
+        return self._train
+
+    def evaluate(self, predict: Predict, folder: str) -> Mapping[str, Scores]:
+        """Returns the scores of each labelled split, and writes predictions_SPLIT.tsv for each.
+
+        Raises:
+            UserError: an output is not finite, or a file cannot be written.
+        """
+        scores = {}
+        for split, sequences in zip(self.scored, self._scored, strict=True):
+            predictions = predictions_of(split.task, predict(sequences))
+            labels = [example.label for example in split.examples]
+            scores[split.name] = glue_metrics.score(split.task, labels, predictions)
+            _write_predictions(folder, split, predictions)
+        return scores
+
+    def selection_score(self, scores: Mapping[str, Scores]) -> float:
+        """Returns the mean of the metrics on the first scored split."""
+        return glue_metrics.selection_score(scores[self.scored[0].name])
+
+    def identity(self) -> Mapping[str, Any]:
+        """Returns the longest sequence."""
+        return {"max_length": self.tokenizer.max_length}
+
+    @functools.cached_property
+    def _train(self) -> Sequences:
+        return self.tokenizer.sequences(self.train)
+
+    @functools.cached_property
+    def _scored(self) -> list[Sequences]:
+        return [self.tokenizer.sequences(split.examples) for split in self.scored]
+
+
+def predictions_of(task: Task, outputs: Outputs) -> npt.NDArray[np.generic]:
+    """Returns what a model says of each example: a place in `task.labels`, or a score.
+
+    Args:
+        task: one of GLUE's.
+        outputs: of each example, [labels] or [1].
+
+    Raises:
+        UserError: one is not finite.
+    """
+    stacked = np.stack(outputs)
+    if not np.isfinite(stacked).all():
+        raise UserError(
+            f"an output of the model of {task.title} is not finite: its training went astray. "
+            "Give smaller --learning_rates."
+        )
+    return stacked[:, 0] if task.is_regression else stacked.argmax(axis=1)
+
+
+def _write_predictions(
+    folder: str, split: SplitExamples, predictions: npt.NDArray[np.generic]
+) -> None:
+    path = os.path.join(folder, f"predictions_{split.name}.tsv")
+    rows = [
+        f"{example.index}\t{glue_submission.word_of(split.task, prediction)}"
+        for example, prediction in zip(split.examples, predictions.tolist(), strict=True)
+    ]
+    with file_errors.writing(path), tf.io.gfile.GFile(path, "w") as file:
+        file.write("\n".join([glue_submission.HEADER, *rows, ""]))

@@ -1,0 +1,64 @@
+"""Batches of sequences of about the same length, so that little of them is padding.
+
+Sources: the "bucketing" of tf.data and of fairseq; here it is a pure function of lengths and seed.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Integers = npt.NDArray[np.integer[Any]]
+
+# Sequence lengths are a multiple of this: matrix products like even sizes.
+LENGTH_MULTIPLE = 8
+# Batches whose sequences are sorted by length together. More save no padding that counts; fewer
+# keep the batches of an epoch more varied.
+_BATCHES_PER_POOL = 50
+
+
+def epoch_batches(
+    lengths: Integers, *, batch_size: int, seed: int, epoch: int
+) -> list[npt.NDArray[np.int64]]:
+    """Returns the batches of one epoch, each the numbers of its examples.
+
+    All examples are shuffled and cut into pools; within a pool they are sorted by length and cut
+    into batches, and at last the batches are shuffled. Each example comes once; one batch may be
+    smaller than the others.
+
+    Args:
+        lengths: tokens of each example, [examples].
+        batch_size: examples of a batch.
+        seed: decides the order, together with the epoch.
+        epoch: from 0.
+    """
+    random = np.random.default_rng([seed, epoch])
+    order = random.permutation(len(lengths))
+    pool_size = batch_size * _BATCHES_PER_POOL
+    batches = []
+    for pool in _cut(order, pool_size):
+        batches += _cut(pool[np.argsort(lengths[pool], kind="stable")], batch_size)
+    return [batches[index] for index in random.permutation(len(batches))]
+
+
+def sorted_batches(lengths: Integers, *, batch_size: int) -> list[npt.NDArray[np.int64]]:
+    """Returns batches of all examples by length, the longest first: for evaluation."""
+    return _cut(np.argsort(-lengths, kind="stable"), batch_size)
+
+
+def padding_share(lengths: Integers, batches: Sequence[Integers]) -> float:
+    """Returns the share of padding among the tokens of all batches.
+
+    >>> padding_share(np.array([8, 8, 4]), [np.array([0, 1]), np.array([2])])
+    0.16666666666666666
+    """
+    longest = np.array([lengths[batch].max() for batch in batches])
+    widths = -(-longest // LENGTH_MULTIPLE) * LENGTH_MULTIPLE
+    sizes = np.array([len(batch) for batch in batches])
+    real = sum(int(lengths[batch].sum()) for batch in batches)
+    return 1.0 - real / int((widths * sizes).sum())
+
+
+def _cut(order: npt.NDArray[np.int64], size: int) -> list[npt.NDArray[np.int64]]:
+    return [order[start : start + size] for start in range(0, len(order), size)]

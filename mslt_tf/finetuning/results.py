@@ -1,0 +1,145 @@
+"""The results of a grid: which learning rate won, and how its seeds scatter."""
+
+import dataclasses
+import os
+import re
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from mslt_tf.files import file_errors
+from mslt_tf.finetuning import trial
+from mslt_tf.finetuning.trial import Trial, TrialResult
+from mslt_tf.terminal import format_duration
+
+JSON_FILE, MARKDOWN_FILE = "results.json", "results.md"
+
+_TRIAL_NAME = re.compile(r"lr_[0-9.e-]+_seed_\d+")
+
+
+@dataclasses.dataclass(frozen=True)
+class Spread:
+    """A metric over the seeds of the learning rate that won."""
+
+    median: float
+    lowest: float
+    highest: float
+
+
+@dataclasses.dataclass(frozen=True)
+class TaskSummary:
+    """The results of a task."""
+
+    task: str
+    learning_rate: float  # that with the best median of the selection scores
+    num_seeds: int  # of this rate
+    num_trials: int
+    metrics: Mapping[str, Mapping[str, Spread]]  # by split, then by metric
+    seconds: float  # of all trials
+    examples_per_second: float  # median over all trials
+    padding_share: float  # of the tokens of training
+    best_trial: str  # the single one with the best selection score
+
+
+def read_task(output_dir: str, task: str) -> list[TrialResult]:
+    """Returns the results of all finished trials of a task, by learning rate and seed.
+
+    Raises:
+        UserError: one cannot be read.
+    """
+    folder = os.path.join(output_dir, task)
+    if not tf.io.gfile.isdir(folder):
+        return []
+    names = (name.rstrip("/") for name in tf.io.gfile.listdir(folder))
+    folders = [os.path.join(folder, name) for name in names if _TRIAL_NAME.fullmatch(name)]
+    found = [trial.read_result(each) for each in folders]
+    return sorted((result for result in found if result), key=lambda result: result.trial)
+
+
+def best(results: Sequence[TrialResult]) -> Trial:
+    """Returns the trial with the best selection score; of equal ones the first."""
+    return max(results, key=lambda result: result.selection_score).trial
+
+
+def summarize(results: Sequence[TrialResult]) -> TaskSummary:
+    """Returns what the trials of one task, at least one, come to."""
+    by_rate: dict[float, list[TrialResult]] = {}
+    for result in results:
+        by_rate.setdefault(result.learning_rate, []).append(result)
+    medians = {
+        rate: statistics.median(result.selection_score for result in some)
+        for rate, some in by_rate.items()
+    }
+    rate = max(medians, key=lambda rate: medians[rate])
+    chosen = by_rate[rate]
+    return TaskSummary(
+        task=results[0].task,
+        learning_rate=rate,
+        num_seeds=len(chosen),
+        num_trials=len(results),
+        metrics={
+            split: {name: _spread(chosen, split, name) for name in values}
+            for split, values in chosen[0].scores.items()
+        },
+        seconds=sum(result.seconds for result in results),
+        examples_per_second=statistics.median(r.examples_per_second for r in results),
+        padding_share=results[0].padding_share,
+        best_trial=best(results).name,
+    )
+
+
+def write(output_dir: str, summaries: Sequence[TaskSummary], facts: Mapping[str, Any]) -> str:
+    """Writes results.json and results.md, and returns the table.
+
+    Args:
+        output_dir: where to.
+        summaries: of the tasks, in the order of the table.
+        facts: JSON values on encoder and settings.
+
+    Raises:
+        UserError: a file cannot be written.
+    """
+    table = to_markdown(summaries)
+    heading = "".join(f"- {name}: {value}\n" for name, value in facts.items())
+    with file_errors.writing(os.path.join(output_dir, JSON_FILE)):
+        content = {**facts, "tasks": [dataclasses.asdict(each) for each in summaries]}
+        trial.write_json(os.path.join(output_dir, JSON_FILE), content)
+        trial.write_text(
+            os.path.join(output_dir, MARKDOWN_FILE), f"# Results\n\n{heading}\n{table}"
+        )
+    return table
+
+
+def to_markdown(summaries: Sequence[TaskSummary]) -> str:
+    """Returns a table, a row for each metric of each split."""
+    header = (
+        "| task | split | metric | median | lowest to highest | seeds | learning rate | trials | "
+        "time | examples/s |"
+    )
+    rule = "|---|---|---|---|---|---|---|---|---|---|"
+    rows = [
+        f"| {each.task} | {split} | {name} | {_number(spread.median)} | "
+        f"{_number(spread.lowest)} to {_number(spread.highest)} | {each.num_seeds} | "
+        f"{each.learning_rate:g} | {each.num_trials} | {format_duration(each.seconds)} | "
+        f"{each.examples_per_second:,.0f} |"
+        for each in summaries
+        for split, metrics in each.metrics.items()
+        for name, spread in metrics.items()
+    ]
+    return "\n".join([header, rule, *rows, ""])
+
+
+def _spread(results: Sequence[TrialResult], split: str, name: str) -> Spread:
+    values = [result.scores[split][name] for result in results]
+    return Spread(statistics.median(values), min(values), max(values))
+
+
+def _number(value: float) -> str:
+    """Returns a score as tables show it: GLUE's are up to 1, SQuAD's in percent.
+
+    >>> _number(0.86231), _number(78.123)
+    ('0.862', '78.12')
+    """
+    return f"{value:.3f}" if abs(value) <= 1 else f"{value:,.2f}"

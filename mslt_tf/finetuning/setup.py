@@ -1,0 +1,95 @@
+"""What trials are made of: the encoder, the tasks with their data, what decides each result."""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from mslt_tf.conversion import encoders
+from mslt_tf.errors import UserError
+from mslt_tf.finetuning import tasks
+from mslt_tf.finetuning.squad import squad_splits
+from mslt_tf.finetuning.task import FineTuningTask
+from mslt_tf.finetuning.trial import Trial
+from mslt_tf.finetuning_settings import FineTuningSettings
+from mslt_tf.modeling import trained_model
+from mslt_tf.modeling.trained_model import TrainedModel
+
+
+class Setup:
+    """The encoder and the tasks, each read when it is first asked for."""
+
+    def __init__(self, settings: FineTuningSettings, *, report: Callable[[str], None]) -> None:
+        """Reads the encoder.
+
+        Args:
+            settings: of the program.
+            report: takes lines about what is passed over in encoder and data.
+
+        Raises:
+            UserError: the encoder cannot be read, see `encoders.read`, or a task is not known or
+                has longer sequences than the encoder has positions.
+        """
+        self.settings, self._report = settings, report
+        self.names = tasks.names_of(settings.task)
+        self.encoder: TrainedModel = encoders.read(
+            settings.encoder,
+            vocab_file=settings.vocab_file,
+            text_case=settings.text_case,
+            report=report,
+        )
+        for name in self.names:
+            self._check_length(name)
+        self._tasks: dict[str, FineTuningTask] = {}
+
+    def task(self, name: str) -> FineTuningTask:
+        """Returns a task with its data.
+
+        Raises:
+            UserError: the data is not as it must be, see `tasks.read`.
+        """
+        if name not in self._tasks:
+            self._tasks[name] = tasks.read(name, self.settings, self.encoder, report=self._report)
+        return self._tasks[name]
+
+    def trials(self) -> list[Trial]:
+        """Returns the whole grid: all seeds of a rate, all rates of a task, task after task."""
+        return [
+            Trial(name, rate, seed)
+            for name in self.names
+            for rate in self.settings.learning_rates
+            for seed in self.settings.seeds
+        ]
+
+    def identity(self, trial: Trial) -> Mapping[str, Any]:
+        """Returns what decides a trial's result, as JSON values.
+
+        Raises:
+            UserError: see `task`.
+        """
+        task, training = self.task(trial.task), self.settings.training
+        return {
+            **dataclasses.asdict(trial),
+            **dataclasses.asdict(training),
+            "num_epochs": training.num_epochs or task.num_epochs,
+            **task.identity(),
+            "model": dataclasses.asdict(self.encoder.config),
+            "encoder": self._encoder_fingerprint,
+            "data": task.fingerprint,
+        }
+
+    @functools.cached_property
+    def _encoder_fingerprint(self) -> str:
+        encoder = self.encoder
+        known = (encoder.config, encoder.vocabulary, encoder.weights)
+        return f"{trained_model.fingerprint(*known)} {encoder.text_case}"
+
+    def _check_length(self, name: str) -> None:
+        is_squad = name in squad_splits.VERSIONS
+        windows, longest = self.settings.squad.windows, self.encoder.config.max_position_embeddings
+        length = windows.max_seq_length if is_squad else self.settings.glue_max_length
+        if length > longest:
+            raise UserError(
+                f"--max_seq_length is {length} for {name}, and the encoder has {longest} "
+                f"positions. Give at most --max_seq_length={longest}."
+            )

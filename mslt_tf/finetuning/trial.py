@@ -1,0 +1,160 @@
+"""One trial of a grid: a learning rate and a seed, its folder, its result.
+
+In `OUTPUT/TASK/TRIAL/` lie `trial.json`, which says what the trial is, `metrics.jsonl` and
+TensorBoard events, checkpoints while it trains, predictions, and, last of all, `result.json`.
+"""
+
+import dataclasses
+import json
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import tensorflow as tf
+
+from mslt_tf import json_values
+from mslt_tf.errors import UserError
+from mslt_tf.files import file_errors, new_file, removal
+from mslt_tf.finetuning.task import Scores
+from mslt_tf.json_values import JsonValueError
+
+TRIAL_FILE = "trial.json"
+RESULT_FILE = "result.json"
+CHECKPOINTS = "checkpoints"
+_ANEW = "Give another --output_dir, or move this folder away."
+
+
+@dataclasses.dataclass(frozen=True, order=True)
+class Trial:
+    """What one fine-tuning differs in from the others of its task."""
+
+    task: str
+    learning_rate: float
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """Its folder's name within that of its task.
+
+        >>> Trial("mrpc", 3e-5, 0).name
+        'lr_3e-05_seed_0'
+        """
+        return f"lr_{self.learning_rate:g}_seed_{self.seed}"
+
+    def folder(self, output_dir: str) -> str:
+        """Returns where all that is its own lies."""
+        return os.path.join(output_dir, self.task, self.name)
+
+
+@dataclasses.dataclass(frozen=True)
+class TrialResult:
+    """How a trial ended."""
+
+    task: str
+    learning_rate: float
+    seed: int
+    scores: Mapping[str, Scores]  # by split, then by metric
+    selection_score: float  # the higher, the better
+    num_steps: int
+    num_examples: int  # sequences of an epoch
+    padding_share: float  # of the tokens of training
+    seconds: float  # of training and scoring, interruptions left out
+    examples_per_second: float  # of training, compilation left out
+
+    @property
+    def trial(self) -> Trial:
+        """The trial."""
+        return Trial(self.task, self.learning_rate, self.seed)
+
+
+def claim(folder: str, identity: Mapping[str, Any]) -> None:
+    """Makes a trial's folder, or checks that the one that is there is of the same trial.
+
+    Args:
+        folder: of the trial.
+        identity: JSON values that decide its result.
+
+    Raises:
+        UserError: it is of a trial with other settings, or somebody else's; or it cannot be
+            written to.
+    """
+    with file_errors.naming(f"{folder} cannot be written to", _ANEW):
+        if not tf.io.gfile.exists(folder):
+            tf.io.gfile.makedirs(folder)
+            write_json(os.path.join(folder, TRIAL_FILE), identity)
+            return
+    check(folder, identity)
+
+
+def check(folder: str, identity: Mapping[str, Any]) -> None:
+    """Checks that a folder is not there, or of a trial of this identity.
+
+    Raises:
+        UserError: see `claim`.
+    """
+    if not tf.io.gfile.exists(folder):
+        return
+    found = _read_json(os.path.join(folder, TRIAL_FILE), Mapping[str, Any])
+    if found is None:
+        raise UserError(f"{folder} is there, but holds no trial of this program's. {_ANEW}")
+    own = json.loads(json.dumps(identity))
+    changed = sorted(name for name in {*found, *own} if found.get(name) != own.get(name))
+    if changed:
+        name = changed[0]
+        raise UserError(
+            f"{folder} holds a trial with another {name}: {_shown(found.get(name))} there, "
+            f"{_shown(own.get(name))} now. {_ANEW}"
+        )
+
+
+def read_result(folder: str) -> TrialResult | None:
+    """Returns how a trial ended, None where it has not.
+
+    Raises:
+        UserError: its file cannot be read.
+    """
+    return _read_json(os.path.join(folder, RESULT_FILE), TrialResult)
+
+
+def write_result(folder: str, result: TrialResult) -> None:
+    """Writes how a trial ended: from here on it is done.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    with file_errors.writing(os.path.join(folder, RESULT_FILE)):
+        write_json(os.path.join(folder, RESULT_FILE), dataclasses.asdict(result))
+
+
+def write_json(path: str, content: Any) -> None:
+    """Writes a file of this program's own, whole or not at all.
+
+    Raises:
+        tensorflow.errors.OpError, OSError: it cannot be written.
+    """
+    write_text(path, json.dumps(content, indent=1) + "\n")
+
+
+def write_text(path: str, text: str) -> None:
+    """Writes a file as `write_json` does."""
+    temporary = removal.partial_path(path)
+    with tf.io.gfile.GFile(temporary, "w") as file:
+        file.write(text)
+    new_file.flush([temporary])
+    tf.io.gfile.rename(temporary, path, overwrite=True)
+
+
+def _read_json(path: str, declared: Callable[..., Any]) -> Any:
+    if not tf.io.gfile.exists(path):
+        return None
+    with file_errors.reading(path), tf.io.gfile.GFile(path, "rb") as file:
+        content = file.read()
+    try:
+        return json_values.parse(declared, json_values.loads(content))
+    except JsonValueError as error:
+        raise UserError(f"{path} is not as this program wrote it: {error}. {_ANEW}") from error
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 60 else f"{text[:60]}..."

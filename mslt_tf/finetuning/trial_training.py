@@ -1,0 +1,253 @@
+"""The training of one trial: from the encoder's weights, or a checkpoint, to its result."""
+
+import dataclasses
+import math
+import os
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol
+
+import tensorflow as tf
+
+from mslt_tf.errors import UserError
+from mslt_tf.files import file_errors
+from mslt_tf.finetuning import length_batches, prediction, train_step, trial
+from mslt_tf.finetuning.task import FineTuningTask
+from mslt_tf.finetuning.trial import Trial, TrialResult
+from mslt_tf.finetuning.trial_parts import TrialParts
+from mslt_tf.finetuning_settings import FineTuningSettings
+from mslt_tf.modeling.trained_model import TrainedModel
+from mslt_tf.training import checkpointing
+from mslt_tf.training.interruption import Interruption
+from mslt_tf.training.metrics_log import EVALUATION, MetricsLog, naming_full_disk
+
+_SCORING = 0.1  # share of a trial's time that is reckoned for its scoring
+
+
+class Watcher(Protocol):
+    """Who hears how trials go."""
+
+    def line(self, text: str) -> None:
+        """Takes what the user should read."""
+
+    def progress(self, this: Trial, share: float, text: str) -> None:
+        """Takes which share of a trial is done, and what to say of it."""
+
+
+@dataclasses.dataclass
+class _Clock:
+    """What a trial has done, over all its starts."""
+
+    seconds: float = 0.0
+    timed_examples: int = 0  # without the first step of each start, which compiles
+    timed_seconds: float = 0.0
+
+    @property
+    def examples_per_second(self) -> float:
+        """Of training; 0 before it is known."""
+        return self.timed_examples / self.timed_seconds if self.timed_seconds else 0.0
+
+
+def train(
+    this: Trial,
+    task: FineTuningTask,
+    encoder: TrainedModel,
+    settings: FineTuningSettings,
+    identity: Mapping[str, Any],
+    *,
+    interruption: Interruption,
+    watcher: Watcher,
+) -> TrialResult | None:
+    """Trains a trial from its newest checkpoint, scores it, and writes its result.
+
+    Args:
+        this: the trial.
+        task: its own.
+        encoder: what it starts from.
+        settings: of the program.
+        identity: what decides the result, see `trial.claim`.
+        interruption: tells when to save and stop.
+        watcher: hears how it goes.
+
+    Returns:
+        The result, also where it was there already; None if interrupted, and saved.
+
+    Raises:
+        UserError: the trial's folder is not its own, the disk is full, or training went astray.
+    """
+    folder = this.folder(settings.output_dir)
+    trial.claim(folder, identity)
+    done = trial.read_result(folder)
+    if done:
+        return done
+    run = _Run(this, task, encoder, settings, identity, watcher)
+    interruption.rest_at(run.step)
+    for step in run.train():
+        interruption.start_steps()
+        is_stopped = bool(interruption.agree()) and step < run.num_steps
+        if is_stopped or step == run.num_steps or step % settings.checkpoint_steps == 0:
+            run.save()
+            interruption.note_saved(step)
+        if is_stopped:
+            return None
+    interruption.rest_at(run.num_steps)
+    return run.finish()
+
+
+class _Run:
+    """A trial under way."""
+
+    def __init__(
+        self,
+        this: Trial,
+        task: FineTuningTask,
+        encoder: TrainedModel,
+        settings: FineTuningSettings,
+        identity: Mapping[str, Any],
+        watcher: Watcher,
+    ) -> None:
+        self._this, self._task, self._settings = this, task, settings
+        self._identity, self._watcher = identity, watcher
+        self._folder = this.folder(settings.output_dir)
+        self._sequences = task.training_sequences()
+        self._steps_per_epoch = math.ceil(len(self._sequences) / settings.training.train_batch_size)
+        num_epochs = settings.training.num_epochs or task.num_epochs
+        self.num_steps = num_epochs * self._steps_per_epoch
+        self._parts = TrialParts.build(encoder, task.objective, settings.training, seed=this.seed)
+        self._clock = self._restore()
+        self._log = MetricsLog(self._folder, resumed_at=self.step, report=watcher.line)
+
+    @property
+    def step(self) -> int:
+        """Updates done."""
+        return int(self._parts.step.numpy())
+
+    def train(self) -> Iterator[int]:
+        """Trains to the end, yielding the step after each update."""
+        parts, objective = self._parts, self._task.objective
+        update = train_step.make_train_step(parts.model, objective, parts.optimizer)
+        first = self.step
+        losses: list[float] = []
+        for step in range(first, self.num_steps):
+            began = time.monotonic()
+            if step == first or step % self._steps_per_epoch == 0:
+                batches = self._batches(step // self._steps_per_epoch)
+            examples = batches[step % self._steps_per_epoch]
+            batch = self._sequences.padded(examples, multiple=length_batches.LENGTH_MULTIPLE)
+            assert self._sequences.targets is not None
+            loss, norm = update(
+                {name: tf.constant(values) for name, values in batch.items()},
+                tf.constant(self._sequences.targets[examples], objective.targets.dtype),
+                tf.constant(self._learning_rate(step)),
+                tf.constant([self._this.seed, step], tf.int64),
+            )
+            losses.append(self._checked(float(loss), float(norm), step))
+            parts.step.assign_add(1)
+            self._count(time.monotonic() - began, len(examples), is_first=step == first)
+            losses = self._tell(step + 1, losses, float(norm))
+            yield step + 1
+
+    def save(self) -> None:
+        """Writes a checkpoint.
+
+        Raises:
+            UserError: the disk is full, or the folder cannot be written to.
+        """
+        with naming_full_disk(self._folder):
+            self._parts.save(
+                self._folder,
+                num_steps=self.num_steps,
+                identity=self._identity,
+                settings=dataclasses.asdict(self._clock),
+                report=self._watcher.line,
+            )
+
+    def finish(self) -> TrialResult:
+        """Scores the trained model and writes the result."""
+        began = time.monotonic()
+        predict = prediction.make_predict(
+            self._parts.model,
+            self._task.objective,
+            batch_size=self._settings.eval_batch_size,
+            progress=self._tell_scoring,
+        )
+        scores = self._task.evaluate(predict, self._folder)
+        for split, values in scores.items():
+            points = {f"{split}/{name}": value for name, value in values.items()}
+            self._log.add(EVALUATION, stage=self._this.name, step=self.num_steps, values=points)
+        self._clock.seconds += time.monotonic() - began
+        result = TrialResult(
+            **dataclasses.asdict(self._this),
+            scores=scores,
+            selection_score=self._task.selection_score(scores),
+            num_steps=self.num_steps,
+            num_examples=len(self._sequences),
+            padding_share=length_batches.padding_share(
+                self._sequences.lengths, self._batches(epoch=0)
+            ),
+            seconds=self._clock.seconds,
+            examples_per_second=self._clock.examples_per_second,
+        )
+        trial.write_result(self._folder, result)
+        return result
+
+    def _restore(self) -> _Clock:
+        checkpoints = os.path.join(self._folder, trial.CHECKPOINTS)
+        with file_errors.reading(checkpoints):
+            newest = checkpointing.newest(checkpoints, report=self._watcher.line)
+        if newest is None:
+            return _Clock()
+        self._parts.restore(newest, num_steps=self.num_steps)
+        return _Clock(**newest.settings)
+
+    def _batches(self, epoch: int) -> list[Any]:
+        return length_batches.epoch_batches(
+            self._sequences.lengths,
+            batch_size=self._settings.training.train_batch_size,
+            seed=self._this.seed,
+            epoch=epoch,
+        )
+
+    def _learning_rate(self, step: int) -> float:
+        return train_step.learning_rate(
+            step,
+            peak=self._this.learning_rate,
+            num_steps=self.num_steps,
+            warmup_fraction=self._settings.training.warmup_fraction,
+        )
+
+    def _checked(self, loss: float, norm: float, step: int) -> float:
+        if math.isfinite(loss) and math.isfinite(norm):
+            return loss
+        raise UserError(
+            f"the loss or its gradient is not finite at step {step} of {self._this.task} with the "
+            f"learning rate {self._this.learning_rate:g}. Give smaller --learning_rates."
+        )
+
+    def _count(self, seconds: float, num_examples: int, *, is_first: bool) -> None:
+        self._clock.seconds += seconds
+        if not is_first:
+            self._clock.timed_examples += num_examples
+            self._clock.timed_seconds += seconds
+
+    def _tell(self, step: int, losses: list[float], norm: float) -> list[float]:
+        """Shows where the trial stands; returns the losses that are not logged yet."""
+        mean = sum(losses) / len(losses)
+        rate = self._clock.examples_per_second
+        speed = f"  {rate:,.0f} examples/s" if rate else ""
+        text = f"step {step:,} of {self.num_steps:,}  loss {mean:.3f}{speed}"
+        self._watcher.progress(self._this, (1 - _SCORING) * step / self.num_steps, text)
+        if step % self._settings.log_steps and step < self.num_steps:
+            return losses
+        values = {
+            "loss": mean,
+            "gradient_norm": norm,
+            "learning_rate": self._learning_rate(step - 1),
+            "examples_per_second": rate,
+        }
+        self._log.add("train", stage=self._this.name, step=step, values=values)
+        return []
+
+    def _tell_scoring(self, done: int, total: int) -> None:
+        text = f"scoring {done:,} of {total:,}"
+        self._watcher.progress(self._this, 1 - _SCORING + _SCORING * done / total, text)

@@ -1,0 +1,95 @@
+"""A process that trains trials for `worker_pool`: one JSON value a line, in and out.
+
+The first line in holds the settings, each later one a trial. The lines out are those of
+`Message`. When its input ends it stops, also in the middle of a trial, whose state it saves:
+nobody is left to take the result.
+"""
+
+import dataclasses
+import json
+import os
+import queue
+import signal
+import sys
+import threading
+from typing import Any
+
+from mslt_tf import json_values, startup
+from mslt_tf.errors import UserError
+from mslt_tf.finetuning_settings import FineTuningSettings
+
+# The kinds of messages; each is an object with its "kind".
+LINE, PROGRESS, RESULT, ERROR = "line", "progress", "result", "error"
+
+
+def main() -> int:
+    """Trains the trials that come in; returns the exit status."""
+    startup.prepare_tensorflow()
+    # TensorFlow reads the environment when it is imported.
+    import tensorflow as tf
+
+    from mslt_tf.distribution.workers import Workers
+    from mslt_tf.finetuning import trial_training
+    from mslt_tf.finetuning.setup import Setup
+    from mslt_tf.finetuning.trial import Trial
+    from mslt_tf.training.interruption import Interruption
+
+    settings = json_values.parse(FineTuningSettings, json.loads(sys.stdin.readline()))
+    lines = _read_lines()
+    reports = Reports()
+    with Interruption(Workers(tf.distribute.get_strategy())) as interruption:
+        try:
+            setup = Setup(settings, report=reports.line)
+            while (line := lines.get()) is not None:
+                this = json_values.parse(Trial, json.loads(line))
+                result = trial_training.train(
+                    this,
+                    setup.task(this.task),
+                    setup.encoder,
+                    settings,
+                    setup.identity(this),
+                    interruption=interruption,
+                    watcher=reports,
+                )
+                if result is None:
+                    return interruption.stop
+                reports.send(RESULT, **dataclasses.asdict(result))
+        except UserError as error:
+            reports.send(ERROR, text=str(error))
+            return startup.USAGE_STATUS
+    return 0
+
+
+class Reports:
+    """Writes messages to standard output; a `trial_training.Watcher`."""
+
+    def send(self, kind: str, **content: Any) -> None:
+        """Writes a message."""
+        sys.stdout.write(json.dumps({"kind": kind, **content}) + "\n")
+        sys.stdout.flush()
+
+    def line(self, text: str) -> None:
+        """Sends what the user should read."""
+        self.send(LINE, text=text)
+
+    def progress(self, this: Any, share: float, text: str) -> None:
+        """Sends which share of a trial is done."""
+        self.send(PROGRESS, trial=dataclasses.asdict(this), share=share, text=text)
+
+
+def _read_lines() -> "queue.SimpleQueue[str | None]":
+    """Returns a queue of the lines that come in, with None after the last."""
+    lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+
+    def read() -> None:
+        for line in sys.stdin:
+            lines.put(line)
+        lines.put(None)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=read, daemon=True).start()
+    return lines
+
+
+if __name__ == "__main__":
+    sys.exit(main())
