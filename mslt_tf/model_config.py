@@ -10,6 +10,8 @@ from mslt_tf.flag_fields import flag_field
 # Sizes of ALBERT; 0 in BERT.
 _OPTIONAL = ("embedding_size", "num_hidden_groups")
 
+# Of a model from elsewhere, too: an absurd number would keep whoever builds it busy for hours.
+_NumLayers = Annotated[int, Bounds(at_least=1, at_most=1_000)]
 _DropoutProb = Annotated[float, Bounds(at_least=0, below=1)]
 _InitializerRange = Annotated[float, Bounds(above=0, at_most=1, hint="BERT's is 0.02.")]
 _LayerNormEps = Annotated[float, Bounds(above=0, below=1, hint="BERT's is 1e-12.")]
@@ -30,7 +32,7 @@ class ModelConfig:
         0, "For ALBERT: width of the embeddings, e.g. 128. 0: hidden_size, as in BERT."
     )
     hidden_size: PositiveInt = flag_field(768, "Width of the layers.")
-    num_hidden_layers: PositiveInt = flag_field(12, "Number of layers of the whole model.")
+    num_hidden_layers: _NumLayers = flag_field(12, "Number of layers of the whole model.")
     num_hidden_groups: NonNegativeInt = flag_field(
         0,
         "For ALBERT: number of groups into which the layers are divided. The layers of a group "

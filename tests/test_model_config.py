@@ -49,7 +49,7 @@ def test_narrow_embeddings_and_groups_go_without_each_other():
         ({"num_hidden_groups": -1}, "num_hidden_groups is -1. Use at least 0"),
         ({"embedding_size": -128}, "embedding_size is -128. Use at least 0"),
         ({"hidden_size": 0}, "hidden_size is 0. Use at least 1"),
-        ({"num_hidden_layers": 0}, "num_hidden_layers is 0. Use at least 1"),
+        ({"num_hidden_layers": 0}, "num_hidden_layers is 0. Use 1 to 1000"),
         ({"vocab_size": -5}, "vocab_size is -5. Use at least 1"),
         ({"num_attention_heads": 7}, "hidden_size 768 .* num_attention_heads 7. Use a multiple"),
         ({"hidden_dropout_prob": 1.0}, "hidden_dropout_prob is 1.0. Use at least 0 and below 1"),

@@ -26,7 +26,6 @@ _SIZES = (
 )
 _ALBERT_SIZES = ("embedding_size", "num_hidden_groups")
 _TRAINING = ("hidden_dropout_prob", "attention_probs_dropout_prob", "initializer_range")
-_MOST_LAYERS = 1_000  # of any model; a wrong number would keep us counting for hours
 # What their ALBERT can do, and ours cannot: its values where it does not.
 _ALBERT_EXTRAS = {"inner_group_num": 1, "down_scale_factor": 1, "net_structure_type": 0}
 
@@ -76,8 +75,6 @@ def parse(content: bytes, *, path: str, is_albert: bool) -> tuple[ModelConfig, b
             raise json_values.JsonValueError(f"{missing[0]} is missing")
         known = {name: found[name] for name in (*sizes, *_TRAINING) if name in found}
         config = json_values.parse(ModelConfig, {**known, "hidden_act": _hidden_act(found)})
-        if config.num_hidden_layers > _MOST_LAYERS:
-            raise json_values.JsonValueError(f"num_hidden_layers is {config.num_hidden_layers}")
         if is_albert:
             _check_albert(found, config)
     except (json_values.JsonValueError, UserError) as error:

@@ -46,13 +46,8 @@ def from_others(
 
     Raises:
         UserError: a tensor is there in another shape than the model has it, or in another type
-            than float; or there are fewer tensors than layers.
+            than float.
     """
-    if config.num_blocks > len(found):  # before work that grows with their number
-        raise UserError(
-            f"{path} has {len(found):,} tensors, too few for {config.num_blocks:,} "
-            f"{config.block_unit}. Give the configuration that belongs to it."
-        )
     shapes = names.shapes(config)
     tensors = names.tensors(config)
     missing = [tensor for tensor in tensors if _other(tensor, format).name not in found]

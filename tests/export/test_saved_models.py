@@ -251,7 +251,7 @@ def test_only_its_own_vocabulary_may_be_given(encoder, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"num_hidden_layers": 10**9}, "too few for 1,000,000,000 layers"),
+        ({"num_hidden_layers": 10**9, "num_hidden_groups": 1}, "num_hidden_layers is 1000000000"),
         ({"num_hidden_layers": 3}, "lacks weights of the embeddings or the encoder: encoder_2/"),
         ({"vocab_size": 51}, "embeddings/word_embeddings as float32 [73, 32]"),
         ({"hidden_size": "32"}, "bert_config.json does not describe a model of ours: hidden_size"),
