@@ -23,6 +23,7 @@ class Split:
     has_torn_rows: bool = False  # in the official file, by line ends within a text
     submission: str | None = None  # the file of a submission that holds its predictions
     num_rows: int | None = None  # of the official file, known where predictions are submitted
+    is_in_tfds: bool = True  # tensorflow-datasets has it too
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,6 +43,7 @@ class Task:
     score_range: tuple[float, float] | None = None  # of a regression, which has no labels
     num_epochs: int = 3  # of fine-tuning, where nobody says otherwise
     trained_as: str | None = None  # the task whose model predicts this one, if not its own
+    tfds_texts: tuple[str, ...] = ()  # in tensorflow-datasets, where not named like the columns
 
     @property
     def is_regression(self) -> bool:
@@ -118,7 +120,9 @@ def _mnli_splits() -> dict[str, Split]:
 
 def _ax_splits() -> dict[str, Split]:
     return {
-        "dev": Split("diagnostic/diagnostic-full.tsv", "Premise", "Hypothesis", "Label"),
+        "dev": Split(
+            "diagnostic/diagnostic-full.tsv", "Premise", "Hypothesis", "Label", is_in_tfds=False
+        ),
         "test": _test("diagnostic", "diagnostic", "sentence1", "sentence2", "AX", 1104),
     }
 
@@ -148,6 +152,7 @@ TASKS = (
         splits=_splits("MRPC", "#1 String", "#2 String", "Quality", 1725),
         metrics=("f1", "accuracy"),
         label_names=("not_equivalent", "equivalent"),
+        tfds_texts=("sentence1", "sentence2"),
     ),
     Task(
         name="stsb",
@@ -172,6 +177,7 @@ TASKS = (
         metrics=("accuracy",),
         labels=_THREE_RELATIONS,
         label_names=_THREE_RELATIONS,
+        tfds_texts=("premise", "hypothesis"),
     ),
     Task(
         name="qnli",
@@ -205,6 +211,7 @@ TASKS = (
         labels=_THREE_RELATIONS,
         label_names=_THREE_RELATIONS,
         trained_as="mnli",
+        tfds_texts=("premise", "hypothesis"),
     ),
 )
 NAMES = tuple(task.name for task in TASKS)
