@@ -7,7 +7,7 @@ import pytest
 
 from mslt_tf.errors import UserError
 from mslt_tf.finetuning import score_squad
-from mslt_tf.finetuning.squad import squad_data, squad_splits, squad_windows
+from mslt_tf.finetuning.squad import squad_data, squad_metrics, squad_splits, squad_windows
 from mslt_tf.finetuning.squad.squad_answers import NBEST_FILE
 from mslt_tf.finetuning.squad.squad_data import SquadData
 from mslt_tf.finetuning.squad.squad_splits import SquadSplits
@@ -134,7 +134,7 @@ def test_a_model_that_is_right_scores_100(tokenizer, name, tmp_path):
 
 @pytest.mark.parametrize(
     ("is_right", "bias"),
-    [(True, 0), (True, 30), (True, -30), (False, -99)],  # at last it is best to answer nothing
+    [(True, 0), (True, 10), (True, -30), (False, -99)],  # at last it is best to answer nothing
 )
 def test_the_files_have_the_threshold_that_gives_the_best_f1(tokenizer, tmp_path, is_right, bias):
     task = make_2_0(tokenizer)
@@ -157,6 +157,13 @@ def test_the_files_have_the_threshold_that_gives_the_best_f1(tokenizer, tmp_path
     assert task.selection_score(scores) == scores["dev"]["best_f1"] >= scores["dev"]["f1"]
     assert (scores["dev"]["f1"] < scores["dev"]["best_f1"]) == (bias != 0)
     odds = json.loads((tmp_path / "null_odds.json").read_text())
+    nbest = json.loads((tmp_path / "nbest_predictions.json").read_text())
+    at_zero = {
+        key: "" if odds[key] > 0 else next(each["text"] for each in nbest[key] if each["text"])
+        for key in odds
+    }
+    of_zero = squad_metrics.score_2_0(task.splits.dev, at_zero)
+    assert of_zero.items() <= scores["dev"].items()
     texts = json.loads((tmp_path / "predictions.json").read_text())
     threshold = scores["dev"]["null_threshold"]
     assert {key for key in texts if not texts[key]} == {k for k in odds if odds[k] > threshold}
