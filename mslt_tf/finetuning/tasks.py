@@ -3,10 +3,12 @@
 from collections.abc import Callable, Sequence
 
 from mslt_tf.errors import UserError
-from mslt_tf.finetuning.glue import glue_splits, glue_tasks
+from mslt_tf.finetuning.glue import glue_tasks
 from mslt_tf.finetuning.glue.glue_sequences import PairTokenizer
+from mslt_tf.finetuning.glue.glue_splits import Source
 from mslt_tf.finetuning.glue.glue_task import GlueTask
-from mslt_tf.finetuning.squad import squad_splits
+from mslt_tf.finetuning.squad import squad_splits, squad_tfds
+from mslt_tf.finetuning.squad.squad_splits import SquadSplits
 from mslt_tf.finetuning.squad.squad_task import SquadTask
 from mslt_tf.finetuning.squad.squad_tokens import OffsetTokenizer
 from mslt_tf.finetuning.task import FineTuningTask
@@ -65,7 +67,7 @@ def read(
     assert encoder.vocabulary
     vocabulary, text_case = list(encoder.vocabulary), encoder.text_case
     if name in squad_splits.VERSIONS:
-        splits = squad_splits.read(name, settings.squad_dir, report=report)
+        splits = _squad_splits(name, settings, report)
         tokenizer = OffsetTokenizer(vocabulary, text_case)
         return SquadTask(splits, tokenizer, settings.squad, report)
     task = glue_tasks.find(name)
@@ -74,5 +76,13 @@ def read(
         vocabulary,
         max_length=settings.glue_max_length,
     )
-    train, scored = glue_splits.read(task, settings.glue_dir, report=report)
-    return GlueTask(task, train, scored, pairs)
+    source = Source(settings.glue_dir, settings.tfds_dir, report=report)
+    return GlueTask(task, source.train(task), source.scored(task), pairs)
+
+
+def _squad_splits(
+    name: str, settings: FineTuningSettings, report: Callable[[str], None]
+) -> SquadSplits:
+    if settings.squad_dir:
+        return squad_splits.read(name, settings.squad_dir, report=report)
+    return squad_tfds.read(name, data_dir=settings.tfds_dir, download=True, report=report)

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Sequence
 
-from mslt_tf.finetuning.glue import glue_data
+from mslt_tf.finetuning.glue import glue_data, glue_tfds
 from mslt_tf.finetuning.glue.glue_data import Example
 from mslt_tf.finetuning.glue.glue_tasks import TASKS, Task
 
@@ -24,45 +24,69 @@ class SplitExamples:
         return f"{self.task.name}_{self.split}" if self.task.trained_as else self.split
 
 
-def read(
-    task: Task, glue_dir: str, *, report: Callable[[str], None]
-) -> tuple[Sequence[Example], list[SplitExamples]]:
-    """Returns the examples of train, and the labelled splits: that which runs are chosen by first.
+class Source:
+    """Where the examples of GLUE come from: official files, or tensorflow-datasets."""
 
-    Args:
-        task: one that is trained.
-        glue_dir: folder of the folders CoLA, SST-2, ...
-        report: takes lines about splits that are not scored, as their files are not there.
+    def __init__(self, glue_dir: str, tfds_dir: str, *, report: Callable[[str], None]) -> None:
+        """Reads nothing yet.
 
-    Raises:
-        UserError: see `glue_data.read`.
-    """
-    train = glue_data.read(task, TRAIN, glue_dir, report=report)
-    scored = []
-    for other in (task, *predicted_by(task)):
-        for split in other.dev_splits:
-            is_first = not scored
-            if is_first or glue_data.has(other, split, glue_dir):
-                examples = glue_data.read(other, split, glue_dir, report=report)
-                scored.append(SplitExamples(other, split, examples))
-            else:
-                report(f"not scored: {other.title} {split}, as {glue_dir} has no such file")
-    return train, scored
+        Args:
+            glue_dir: folder of the folders CoLA, SST-2, ...; "" for tensorflow-datasets.
+            tfds_dir: where that keeps its data; "" for its own place.
+            report: takes lines about rows that are passed over, and splits that are not scored.
+        """
+        self._glue_dir, self._tfds_dir, self._report = glue_dir, tfds_dir, report
+
+    def train(self, task: Task) -> Sequence[Example]:
+        """Returns what a task trains on.
+
+        Raises:
+            UserError: see `glue_data.read` and `glue_tfds.read`.
+        """
+        return self._read(task, TRAIN)
+
+    def scored(self, task: Task) -> list[SplitExamples]:
+        """Returns the labelled splits, of a task and of those it predicts; its own first.
+
+        Of those but the first, what is not there is left out, and told.
+
+        Raises:
+            UserError: as `train`.
+        """
+        first, *others = [(each, s) for each in family(task) for s in each.dev_splits]
+        there = [first, *(other for other in others if self._has(*other))]
+        for each, split in others:
+            if (each, split) not in there:
+                self._report(f"not scored: {each.title} {split}, which {self._name} lacks")
+        return [SplitExamples(each, split, self._read(each, split)) for each, split in there]
+
+    def tests(self, task: Task) -> list[SplitExamples]:
+        """Returns the splits whose predictions are submitted, of a task and of those it predicts.
+
+        Raises:
+            UserError: as `train`.
+        """
+        return [
+            SplitExamples(each, split, self._read(each, split))
+            for each in family(task)
+            for split in each.test_splits
+        ]
+
+    @property
+    def _name(self) -> str:
+        return self._glue_dir or "tensorflow-datasets"
+
+    def _has(self, task: Task, split: str) -> bool:
+        if self._glue_dir:
+            return glue_data.has(task, split, self._glue_dir)
+        return glue_tfds.has(task, split)
+
+    def _read(self, task: Task, split: str) -> Sequence[Example]:
+        if self._glue_dir:
+            return glue_data.read(task, split, self._glue_dir, report=self._report)
+        return glue_tfds.read(task, split, data_dir=self._tfds_dir, download=True)
 
 
-def read_tests(task: Task, glue_dir: str, *, report: Callable[[str], None]) -> list[SplitExamples]:
-    """Returns the splits whose predictions are submitted, of a task and of those it predicts.
-
-    Raises:
-        UserError: see `glue_data.read`.
-    """
-    return [
-        SplitExamples(other, split, glue_data.read(other, split, glue_dir, report=report))
-        for other in (task, *predicted_by(task))
-        for split in other.test_splits
-    ]
-
-
-def predicted_by(task: Task) -> list[Task]:
-    """Returns the tasks that a task's model predicts beside its own."""
-    return [other for other in TASKS if other.trained_as == task.name]
+def family(task: Task) -> list[Task]:
+    """Returns a task and the others that its model predicts."""
+    return [task, *(other for other in TASKS if other.trained_as == task.name)]

@@ -3,7 +3,6 @@
 import itertools
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,8 +14,6 @@ from mslt_tf.tokenization.graph_tokenizer import GraphTokenizer
 
 _BATCH = 512  # texts; with these, the calls into TensorFlow no longer count
 _SECONDS_BETWEEN_LINES = 5.0
-
-Integers = npt.NDArray[np.integer[Any]]
 
 
 class OffsetTokenizer:
@@ -68,4 +65,4 @@ class OffsetTokenizer:
 def _characters_before(text: bytes) -> npt.NDArray[np.int32]:
     """Returns how many characters of UTF-8 begin before each byte, and before the end."""
     begins_one = (np.frombuffer(text, np.uint8) & 0xC0) != 0x80
-    return np.concatenate([[0], np.cumsum(begins_one)]).astype(np.int32)
+    return np.append(0, np.cumsum(begins_one)).astype(np.int32)

@@ -5,7 +5,6 @@ from fractions import Fraction
 
 import pytest
 
-from mslt_tf.errors import UserError
 from mslt_tf.finetuning.squad import squad_data, squad_windows
 from mslt_tf.finetuning.squad.squad_data import Answer
 from mslt_tf.finetuning.squad.squad_windows import OffsetTokens
@@ -115,21 +114,6 @@ def test_misplaced_and_impossible_answers_have_no_position():
             question, squad_texts.tokenize, cls_id=CLS, sep_id=SEP
         )
         assert (window.start_position, window.end_position) == (0, 0)
-
-
-@pytest.mark.parametrize(
-    ("sizes", "message"),
-    [
-        ({"max_seq_length": 67}, r"--max_query_length is 64, .* Use at most 63\."),
-        ({"max_seq_length": 4}, r"--max_seq_length is 4\. Use at least 5\."),
-        ({"doc_stride": 0}, r"--doc_stride is 0\. Use at least 1\."),
-        ({"max_query_length": 0}, r"--max_query_length is 0\. Use at least 1\."),
-    ],
-)
-def test_sizes_that_leave_no_room_are_told(sizes, message):
-    with pytest.raises(UserError, match=message):
-        WindowSizes(**sizes)
-    assert WindowSizes(max_seq_length=68) == WindowSizes(68, 128, 64)
 
 
 @pytest.mark.parametrize(("max_length", "doc_stride"), [(384, 128), (96, 20)])
