@@ -11,7 +11,7 @@ SETTINGS = (FineTuningSettings, TrainingSettings, SquadSettings, WindowSizes)
 GROUPS = {
     "Run": ("task", "encoder", "output_dir", "num_parallel_runs"),
     "Data": (
-        *("glue_dir", "squad_dir", "tfds_dir", "max_seq_length"),
+        *("glue_dir", "squad_dir", "tfds_data_dir", "max_seq_length"),
         *("vocab_file", "do_lower_case", "strip_accents"),
     ),
     "Grid": ("learning_rates", "num_seeds", "seed"),

@@ -82,7 +82,7 @@ class FineTuningSettings:
     squad_dir: FilePath = flag_field(
         "", "SQuAD's official files: train-v1.1.json and dev-v1.1.json, or those of v2.0."
     )
-    tfds_dir: FilePath = flag_field(
+    tfds_data_dir: FilePath = flag_field(
         "",
         "Where tensorflow-datasets keeps its data. It is the source where --glue_dir or "
         "--squad_dir is not given. Empty: its default.",
@@ -119,7 +119,9 @@ class FineTuningSettings:
         "gluebenchmark.com into the output folder.",
     )
     validate_submission: FilePath = flag_field(
-        "", "Check a submission's zip file against the test files in --glue_dir; nothing else."
+        "",
+        "Check this zip file as GLUE's server would, and against the test files in --glue_dir if it "
+        "is given; nothing is trained.",
     )
     export: bool = flag_field(
         False,
@@ -132,10 +134,8 @@ class FineTuningSettings:
             raise UserError("--strip_accents is set without --do_lower_case. Give both.")
         for name in ("learning_rates", "task"):
             _check_no_repetition(name, getattr(self, name))
-        if self.validate_submission:
-            _check_given(self, ("glue_dir",), "--validate_submission looks at GLUE's test files.")
-        else:
-            _check_given(self, ("task", "encoder", "output_dir", "learning_rates"), "See --help.")
+        if not self.validate_submission:
+            _check_given(self, ("task", "encoder", "output_dir", "learning_rates"))
 
     @property
     def seeds(self) -> range:
@@ -161,7 +161,7 @@ def _check_no_repetition(name: str, values: tuple[object, ...]) -> None:
             raise UserError(f"--{name} names {value} twice. Give each once.")
 
 
-def _check_given(settings: FineTuningSettings, names: tuple[str, ...], advice: str) -> None:
+def _check_given(settings: FineTuningSettings, names: tuple[str, ...]) -> None:
     for name in names:
         if not getattr(settings, name):
-            raise UserError(f"--{name} is not set. {advice}")
+            raise UserError(f"--{name} is not set. See --help.")

@@ -8,17 +8,26 @@ folder, has the median of the seeds for the learning rate with the best median, 
 An interrupted grid goes on when the same command is given again.
 """
 
+import os
+
 from absl import flags
 
 from mslt_tf import finetuning_flags, startup
+
+WRONG_SUBMISSION_STATUS = 1
 
 
 def main() -> int:
     """Does what the command line asks for."""
     settings = finetuning_flags.settings_from_flags(flags.FLAGS)
+    # Several trials, and the program that started them, share a GPU.
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     # TensorFlow takes seconds to import; wrong flags are told before.
-    from mslt_tf.finetuning import finetuning
+    from mslt_tf.finetuning import finetuning, submission
 
+    if settings.validate_submission:
+        is_right = submission.check(settings.validate_submission, settings.glue_dir)
+        return 0 if is_right else WRONG_SUBMISSION_STATUS
     return finetuning.finetune(settings)
 
 

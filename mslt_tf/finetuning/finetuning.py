@@ -9,7 +9,7 @@ import tensorflow as tf
 from mslt_tf.distribution.workers import Workers
 from mslt_tf.errors import UserError
 from mslt_tf.files import file_errors, folder_lock, new_file, pattern_names
-from mslt_tf.finetuning import grid, results, trial
+from mslt_tf.finetuning import grid, results, submission, trial
 from mslt_tf.finetuning.grid_progress import GridProgress
 from mslt_tf.finetuning.setup import Setup
 from mslt_tf.finetuning.trial import Trial, TrialResult
@@ -17,6 +17,7 @@ from mslt_tf.finetuning_settings import FineTuningSettings
 from mslt_tf.terminal import say
 from mslt_tf.training import checkpoint_folder
 from mslt_tf.training.interruption import Interruption
+from mslt_tf.training.run_log import ProgressLine
 
 SETTINGS_FILE = "finetuning.json"  # in the output folder: all settings of the latest start
 _RESULT_FILES = (results.JSON_FILE, results.MARKDOWN_FILE)
@@ -36,15 +37,18 @@ def finetune(settings: FineTuningSettings) -> int:
         folder_lock.held(settings.output_dir, report=say),
         Interruption(Workers(tf.distribute.get_strategy())) as interruption,
     ):
-        setup = Setup(settings, report=say)
+        terminal = ProgressLine()
+        setup = Setup(settings, report=terminal.line_once)
         unfinished = _unfinished(setup)
         with file_errors.writing(settings.output_dir):
             path = os.path.join(settings.output_dir, SETTINGS_FILE)
             trial.write_json(path, dataclasses.asdict(settings))
-        if unfinished and not _train(setup, unfinished, interruption):
+        if unfinished and not _train(setup, unfinished, interruption, terminal):
             say("Interrupted; saved. The same command goes on from here.")
             return interruption.status
         _write_results(setup)
+        if settings.submit:
+            submission.write(setup)
     return 0
 
 
@@ -77,7 +81,9 @@ def _unfinished(setup: Setup) -> list[Trial]:
     return unfinished
 
 
-def _train(setup: Setup, trials: Sequence[Trial], interruption: Interruption) -> bool:
+def _train(
+    setup: Setup, trials: Sequence[Trial], interruption: Interruption, terminal: ProgressLine
+) -> bool:
     """Returns whether all trials were trained to their end."""
     settings = setup.settings
     num_parallel = grid.choose_num_parallel(settings.num_parallel_runs, len(trials))
@@ -85,7 +91,7 @@ def _train(setup: Setup, trials: Sequence[Trial], interruption: Interruption) ->
     for name in setup.names:
         task = setup.task(name)
         work[name] = task.num_characters * (settings.training.num_epochs or task.num_epochs)
-    progress = GridProgress(trials, work)
+    progress = GridProgress(trials, work, terminal)
 
     def finished(result: TrialResult) -> None:
         progress.finished(result)

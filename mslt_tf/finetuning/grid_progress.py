@@ -11,17 +11,18 @@ from mslt_tf.training.run_log import ProgressLine
 class GridProgress:
     """Hears how all trials go, see `trial_training.Watcher`, and tells the user."""
 
-    def __init__(self, trials: Sequence[Trial], work: Mapping[str, float]) -> None:
+    def __init__(
+        self, trials: Sequence[Trial], work: Mapping[str, float], terminal: ProgressLine
+    ) -> None:
         """Takes the trials that are to be trained, and how much work one of each task is."""
-        self._trials, self._work = trials, work
+        self._trials, self._work, self._terminal = trials, work, terminal
         self._shares: dict[Trial, float] = {}
         self._first_shares: dict[Trial, float] = {}  # what an earlier start had done
         self._began = time.monotonic()
-        self._terminal = ProgressLine()
 
     def line(self, text: str) -> None:
-        """Writes a line that stays."""
-        self._terminal.line(text)
+        """Writes a line that stays; what all trials have to say is said once."""
+        self._terminal.line_once(text)
 
     def progress(self, this: Trial, share: float, text: str) -> None:
         """Takes which share of a trial is done, and what to say of it."""

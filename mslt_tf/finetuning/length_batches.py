@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mslt_tf.finetuning.sequences import Sequences
+
 Integers = npt.NDArray[np.integer[Any]]
 
 # Sequence lengths are a multiple of this: matrix products like even sizes.
@@ -47,17 +49,11 @@ def sorted_batches(lengths: Integers, *, batch_size: int) -> list[npt.NDArray[np
     return _cut(np.argsort(-lengths, kind="stable"), batch_size)
 
 
-def padding_share(lengths: Integers, batches: Sequence[Integers]) -> float:
-    """Returns the share of padding among the tokens of all batches.
-
-    >>> padding_share(np.array([8, 8, 4]), [np.array([0, 1]), np.array([2])])
-    0.16666666666666666
-    """
-    longest = np.array([lengths[batch].max() for batch in batches])
-    widths = -(-longest // LENGTH_MULTIPLE) * LENGTH_MULTIPLE
-    sizes = np.array([len(batch) for batch in batches])
-    real = sum(int(lengths[batch].sum()) for batch in batches)
-    return 1.0 - real / int((widths * sizes).sum())
+def padding_share(sequences: Sequences, batches: Sequence[Integers]) -> float:
+    """Returns the share of padding among the tokens of all batches."""
+    padded = sum(len(batch) * sequences.width(batch, multiple=LENGTH_MULTIPLE) for batch in batches)
+    real = sum(int(sequences.lengths[batch].sum()) for batch in batches)
+    return 1.0 - real / padded
 
 
 def _cut(order: npt.NDArray[np.int64], size: int) -> list[npt.NDArray[np.int64]]:

@@ -5,6 +5,7 @@ longest sequence of a batch).
 """
 
 import dataclasses
+import functools
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -48,20 +49,30 @@ class Sequences:
     def __len__(self) -> int:
         return len(self.limits)
 
-    @property
+    @functools.cached_property
     def lengths(self) -> npt.NDArray[np.int64]:
         """The tokens of each example, [examples]."""
         return np.diff(self.limits, prepend=0)
+
+    def width(self, examples: Integers, *, multiple: int = 1) -> int:
+        """Returns the length that some examples are padded to.
+
+        That is their longest, rounded up to a multiple, but never longer than the longest of all
+        examples: models have no more positions.
+        """
+        lengths = self.lengths
+        rounded = -(-int(lengths[examples].max()) // multiple) * multiple
+        return min(rounded, int(lengths.max()))
 
     def padded(self, examples: Integers, *, multiple: int = 1) -> dict[str, npt.NDArray[np.int32]]:
         """Returns `input_ids`, `input_mask` and `segment_ids` of some examples, [batch, seq].
 
         Args:
             examples: their numbers.
-            multiple: the sequence length is one of this number.
+            multiple: the sequence length is one of this number, see `width`.
         """
         lengths = self.lengths[examples]
-        width = -(-int(lengths.max()) // multiple) * multiple
+        width = self.width(examples, multiple=multiple)
         columns = np.arange(width)
         is_real = columns < lengths[:, np.newaxis]  # [batch, seq]
         places = (self.limits[examples] - lengths)[:, np.newaxis] + columns

@@ -76,8 +76,9 @@ def read(
         vocabulary,
         max_length=settings.glue_max_length,
     )
-    source = Source(settings.glue_dir, settings.tfds_dir, report=report)
-    return GlueTask(task, source.train(task), source.scored(task), pairs)
+    source = Source(settings.glue_dir, settings.tfds_data_dir, report=report)
+    tests = source.tests(task) if settings.submit else ()
+    return GlueTask(task, source.train(task), source.scored(task), pairs, tests)
 
 
 def _squad_splits(
@@ -85,4 +86,4 @@ def _squad_splits(
 ) -> SquadSplits:
     if settings.squad_dir:
         return squad_splits.read(name, settings.squad_dir, report=report)
-    return squad_tfds.read(name, data_dir=settings.tfds_dir, download=True, report=report)
+    return squad_tfds.read(name, data_dir=settings.tfds_data_dir, download=True, report=report)

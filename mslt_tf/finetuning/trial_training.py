@@ -182,9 +182,7 @@ class _Run:
             selection_score=self._task.selection_score(scores),
             num_steps=self.num_steps,
             num_examples=len(self._sequences),
-            padding_share=length_batches.padding_share(
-                self._sequences.lengths, self._batches(epoch=0)
-            ),
+            padding_share=length_batches.padding_share(self._sequences, self._batches(epoch=0)),
             seconds=self._clock.seconds,
             examples_per_second=self._clock.examples_per_second,
         )

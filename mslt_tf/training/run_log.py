@@ -18,11 +18,18 @@ class ProgressLine:
         self._on_terminal = sys.stdout.isatty()
         self._width = 0
         self._latest = 0.0
+        self._said: set[str] = set()
 
     def line(self, text: str) -> None:
         """Writes a line that stays."""
         terminal.say(text.ljust(self._width))
         self._width = 0
+
+    def line_once(self, text: str) -> None:
+        """Writes a line unless it was written so before, as by another process."""
+        if text not in self._said:
+            self._said.add(text)
+            self.line(text)
 
     def progress(self, text: str) -> None:
         """Shows where the work stands: in place on a terminal, as a line elsewhere."""

@@ -23,19 +23,24 @@ class SplitExamples:
         """As scores and files have it, e.g. "dev_matched" or "ax_dev"."""
         return f"{self.task.name}_{self.split}" if self.task.trained_as else self.split
 
+    @property
+    def file(self) -> str:
+        """Of a submission that holds its predictions; "" where they are not submitted."""
+        return self.task.splits[self.split].submission or ""
+
 
 class Source:
     """Where the examples of GLUE come from: official files, or tensorflow-datasets."""
 
-    def __init__(self, glue_dir: str, tfds_dir: str, *, report: Callable[[str], None]) -> None:
+    def __init__(self, glue_dir: str, tfds_data_dir: str, *, report: Callable[[str], None]) -> None:
         """Reads nothing yet.
 
         Args:
             glue_dir: folder of the folders CoLA, SST-2, ...; "" for tensorflow-datasets.
-            tfds_dir: where that keeps its data; "" for its own place.
+            tfds_data_dir: where that keeps its data; "" for its own place.
             report: takes lines about rows that are passed over, and splits that are not scored.
         """
-        self._glue_dir, self._tfds_dir, self._report = glue_dir, tfds_dir, report
+        self._glue_dir, self._tfds_data_dir, self._report = glue_dir, tfds_data_dir, report
 
     def train(self, task: Task) -> Sequence[Example]:
         """Returns what a task trains on.
@@ -84,7 +89,7 @@ class Source:
     def _read(self, task: Task, split: str) -> Sequence[Example]:
         if self._glue_dir:
             return glue_data.read(task, split, self._glue_dir, report=self._report)
-        return glue_tfds.read(task, split, data_dir=self._tfds_dir, download=True)
+        return glue_tfds.read(task, split, data_dir=self._tfds_data_dir, download=True)
 
 
 def family(task: Task) -> list[Task]:

@@ -19,6 +19,7 @@ from mslt_tf.finetuning.glue import glue_metrics, glue_submission
 from mslt_tf.finetuning.glue.glue_data import Example
 from mslt_tf.finetuning.glue.glue_sequences import PairTokenizer
 from mslt_tf.finetuning.glue.glue_splits import TRAIN, SplitExamples
+from mslt_tf.finetuning.glue.glue_submission import Predictions
 from mslt_tf.finetuning.glue.glue_tasks import Task
 from mslt_tf.finetuning.objectives import Objective
 from mslt_tf.finetuning.sequences import Sequences
@@ -33,6 +34,7 @@ class GlueTask:
     train: Sequence[Example]
     scored: Sequence[SplitExamples]  # its labelled splits; runs are chosen by the first of them
     tokenizer: PairTokenizer
+    tests: Sequence[SplitExamples] = ()  # the splits to be submitted, where they are asked for
 
     @property
     def name(self) -> str:
@@ -83,6 +85,20 @@ class GlueTask:
             scores[split.name] = glue_metrics.score(split.task, labels, predictions)
             _write_predictions(folder, split, predictions)
         return scores
+
+    def predict_tests(self, predict: Predict) -> dict[str, Predictions]:
+        """Returns predictions by the files of a submission, see `glue_submission.files`.
+
+        Raises:
+            UserError: an output is not finite.
+        """
+        found = {}
+        for tests in self.tests:
+            outputs = predict(self.tokenizer.sequences(tests.examples))
+            indices = (example.index for example in tests.examples)
+            predictions = predictions_of(tests.task, outputs).tolist()
+            found[tests.file] = dict(zip(indices, predictions, strict=True))
+        return found
 
     def selection_score(self, scores: Mapping[str, Scores]) -> float:
         """Returns the mean of the metrics on the first scored split."""

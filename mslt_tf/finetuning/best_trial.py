@@ -1,0 +1,50 @@
+"""The best trial of a task, whose model is the one that is kept: for submissions and exports."""
+
+import os
+
+from mslt_tf.errors import UserError
+from mslt_tf.finetuning import prediction, results, trial
+from mslt_tf.finetuning.setup import Setup
+from mslt_tf.finetuning.task import Predict
+from mslt_tf.finetuning.trial_parts import TrialParts
+from mslt_tf.terminal import say
+from mslt_tf.training import checkpointing
+from mslt_tf.training.run_log import ProgressLine
+
+
+def restore(setup: Setup, name: str) -> TrialParts:
+    """Returns the variables of a task's best trial, trained.
+
+    Raises:
+        UserError: its checkpoint is gone or damaged.
+    """
+    found = results.read_task(setup.settings.output_dir, name)
+    best = results.best(found)
+    (result,) = (each for each in found if each.trial == best)
+    checkpoints = os.path.join(best.folder(setup.settings.output_dir), trial.CHECKPOINTS)
+    newest = checkpointing.newest(checkpoints, report=say)
+    if newest is None or newest.step != result.num_steps:
+        raise UserError(
+            f"{checkpoints} lacks the trained model of the best trial of {name}. Put it back, or "
+            "move the trial's folder away and start again, which trains it anew."
+        )
+    parts = TrialParts.build(
+        setup.encoder, setup.task(name).objective, setup.settings.training, seed=best.seed
+    )
+    parts.restore(newest, num_steps=result.num_steps)
+    return parts
+
+
+def make_predict(setup: Setup, name: str) -> Predict:
+    """Returns what computes the outputs of a task's best trial, with progress on the terminal.
+
+    Raises:
+        UserError: see `restore`.
+    """
+    terminal = ProgressLine()
+    return prediction.make_predict(
+        restore(setup, name).model,
+        setup.task(name).objective,
+        batch_size=setup.settings.eval_batch_size,
+        progress=lambda done, total: terminal.progress(f"{name}  {done:,} of {total:,} predicted"),
+    )

@@ -1,0 +1,47 @@
+"""Predictions of GLUE's test sets by the best trial of each task, as GLUE's server takes them."""
+
+import os
+
+from mslt_tf.finetuning import best_trial
+from mslt_tf.finetuning.glue import glue_submission, glue_submission_check
+from mslt_tf.finetuning.glue.glue_submission import Predictions
+from mslt_tf.finetuning.glue.glue_task import GlueTask
+from mslt_tf.finetuning.setup import Setup
+from mslt_tf.terminal import say
+
+FILE = "submission.zip"
+
+
+def write(setup: Setup) -> None:
+    """Writes submission.zip into the output folder, and says what GLUE would find wrong with it.
+
+    Raises:
+        UserError: a model is gone, another submission is there, or it cannot be written.
+    """
+    predictions: dict[str, Predictions] = {}
+    for name in setup.names:
+        task = setup.task(name)
+        if isinstance(task, GlueTask):
+            predictions |= task.predict_tests(best_trial.make_predict(setup, name))
+    path = os.path.join(setup.settings.output_dir, FILE)
+    glue_submission.write(path, predictions)
+    say(f"Submission: {path}")
+    check(path, setup.settings.glue_dir)
+
+
+def check(path: str, glue_dir: str) -> bool:
+    """Says all that is wrong with a submission; returns whether nothing is.
+
+    Args:
+        path: of the zip file.
+        glue_dir: see `glue_submission_check.validate`.
+
+    Raises:
+        UserError: the file cannot be read.
+    """
+    faults = glue_submission_check.validate(path, glue_dir)
+    for fault in faults:
+        say(f"{path}: {fault}")
+    if not faults:
+        say(f"{path} is as GLUE takes it.")
+    return not faults
