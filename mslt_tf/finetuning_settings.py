@@ -120,8 +120,8 @@ class FineTuningSettings:
     )
     validate_submission: FilePath = flag_field(
         "",
-        "Check this zip file as GLUE's server would, and against the test files in --glue_dir if it "
-        "is given; nothing is trained.",
+        "Check this zip file as GLUE's server would, and against the test files in --glue_dir if "
+        "that is given; nothing is trained.",
     )
     export: bool = flag_field(
         False,
