@@ -13,13 +13,15 @@ USER_PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("benchmarks/**/*.md")])
 SCRIPTS = sorted(ROOT.glob("scripts/*.sbatch"))  # to be copied and changed
 TOOLS = {
+    "mslt_tf.finetuning.score_squad": "mslt_tf.finetuning.score_squad",
     "mslt_tf.run_export": "mslt_tf.run_export",
+    "mslt_tf.run_finetuning": "mslt_tf.finetuning_flags",
     "mslt_tf.run_pretraining": "mslt_tf.pretraining_flags",  # the module that defines its flags
     "tfrecords_tools.build_vocab": "tfrecords_tools.build_vocab",
     "tfrecords_tools.create_data": "tfrecords_tools.create_data",
     "tfrecords_tools.inspect_data": "tfrecords_tools.inspect_data",
 }
-_COMMAND = re.compile(r"python -m ((?:mslt_tf|tfrecords_tools)\.\w+) (-.*)")
+_COMMAND = re.compile(r"python -m ((?:mslt_tf|tfrecords_tools)\.[\w.]+) ((?:[\w.-]+\.json )*-.*)")
 
 
 def find_commands(text: str) -> Iterator[tuple[str, list[str]]]:
@@ -44,6 +46,7 @@ def flag_values_of(tool: str) -> flags.FlagValues:
 def parse(tool: str, arguments: list[str]) -> flags.FlagValues:
     """Parses arguments as the tool would, from the project's root; an unknown flag raises."""
     values = flag_values_of(tool)
-    rest = values([tool, *(word for word in arguments if word != "--help")])
-    assert rest == [tool], f"{rest[1:]} are no flags of {tool}"
+    _, *words = values([tool, *(word for word in arguments if word != "--help")])
+    expected = getattr(importlib.import_module(TOOLS[tool]), "ARGUMENTS", ())
+    assert len(words) == len(expected), f"{words} are given to {tool}, which takes {expected}"
     return values

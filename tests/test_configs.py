@@ -5,14 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from mslt_tf import cost_model
+from mslt_tf import cost_model, finetuning_flags
 from mslt_tf.config import PretrainingConfig
 from tests import documented_commands
 from tests.documented_commands import ROOT
 from tests.tiny import config_from
 
-FILES = sorted((ROOT / "configs").glob("*.flags"))
-HEADER_FIELDS = ("Source", "Command", "Hardware", "Time", "Final loss")
+ALL_FILES = sorted((ROOT / "configs").glob("*.flags"))
+FINE_TUNING = ("glue", "squad_1.1", "squad_2.0")
+FILES = [path for path in ALL_FILES if path.stem not in FINE_TUNING]
+HEADER_FIELDS = ("Source", "Command", "Hardware", "Time")
 
 
 @pytest.fixture(autouse=True)
@@ -37,6 +39,25 @@ def header_of(path: Path) -> dict[str, str]:
     return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
 
 
+@pytest.mark.parametrize(
+    ("name", "rates", "batch_size", "num_epochs", "length"),
+    [
+        ("glue", (5e-5, 4e-5, 3e-5, 2e-5), 32, 0, 128),
+        ("squad_1.1", (3e-5,), 12, 2, 384),
+        ("squad_2.0", (5e-5,), 48, 2, 384),
+    ],
+)
+def test_fine_tuning_has_the_papers_settings(name, rates, batch_size, num_epochs, length):
+    arguments = [f"--flagfile=configs/{name}.flags", "--encoder=a", "--output_dir=b"]
+    parsed = documented_commands.parse("mslt_tf.run_finetuning", arguments)
+    settings = finetuning_flags.settings_from_flags(parsed)
+    assert (settings.learning_rates, settings.num_seeds) == (rates, 5)
+    training = settings.training
+    assert (training.train_batch_size, training.num_epochs) == (batch_size, num_epochs)
+    assert settings.max_seq_length == length
+    assert (settings.squad.windows.doc_stride, settings.squad.windows.max_query_length) == (128, 64)
+
+
 def test_the_files_are_these():
     methods = [
         f"{size}{way}{length}"
@@ -51,24 +72,26 @@ def test_the_files_are_these():
     assert sorted(path.stem for path in FILES) == sorted(expected)
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", ALL_FILES, ids=lambda path: path.stem)
 def test_a_header_says_source_command_and_what_was_measured(path: Path):
     header = header_of(path)
-    assert tuple(header) == HEADER_FIELDS
-    for name in ("Hardware", "Time", "Final loss"):
+    result = "Scores" if path.stem in FINE_TUNING else "Final loss"
+    assert tuple(header) == (*HEADER_FIELDS, result)
+    for name in ("Hardware", "Time", result):
         measured_or_not = r"not yet run|.*\d{4}-\d\d-\d\d"
         assert re.match(measured_or_not, header[name], re.DOTALL), f"{name}: {header[name]}"
 
 
 @pytest.mark.parametrize(
     "path",
-    [p for p in FILES if not p.stem.startswith(("narrow", "one_gpu", "tiny"))],
+    [p for p in ALL_FILES if not p.stem.startswith(("narrow", "one_gpu", "tiny"))],
     ids=lambda path: path.stem,
 )
 def test_the_command_in_a_header_is_one_that_the_tool_takes(path: Path):
     ((tool, arguments),) = documented_commands.find_commands(path.read_text("utf-8"))
     assert arguments[0] == f"--flagfile=configs/{path.name}"
-    assert documented_commands.parse(tool, arguments).output_dir == f"runs/{path.stem}"
+    folder = f"runs/base_{path.stem}" if path.stem in FINE_TUNING else f"runs/{path.stem}"
+    assert documented_commands.parse(tool, arguments).output_dir == folder
 
 
 def test_plans_are_printed_as_before(check_golden):
