@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence
 
+from mslt_tf.finetuning import results
 from mslt_tf.finetuning.trial import Trial, TrialResult
 from mslt_tf.terminal import format_duration
 from mslt_tf.training.run_log import ProgressLine
@@ -38,9 +39,10 @@ class GridProgress:
         """Takes the result of a trial."""
         self._shares[result.trial] = 1.0
         scores = ", ".join(
-            f"{split} {name} {value:.3f}"
+            f"{split} {name} {results.show(value)}"
             for split, values in result.scores.items()
             for name, value in values.items()
+            if name in results.SHOWN
         )
         self.line(
             f"{result.task} {result.trial.name}: {scores}  "

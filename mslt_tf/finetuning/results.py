@@ -16,6 +16,12 @@ from mslt_tf.terminal import format_duration
 
 JSON_FILE, MARKDOWN_FILE = "results.json", "results.md"
 
+# What tables show; the other values of SQuAD 2.0 are in the files.
+SHOWN = (
+    *("matthews", "f1", "accuracy", "pearson", "spearman"),
+    *("exact_match", "exact", "best_exact", "best_f1"),
+)
+
 _TRIAL_NAME = re.compile(r"lr_[0-9.e-]+_seed_\d+")
 
 
@@ -120,26 +126,27 @@ def to_markdown(summaries: Sequence[TaskSummary]) -> str:
     )
     rule = "|---|---|---|---|---|---|---|---|---|---|"
     rows = [
-        f"| {each.task} | {split} | {name} | {_number(spread.median)} | "
-        f"{_number(spread.lowest)} to {_number(spread.highest)} | {each.num_seeds} | "
+        f"| {each.task} | {split} | {name} | {show(spread.median)} | "
+        f"{show(spread.lowest)} to {show(spread.highest)} | {each.num_seeds} | "
         f"{each.learning_rate:g} | {each.num_trials} | {format_duration(each.seconds)} | "
         f"{each.examples_per_second:,.0f} |"
         for each in summaries
         for split, metrics in each.metrics.items()
         for name, spread in metrics.items()
+        if name in SHOWN
     ]
     return "\n".join([header, rule, *rows, ""])
+
+
+def show(value: float) -> str:
+    """Returns a score as people read it: GLUE's are up to 1, SQuAD's in percent.
+
+    >>> show(0.86231), show(78.123)
+    ('0.862', '78.12')
+    """
+    return f"{value:.3f}" if abs(value) <= 1 else f"{value:,.2f}"
 
 
 def _spread(results: Sequence[TrialResult], split: str, name: str) -> Spread:
     values = [result.scores[split][name] for result in results]
     return Spread(statistics.median(values), min(values), max(values))
-
-
-def _number(value: float) -> str:
-    """Returns a score as tables show it: GLUE's are up to 1, SQuAD's in percent.
-
-    >>> _number(0.86231), _number(78.123)
-    ('0.862', '78.12')
-    """
-    return f"{value:.3f}" if abs(value) <= 1 else f"{value:,.2f}"
