@@ -68,9 +68,12 @@ def ring_bytes(config: PretrainingConfig, num_gpus: int) -> float:
 
 
 def joint_steps(config: PretrainingConfig) -> float:
-    """Returns how many joint steps have the FLOPs of the run."""
+    """Returns how many joint steps have the FLOPs of the run.
+
+    The paper's code is taken to compute all of the last layer, like others.
+    """
     return sum(
-        stage.num_steps * cost_model.relative_cost(config.model, stage)
+        stage.num_steps * cost_model.relative_cost(config.model, stage, reads_everywhere=True)
         for stage in config.plan.stages
     )
 
@@ -83,7 +86,8 @@ def fit(published: Published) -> Fit:
     e, f = (SECONDS_PER_HOUR * hours for hours in (published.original_hours, published.mslt_hours))
     determinant = a * d - b * c
     stage = mslt.plan.stages[-1]
-    flops = cost_model.stage_cost(mslt.model, stage).flops * stage.batch_size / PAPER_GPUS
+    cost = cost_model.stage_cost(mslt.model, stage, reads_everywhere=True)
+    flops = cost.flops * stage.batch_size / PAPER_GPUS
     return Fit((e * d - b * f) / determinant, (a * f - e * c) / determinant, flops)
 
 

@@ -121,12 +121,12 @@ def test_a_method_to_compare_with_differs_in_the_method_alone(size: str, method:
 @pytest.mark.parametrize(
     ("name", "millions", "speedup"),
     [
-        ("base", [46.3, 22.5, 22.5, 22.5, 110.1], 1.97),
+        ("base", [46.3, 22.5, 22.5, 22.5, 110.1], 2.085),
         ("base_original", [110.1], 1),
-        ("base_stacking", [46.3, 67.6, 110.1], 1.21),
-        ("large", [109.5, 77.7, 77.7, 77.7, 336.2], 1.99),
+        ("base_stacking", [46.3, 67.6, 110.1], 1.226),
+        ("large", [109.5, 77.7, 77.7, 77.7, 336.2], 2.048),
         ("large_original", [336.2], 1),
-        ("albert_base", [11.81, 7.81, 7.81, 7.81, 33.08], 2.01),
+        ("albert_base", [11.81, 7.81, 7.81, 7.81, 33.08], 2.139),
         ("albert_base_original", [11.81], 1),
     ],
 )
@@ -137,7 +137,7 @@ def test_trainable_parameters_and_arithmetic_speedup(
     counted = [cost_model.trainable_parameters(config.model, s) for s in config.plan.stages]
     assert [count / 1e6 for count in counted] == pytest.approx(millions, abs=0.05)
     reckoned = cost_model.speedup_over_original(config.model, config.plan)
-    assert reckoned == pytest.approx(speedup, abs=0.005)
+    assert reckoned == pytest.approx(speedup, abs=0.0006)
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ def build(
     """Returns the model of `stage` with initial weights, its lower blocks frozen.
 
     While blocks are frozen the embeddings are frozen too, and with them the output matrix, which
-    is the table of word embeddings.
+    is the table of word embeddings. The last layer is computed where the losses read it.
 
     Args:
         config: of the run.
@@ -34,6 +34,7 @@ def build(
         compute_dtype=POLICIES[config.precision],
         other_dtypes=dict.fromkeys(frozen, trunk_policy),
         without_dropout=() if config.trunk_dropout else frozen,
+        read_at=bert.ReadAt.CLS_AND_MASKED,
         forms=forms,
         initializer_seed=config.seed,
     )

@@ -2,7 +2,7 @@
 
 Most of a step's time that is no matrix product is memory written and read again, so an operation
 more on a large tensor shows here. The products' FLOPs are held against the cost model in
-tests/test_cost_model.py, the bytes of sums over replicas in tests/distribution.
+tests/pretraining/test_step_flops.py, the bytes of sums over replicas in tests/distribution.
 """
 
 import collections
