@@ -95,6 +95,15 @@ def test_a_model_that_reads_cls_alone_has_no_masked_lm_head_and_takes_no_positio
 
 
 @pytest.mark.parametrize("read_at", READ)
+def test_outside_of_training_the_outputs_are_the_same_too(read_at):
+    model, inputs = made(ALBERT, read_at)
+    whole, all_inputs = made(ALBERT, ReadAt.EVERYWHERE)
+    expected = whole(all_inputs, training=False)
+    for name, value in model(inputs, training=False).items():
+        np.testing.assert_allclose(value, expected[name], atol=1e-5, err_msg=name)
+
+
+@pytest.mark.parametrize("read_at", READ)
 def test_lengths_may_be_unknown_when_traced(read_at):
     model, inputs = made(BERT, read_at)
     signature = {name: tf.TensorSpec([None] * x.shape.rank, x.dtype) for name, x in inputs.items()}
