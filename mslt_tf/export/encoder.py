@@ -4,6 +4,7 @@ Source: tensorflow/hub, "Common SavedModel APIs for Text".
 """
 
 import dataclasses
+from collections.abc import Mapping
 
 import tensorflow as tf
 
@@ -79,7 +80,7 @@ def _callable_part(
 
     @tf.function(autograph=False)
     def call(inputs: dict[str, tf.Tensor], training: bool = False) -> dict[str, tf.Tensor]:
-        return part_model(_named_inputs(inputs, training=training), training=training)
+        return part_model(named_inputs(inputs, training=training), training=training)
 
     for training in (False, True):
         call.get_concrete_function(input_specs(*names), training=training)
@@ -93,7 +94,9 @@ def _callable_part(
     return part
 
 
-def _named_inputs(inputs: dict[str, tf.Tensor], *, training: bool) -> dict[str, tf.Tensor]:
+def named_inputs(
+    inputs: Mapping[str, tf.Tensor], *, training: bool = False
+) -> dict[str, tf.Tensor]:
     """Returns a model's inputs, under its own names, from those under TF Hub's."""
     named = {INPUTS.get(name, name): tensor for name, tensor in inputs.items()}
     if training:  # fine-tuning draws its dropout anew in each call; nothing has to be repeated

@@ -16,21 +16,34 @@ FILE = "export_manifest.json"
 
 
 def describe(
-    trained: TrainedModel, graphs: Mapping[str, saved_model_pb2.SavedModel]
+    graphs: Mapping[str, saved_model_pb2.SavedModel], facts: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Returns the manifest.
 
     Args:
-        trained: what was exported.
         graphs: the SavedModels by their folders within the export.
+        facts: JSON values on the model.
     """
     return {
         "versions": {"tensorflow": tf.__version__, "tensorflow_text": tensorflow_text.__version__},
         "oldest_server": allowed_ops.OLDEST_SERVER,
         "saved_models": {folder: _describe_graph(saved) for folder, saved in graphs.items()},
+        **facts,
+    }
+
+
+def model_facts(trained: TrainedModel) -> dict[str, Any]:
+    """Returns what there is to know of a model before it is used."""
+    return {
         "model": trained.config.to_bert_config(),
         "text_case": dataclasses.asdict(trained.text_case),
         "has_vocabulary": trained.vocabulary is not None,
+    }
+
+
+def pretraining_facts(trained: TrainedModel) -> dict[str, Any]:
+    """Returns where a model comes from."""
+    return {
         "step": trained.step,
         "stage": trained.stage,
         "plan": trained.identity.get("stages"),

@@ -9,12 +9,13 @@ from typing import Any
 import tensorflow as tf
 
 from mslt_tf.export.packing import SpecialIds, pack
+from mslt_tf.export.text_inputs import text_spec
 from mslt_tf.text_case import TextCase
 from mslt_tf.tokenization.graph_tokenizer import GraphTokenizer
 
 _DEFAULT_LENGTH = 128
-_TEXTS = tf.TensorSpec([None], tf.string, name="text")
-_PAIRS = [_TEXTS, tf.TensorSpec([None], tf.string, name="text_pair")]
+_TEXTS = text_spec("text")
+_PAIRS = [_TEXTS, text_spec("text_pair")]
 _LENGTH = tf.TensorSpec([], tf.int32, name="seq_length")
 
 

@@ -26,6 +26,9 @@ from mslt_tf.modeling.trained_model import TrainedModel
 KIND = "export"  # as the folder's mark calls it
 MODEL_NAME = "bert"
 
+# What is saved, with its signatures, by the folder within the export.
+Parts = dict[str, tuple[tf.train.Checkpoint, Mapping[str, Any]]]
+
 # A SavedModel's files; the folders are listed where they are empty.
 _SAVED_MODEL = (
     r"(saved_model|fingerprint|keras_metadata)\.pb(\.tmp.*)?|variables/.*|assets/[^/]*|"
@@ -97,23 +100,38 @@ def write(
     with tempfile.TemporaryDirectory() as scratch:
         vocab_file = _write_vocabulary(trained.vocabulary, scratch)
         parts = _parts(trained, served=served, vocab_file=vocab_file)
-        for name, (part, part_signatures) in parts.items():
-            report(f"writing {name}")
-            tf.saved_model.save(part, os.path.join(folder, name), part_signatures)
+        facts = manifest.model_facts(trained) | manifest.pretraining_facts(trained)
+        write_parts(parts, folder, facts, report=report)
     _write_json(os.path.join(folder, ENCODER, CONFIG_FILE), trained.config.to_bert_config())
+
+
+def write_parts(
+    parts: Parts, folder: str, facts: Mapping[str, Any], *, report: Callable[[str], None]
+) -> None:
+    """Writes SavedModels, and the manifest when servers have all their operations.
+
+    Args:
+        parts: what is saved.
+        folder: where to.
+        facts: JSON values for the manifest.
+        report: takes lines of progress.
+
+    Raises:
+        ValueError, tensorflow.errors.OpError: see `write`.
+    """
+    for name, (part, part_signatures) in parts.items():
+        report(f"writing {name}")
+        tf.saved_model.save(part, os.path.join(folder, name), part_signatures)
     graphs = {name: _read_graph(os.path.join(folder, name)) for name in parts}
     for name, graph in graphs.items():
         allowed_ops.check(graph, what=name)
-    _write_json(os.path.join(folder, manifest.FILE), manifest.describe(trained, graphs))
+    _write_json(os.path.join(folder, manifest.FILE), manifest.describe(graphs, facts))
 
 
-def _parts(
-    trained: TrainedModel, *, served: str, vocab_file: str
-) -> dict[str, tuple[tf.train.Checkpoint, dict[str, Any]]]:
-    """Returns what is saved, with its signatures, by the folder within the export."""
+def _parts(trained: TrainedModel, *, served: str, vocab_file: str) -> Parts:
     made = encoder.make(trained, vocab_file)
     served_object = tf.train.Checkpoint(variables=list(made.mlm.variables))
-    parts = {ENCODER: (made, {}), served: (served_object, signatures.make(made, trained))}
+    parts: Parts = {ENCODER: (made, {}), served: (served_object, signatures.make(made, trained))}
     if trained.vocabulary:
         made_preprocessor = preprocessor.make(
             trained.vocabulary,

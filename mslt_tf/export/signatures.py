@@ -9,9 +9,8 @@ from collections.abc import Callable, Mapping
 import tensorflow as tf
 
 from mslt_tf.export.encoder import POSITIONS, input_specs
-from mslt_tf.export.packing import SpecialIds, pack
+from mslt_tf.export.text_inputs import TextPacker, text_spec
 from mslt_tf.modeling.trained_model import TrainedModel
-from mslt_tf.tokenization.graph_tokenizer import GraphTokenizer
 
 MASK = "[MASK]"
 NUM_GUESSES = 5  # for each hidden word
@@ -38,7 +37,7 @@ def make(encoder: tf.train.Checkpoint, trained: TrainedModel) -> dict[str, _Sign
     def serving_default(inputs: _Tensors) -> _Tensors:
         return _encode(encoder, inputs)
 
-    @tf.function(autograph=False, input_signature=[_strings("examples")])
+    @tf.function(autograph=False, input_signature=[text_spec("examples")])
     def serve_examples(examples: tf.Tensor) -> _Tensors:
         return _encode(encoder, parse_examples(examples, vocab_size=trained.config.vocab_size))
 
@@ -48,36 +47,27 @@ def make(encoder: tf.train.Checkpoint, trained: TrainedModel) -> dict[str, _Sign
 
 def _of_text(encoder: tf.train.Checkpoint, trained: TrainedModel) -> dict[str, _Signature]:
     assert trained.vocabulary
-    special = SpecialIds.of(trained.vocabulary)
-    max_length = trained.config.max_position_embeddings
-    # A function of its own, so that it is saved once for all that call it.
-    tokenize = tf.function(
-        GraphTokenizer(trained.vocabulary, trained.text_case).tokenize,
-        autograph=False,
-        input_signature=[tf.TensorSpec([None], tf.string)],
+    packer = TextPacker(
+        trained.vocabulary, trained.text_case, max_length=trained.config.max_position_embeddings
     )
-
-    def tokens(texts: tf.Tensor) -> tf.RaggedTensor:
-        return tokenize(texts).merge_dims(1, 2)
+    mask_id = packer.special.mask
 
     def encode(*texts: tf.Tensor) -> _Tensors:
-        segments = [tokens(text) for text in texts]
-        inputs = pack(segments, special, max_length=max_length, pads=False)
+        inputs = packer.pack(*(packer.tokens(text) for text in texts))
         return {**_encode(encoder, inputs), "input_mask": inputs["input_mask"]}
 
-    @tf.function(autograph=False, input_signature=[_strings("text")])
+    @tf.function(autograph=False, input_signature=[text_spec("text")])
     def serve_text(text: tf.Tensor) -> _Tensors:
         return encode(text)
 
-    @tf.function(autograph=False, input_signature=[_strings("text"), _strings("text_pair")])
+    @tf.function(autograph=False, input_signature=[text_spec("text"), text_spec("text_pair")])
     def serve_text_pair(text: tf.Tensor, text_pair: tf.Tensor) -> _Tensors:
         return encode(text, text_pair)
 
-    @tf.function(autograph=False, input_signature=[_strings("text")])
+    @tf.function(autograph=False, input_signature=[text_spec("text")])
     def fill_mask(text: tf.Tensor) -> _Tensors:
-        segment = _tokens_and_masks(text, tokens, special.mask)
-        inputs = pack([segment], special, max_length=max_length, pads=False)
-        return _fill(encoder, inputs, special.mask, tf.constant(trained.vocabulary))
+        inputs = packer.pack(_tokens_and_masks(text, packer.tokens, mask_id))
+        return _fill(encoder, inputs, mask_id, tf.constant(trained.vocabulary))
 
     return {"serve_text": serve_text, "serve_text_pair": serve_text_pair, "fill_mask": fill_mask}
 
@@ -170,7 +160,3 @@ def _fill(
         "tokens": tf.where(is_real, tf.gather(vocabulary, ids), ""),
         "probabilities": tf.where(is_real, probabilities, 0.0),
     }
-
-
-def _strings(name: str) -> tf.TensorSpec:
-    return tf.TensorSpec([None], tf.string, name=name)
