@@ -6,22 +6,34 @@ from mslt_tf.errors import UserError
 from mslt_tf.finetuning import prediction, results, trial
 from mslt_tf.finetuning.setup import Setup
 from mslt_tf.finetuning.task import Predict
+from mslt_tf.finetuning.trial import TrialResult
 from mslt_tf.finetuning.trial_parts import TrialParts
 from mslt_tf.terminal import say
 from mslt_tf.training import checkpointing
 from mslt_tf.training.run_log import ProgressLine
 
 
+def find(setup: Setup, name: str) -> TrialResult:
+    """Returns how the best trial of a task ended.
+
+    Raises:
+        UserError: a result cannot be read.
+    """
+    found = results.read_task(setup.settings.output_dir, name)
+    best = results.best(found)
+    return next(each for each in found if each.trial == best)
+
+
 def restore(setup: Setup, name: str) -> TrialParts:
     """Returns the variables of a task's best trial, trained.
 
     Raises:
-        UserError: its checkpoint is gone or damaged.
+        UserError: its checkpoint is gone or damaged, or it is of other settings than the grid.
     """
-    found = results.read_task(setup.settings.output_dir, name)
-    best = results.best(found)
-    (result,) = (each for each in found if each.trial == best)
-    checkpoints = os.path.join(best.folder(setup.settings.output_dir), trial.CHECKPOINTS)
+    result = find(setup, name)
+    folder = result.trial.folder(setup.settings.output_dir)
+    trial.check(folder, setup.identity(result.trial))
+    checkpoints = os.path.join(folder, trial.CHECKPOINTS)
     newest = checkpointing.newest(checkpoints, report=say)
     if newest is None or newest.step != result.num_steps:
         raise UserError(
@@ -29,7 +41,7 @@ def restore(setup: Setup, name: str) -> TrialParts:
             "move the trial's folder away and start again, which trains it anew."
         )
     parts = TrialParts.build(
-        setup.encoder, setup.task(name).objective, setup.settings.training, seed=best.seed
+        setup.encoder, setup.task(name).objective, setup.settings.training, seed=result.seed
     )
     parts.restore(newest, num_steps=result.num_steps)
     return parts

@@ -11,6 +11,7 @@ from mslt_tf.errors import UserError
 from mslt_tf.files import file_errors, folder_lock, new_file, pattern_names
 from mslt_tf.finetuning import grid, results, submission, trial
 from mslt_tf.finetuning.grid_progress import GridProgress
+from mslt_tf.finetuning.served import export
 from mslt_tf.finetuning.setup import Setup
 from mslt_tf.finetuning.trial import Trial, TrialResult
 from mslt_tf.finetuning_settings import FineTuningSettings
@@ -49,6 +50,8 @@ def finetune(settings: FineTuningSettings) -> int:
         _write_results(setup)
         if settings.submit:
             submission.write(setup)
+        if settings.export:
+            export.write(setup)
     return 0
 
 
@@ -77,6 +80,8 @@ def _unfinished(setup: Setup) -> list[Trial]:
         trial.check(folder, setup.identity(this))
         if trial.read_result(folder) is None:
             unfinished.append(this)
+    if setup.settings.export:
+        export.check_places(setup)
     say(f"{len(setup.trials())} trials, {len(unfinished)} of them to be trained")
     return unfinished
 

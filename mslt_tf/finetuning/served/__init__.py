@@ -1,0 +1,1 @@
+"""Fine-tuned models as TensorFlow Serving takes them: text in, labels or answers out."""
