@@ -33,7 +33,7 @@ def signatures(model: tf.keras.Model, task: Task, packer: TextPacker) -> dict[st
         outputs = model(named_inputs(inputs), training=False)
         if task.is_regression:
             return {"score": outputs[:, 0]}
-        return _labels(outputs, task.label_names or task.labels)
+        return _labels(outputs, words_of(task))
 
     names = TEXTS if task.has_pairs else TEXTS[:1]
 
@@ -46,6 +46,11 @@ def signatures(model: tf.keras.Model, task: Task, packer: TextPacker) -> dict[st
         return answer(inputs)
 
     return {"serving_default": serve_text, "serve_text": serve_text, "serve_ids": serve_ids}
+
+
+def words_of(task: Task) -> tuple[str, ...]:
+    """Returns the labels as they are answered: what they mean, where the files have numbers."""
+    return task.label_names or task.labels
 
 
 def _labels(outputs: tf.Tensor, words: Sequence[str]) -> _Tensors:

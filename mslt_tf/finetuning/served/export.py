@@ -4,6 +4,7 @@ In `OUTPUT/TASK/export/` lie `NAME/1/`, where NAME is the task's name as URLs ta
 `export_manifest.json`.
 """
 
+import dataclasses
 import os
 import re
 import time
@@ -13,18 +14,23 @@ from typing import Any
 import tensorflow as tf
 
 from mslt_tf.export import manifest, saved_models
+from mslt_tf.export.saved_models import Parts
 from mslt_tf.export.text_inputs import TextPacker
 from mslt_tf.files import published_folder
 from mslt_tf.finetuning import best_trial
 from mslt_tf.finetuning.glue.glue_task import GlueTask
-from mslt_tf.finetuning.served import classifier
+from mslt_tf.finetuning.served import classifier, null_threshold, question_answering
 from mslt_tf.finetuning.setup import Setup
-from mslt_tf.finetuning.task import FineTuningTask
+from mslt_tf.finetuning.squad.squad_splits import DEV
+from mslt_tf.finetuning.squad.squad_task import SquadTask
+from mslt_tf.finetuning.trial import TrialResult
 from mslt_tf.modeling import weights
 from mslt_tf.modeling.trained_model import TrainedModel
 from mslt_tf.terminal import say
 
 FOLDER = "export"  # in the task's
+
+_Facts = Mapping[str, Any]
 
 
 def folder_of(output_dir: str, task: str) -> str:
@@ -68,50 +74,61 @@ def _export(setup: Setup, name: str) -> None:
     result = best_trial.find(setup, name)
     model = best_trial.restore(setup, name).model
     weights.check_usable(model)
-    task, encoder = setup.task(name), setup.encoder
-    facts = {
-        "trial": result.trial.name,
-        "task": name,
-        "learning_rate": result.learning_rate,
-        "seed": result.seed,
-        "scores": result.scores,
-        **task.identity(),
-    }
+    task = setup.task(name)
+    if isinstance(task, SquadTask):
+        folder = result.trial.folder(setup.settings.output_dir)
+        signatures, facts = _of_squad(model, task, setup.encoder, result, folder)
+    else:
+        assert isinstance(task, GlueTask)
+        signatures, facts = _of_glue(model, task, setup.encoder)
     path = folder_of(setup.settings.output_dir, name)
-    published_folder.publish(
+    _publish(
         path,
-        saved_models.KIND,
-        lambda folder: _write(model, task, encoder, facts, folder),
-        owns=saved_models.owns,
-        facts={"trial": result.trial.name},
-        advice="Mend that and give the same command again: what is trained is kept.",
+        {f"{model_name(name)}/1": (tf.train.Checkpoint(variables=model.variables), signatures)},
+        {
+            **manifest.model_facts(setup.encoder),
+            **dataclasses.asdict(result.trial),
+            "scores": result.scores,
+            **task.identity(),
+            **facts,
+        },
+        trial_name=result.trial.name,
     )
     say(f"{name}: {result.trial.name} exported in {time.monotonic() - began:,.1f} s: {path}")
 
 
-def _write(
-    model: tf.keras.Model,
-    task: FineTuningTask,
-    encoder: TrainedModel,
-    facts: Mapping[str, Any],
-    folder: str,
-) -> None:
-    signatures, task_facts = _served(model, task, encoder)
-    part = tf.train.Checkpoint(variables=list(model.variables))
-    saved_models.write_parts(
-        {f"{model_name(task.name)}/1": (part, signatures)},
-        folder,
-        {**manifest.model_facts(encoder), **facts, **task_facts},
-        report=lambda line: None,
-    )
-
-
-def _served(
-    model: tf.keras.Model, task: FineTuningTask, encoder: TrainedModel
-) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+def _of_glue(model: tf.keras.Model, task: GlueTask, encoder: TrainedModel) -> tuple[_Facts, _Facts]:
     """Returns the signatures, and what the manifest says of the task alone."""
     assert encoder.vocabulary
-    assert isinstance(task, GlueTask)
     packer = TextPacker(encoder.vocabulary, encoder.text_case, max_length=task.tokenizer.max_length)
-    labels = task.task.label_names or task.task.labels
+    labels = classifier.words_of(task.task)
     return classifier.signatures(model, task.task, packer), {"labels": labels}
+
+
+def _of_squad(
+    model: tf.keras.Model,
+    task: SquadTask,
+    encoder: TrainedModel,
+    result: TrialResult,
+    folder: str,
+) -> tuple[_Facts, _Facts]:
+    """Returns the same; `folder` is the trial's."""
+    assert encoder.vocabulary
+    threshold = None
+    if task.splits.has_impossible:
+        threshold = null_threshold.read(folder, tuned=result.scores[DEV]["null_threshold"])
+    signatures = question_answering.signatures(
+        model, encoder.vocabulary, encoder.text_case, task.settings, null_threshold=threshold
+    )
+    return signatures, {"null_threshold": threshold}
+
+
+def _publish(path: str, parts: Parts, facts: _Facts, *, trial_name: str) -> None:
+    published_folder.publish(
+        path,
+        saved_models.KIND,
+        lambda folder: saved_models.write_parts(parts, folder, facts, report=lambda line: None),
+        owns=saved_models.owns,
+        facts={"trial": trial_name},
+        advice="Mend that and give the same command again: what is trained is kept.",
+    )

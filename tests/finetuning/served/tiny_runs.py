@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,10 @@ import tensorflow as tf
 
 from mslt_tf.conversion import huggingface
 from mslt_tf.finetuning import finetuning
+from mslt_tf.finetuning.squad.squad_data import Question
 from mslt_tf.finetuning.trial import TrialResult
 from mslt_tf.finetuning_settings import FineTuningSettings, TrainingSettings
+from mslt_tf.squad_settings import SquadSettings, WindowSizes
 from tests.conversion import trained_models
 from tests.finetuning.squad import squad_texts
 from tests.modeling.small_models import tiny_config
@@ -37,8 +40,12 @@ class Run:
     folder: Path
     settings: FineTuningSettings
 
+    def model(self, task: str, name: str | None = None) -> Path:
+        """Returns the folder of a SavedModel; `name` is as in URLs, where that is another."""
+        return self.folder / task / "export" / (name or task) / "1"
+
     def load(self, task: str, name: str | None = None) -> Any:
-        return tf.saved_model.load(str(self.folder / task / "export" / (name or task) / "1"))
+        return tf.saved_model.load(str(self.model(task, name)))
 
     def manifest(self, task: str) -> dict[str, Any]:
         path = self.folder / task / "export" / "export_manifest.json"
@@ -60,11 +67,11 @@ def write_encoder(folder: Path, *texts: str, **sizes: int) -> tuple[str, ...]:
     return vocabulary
 
 
-def finetune(folder: Path, **settings: Any) -> Run:
+def finetune(folder: Path, *, num_epochs: int, **settings: Any) -> Run:
     """Fine-tunes the encoder in `folder`, and exports the best trials."""
     output = folder / "output"
     made = FineTuningSettings(
-        training=TrainingSettings(num_epochs=3, train_batch_size=8),
+        training=TrainingSettings(num_epochs=num_epochs, train_batch_size=8),
         encoder=str(folder / "encoder"),
         output_dir=str(output),
         num_parallel_runs=1,
@@ -91,9 +98,39 @@ def finetune_on_mrpc(folder: Path) -> Run:
         path.write_bytes("".join(f"{line}\n" for line in lines).encode())
     return finetune(
         folder,
+        num_epochs=3,
         task=("mrpc",),
         glue_dir=str(folder / "glue"),
         max_seq_length=MAX_LENGTH,
         learning_rates=(1e-4, 1e-2),
         num_seeds=1,
     )
+
+
+def finetune_on_squad(folder: Path) -> Run:
+    """One trial of SQuAD 2.0: trained on short contexts, scored on those of many windows."""
+    train = [*_questions(lambda context: context)] * 3
+    dev = [*_questions(lambda context: f"{context} {context[::-1]} {context}")]
+    write_encoder(folder / "encoder", *(each.context + each.question for each in train))
+    (folder / "squad").mkdir()
+    for split, questions in (("train", train), ("dev", dev)):
+        numbered = [each._replace(id=f"q{i}") for i, each in enumerate(questions)]
+        layout = squad_texts.layout(*numbered, has_impossible=True)
+        squad_texts.write(folder / "squad" / f"{split}-v2.0.json", layout)
+    return finetune(
+        folder,
+        num_epochs=16,
+        task=("squad_2.0",),
+        squad_dir=str(folder / "squad"),
+        squad=SquadSettings(WindowSizes(34, 7, 10)),
+        learning_rates=(1e-2,),
+        num_seeds=1,
+    )
+
+
+def _questions(make_context: Callable[[str], str]) -> Iterator[Question]:
+    """Yields questions, every third without an answer."""
+    for i, (context, answer) in enumerate(squad_texts.AWKWARD.items()):
+        is_impossible = i % 3 == 2
+        answers = [] if is_impossible else [answer]
+        yield squad_texts.question(make_context(context), *answers, is_impossible=is_impossible)
