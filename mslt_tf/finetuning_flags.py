@@ -34,8 +34,10 @@ def settings_from_flags(flag_values: flags.FlagValues) -> FineTuningSettings:
         UserError: a flag is out of its range, or flags contradict each other.
     """
     settings = values_of(FineTuningSettings, flag_values, without=("training", "squad"))
+    # That of GLUE alone may be shorter than a question of SQuAD.
+    is_of_squad = any(name.startswith("squad") for name in settings["task"])
     windows = WindowSizes(
-        max_seq_length=settings["max_seq_length"] or DEFAULT_LENGTH,
+        max_seq_length=(is_of_squad and settings["max_seq_length"]) or DEFAULT_LENGTH,
         **values_of(WindowSizes, flag_values, without=("max_seq_length",)),
     )
     return FineTuningSettings(

@@ -13,6 +13,7 @@ from mslt_tf.text_case import STRIP_ACCENTS, TextCase
 FineTuningPrecision = Literal["float32", "bfloat16"]
 
 GLUE_MAX_LENGTH = 128
+_MIN_LENGTH = 5  # [CLS], [SEP] twice, and a token of each of two texts
 
 _Rate = Annotated[tuple[float, ...], Bounds(above=0, at_most=1)]
 _Seed = Annotated[int, Bounds(at_least=0, at_most=2**31 - 1)]
@@ -134,6 +135,11 @@ class FineTuningSettings:
             raise UserError("--strip_accents is set without --do_lower_case. Give both.")
         for name in ("learning_rates", "task"):
             _check_no_repetition(name, getattr(self, name))
+        if 0 < self.max_seq_length < _MIN_LENGTH:
+            raise UserError(
+                f"--max_seq_length is {self.max_seq_length}. Use at least {_MIN_LENGTH}: [CLS], "
+                "two [SEP] and a token of each of two texts."
+            )
         if not self.validate_submission:
             _check_given(self, ("task", "encoder", "output_dir", "learning_rates"))
 
