@@ -1,15 +1,18 @@
 """The main path: a grid of trials from its start to its table of results."""
 
+import contextlib
 import dataclasses
 import os
 from collections.abc import Sequence
+from typing import Any
 
 import tensorflow as tf
 
+from mslt_tf import json_values
 from mslt_tf.distribution.workers import Workers
 from mslt_tf.errors import UserError
 from mslt_tf.files import file_errors, folder_lock, new_file, pattern_names
-from mslt_tf.finetuning import grid, results, submission, trial
+from mslt_tf.finetuning import grid, results, submission, tasks, trial
 from mslt_tf.finetuning.grid_progress import GridProgress
 from mslt_tf.finetuning.served import export
 from mslt_tf.finetuning.setup import Setup
@@ -21,7 +24,7 @@ from mslt_tf.training.interruption import Interruption
 from mslt_tf.training.run_log import ProgressLine
 
 SETTINGS_FILE = "finetuning.json"  # in the output folder: all settings of the latest start
-_RESULT_FILES = (results.JSON_FILE, results.MARKDOWN_FILE)
+_FILES = (SETTINGS_FILE, results.JSON_FILE, results.MARKDOWN_FILE)
 
 
 def finetune(settings: FineTuningSettings) -> int:
@@ -62,8 +65,8 @@ def _check_folder(folder: str) -> None:
     with file_errors.naming(f"--output_dir {folder} cannot be written to", advice):
         tf.io.gfile.makedirs(folder)
         new_file.check_writable(os.path.join(folder, "file"))
-        there = [n for n in _RESULT_FILES if tf.io.gfile.exists(os.path.join(folder, n))]
-        is_ours = tf.io.gfile.exists(os.path.join(folder, SETTINGS_FILE))
+        there = [n for n in _FILES if tf.io.gfile.exists(os.path.join(folder, n))]
+        is_ours = SETTINGS_FILE in there and _is_of_settings(os.path.join(folder, SETTINGS_FILE))
     if there and not is_ours:
         raise UserError(
             f"{folder} holds {there[0]}, but no fine-tuning of this program, which would write one "
@@ -71,10 +74,20 @@ def _check_folder(folder: str) -> None:
         )
 
 
+def _is_of_settings(path: str) -> bool:
+    with tf.io.gfile.GFile(path, "rb") as file:
+        content = file.read()
+    with contextlib.suppress(json_values.JsonValueError):
+        found = json_values.parse(dict[str, Any], json_values.loads(content))
+        return {"encoder", "learning_rates"} <= found.keys()
+    return False
+
+
 def _unfinished(setup: Setup) -> list[Trial]:
     """Returns the trials that are to be trained, after all data and folders were checked."""
     output_dir = setup.settings.output_dir
     unfinished = []
+    _check_others(setup)
     for this in setup.trials():
         folder = this.folder(output_dir)
         trial.check(folder, setup.identity(this))
@@ -84,6 +97,17 @@ def _unfinished(setup: Setup) -> list[Trial]:
         export.check_places(setup)
     say(f"{len(setup.trials())} trials, {len(unfinished)} of them to be trained")
     return unfinished
+
+
+def _check_others(setup: Setup) -> None:
+    """Checks that the trials that are there may stand in one table with those of the grid."""
+    identities = {this.task: setup.identity(this) for this in setup.trials()}
+    of_any = next(iter(identities.values()))
+    for name in tasks.NAMES:
+        identity = identities.get(name, of_any)
+        compared = identity.keys() - set(trial.OWN) if name in identities else trial.SHARED
+        for folder in trial.folders(setup.settings.output_dir, name):
+            trial.check(folder, identity, names=compared)
 
 
 def _train(
@@ -130,7 +154,7 @@ def _keep_best_checkpoint(output_dir: str, task: str) -> None:
 
 def _write_results(setup: Setup) -> None:
     output_dir = setup.settings.output_dir
-    found = [results.read_task(output_dir, name) for name in setup.names]
+    found = [some for name in tasks.NAMES if (some := results.read_task(output_dir, name))]
     facts = {"encoder": setup.settings.encoder, "model": setup.encoder.config.summary()}
     table = results.write(output_dir, [results.summarize(each) for each in found], facts)
     say(f"\n{table}\nDone: {os.path.join(output_dir, results.MARKDOWN_FILE)}")

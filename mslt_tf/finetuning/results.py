@@ -2,12 +2,9 @@
 
 import dataclasses
 import os
-import re
 import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
-
-import tensorflow as tf
 
 from mslt_tf.files import file_errors
 from mslt_tf.finetuning import trial
@@ -21,8 +18,6 @@ SHOWN = (
     *("matthews", "f1", "accuracy", "pearson", "spearman"),
     *("exact_match", "exact", "best_exact", "best_f1"),
 )
-
-_TRIAL_NAME = re.compile(r"lr_[0-9.e-]+_seed_\d+")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,12 +50,7 @@ def read_task(output_dir: str, task: str) -> list[TrialResult]:
     Raises:
         UserError: one cannot be read.
     """
-    folder = os.path.join(output_dir, task)
-    if not tf.io.gfile.isdir(folder):
-        return []
-    names = (name.rstrip("/") for name in tf.io.gfile.listdir(folder))
-    folders = [os.path.join(folder, name) for name in names if _TRIAL_NAME.fullmatch(name)]
-    found = [trial.read_result(each) for each in folders]
+    found = [trial.read_result(folder) for folder in trial.folders(output_dir, task)]
     return sorted((result for result in found if result), key=lambda result: result.trial)
 
 

@@ -18,6 +18,7 @@ from mslt_tf.tokenization.wordpiece import WordpieceTokenizer
 
 ALL = "all"
 GLUE_NAMES = tuple(task.name for task in glue_tasks.TASKS if not task.trained_as)
+NAMES = (*GLUE_NAMES, *squad_splits.VERSIONS)  # of all that can be trained
 
 
 def names_of(words: Sequence[str]) -> tuple[str, ...]:

@@ -7,7 +7,8 @@ TensorBoard events, checkpoints while it trains, predictions, and, last of all, 
 import dataclasses
 import json
 import os
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import tensorflow as tf
@@ -21,6 +22,9 @@ from mslt_tf.json_values import JsonValueError
 TRIAL_FILE = "trial.json"
 RESULT_FILE = "result.json"
 CHECKPOINTS = "checkpoints"
+# Of an identity: what the trials of a task differ in, and what all trials of a folder share.
+OWN, SHARED = ("learning_rate", "seed"), ("encoder", "from_scratch")
+_NAME = re.compile(r"lr_[0-9.e-]+_seed_\d+")
 _ANEW = "Give another --output_dir, or move this folder away."
 
 
@@ -39,7 +43,7 @@ class Trial:
         >>> Trial("mrpc", 3e-5, 0).name
         'lr_3e-05_seed_0'
         """
-        return f"lr_{self.learning_rate:g}_seed_{self.seed}"
+        return f"lr_{self.learning_rate}_seed_{self.seed}"
 
     def folder(self, output_dir: str) -> str:
         """Returns where all that is its own lies."""
@@ -67,6 +71,16 @@ class TrialResult:
         return Trial(self.task, self.learning_rate, self.seed)
 
 
+def folders(output_dir: str, task: str) -> list[str]:
+    """Returns the folders of all trials of a task that were begun, by name."""
+    folder = os.path.join(output_dir, task)
+    if not tf.io.gfile.isdir(folder):
+        return []
+    names = sorted(name.rstrip("/") for name in tf.io.gfile.listdir(folder))
+    named = [os.path.join(folder, name) for name in names if _NAME.fullmatch(name)]
+    return [each for each in named if tf.io.gfile.exists(os.path.join(each, TRIAL_FILE))]
+
+
 def claim(folder: str, identity: Mapping[str, Any]) -> None:
     """Makes a trial's folder, or checks that the one that is there is of the same trial.
 
@@ -79,26 +93,34 @@ def claim(folder: str, identity: Mapping[str, Any]) -> None:
             written to.
     """
     with file_errors.naming(f"{folder} cannot be written to", _ANEW):
-        if not tf.io.gfile.exists(folder):
+        if not _is_taken(folder):
             tf.io.gfile.makedirs(folder)
             write_json(os.path.join(folder, TRIAL_FILE), identity)
             return
     check(folder, identity)
 
 
-def check(folder: str, identity: Mapping[str, Any]) -> None:
-    """Checks that a folder is not there, or of a trial of this identity.
+def check(
+    folder: str, identity: Mapping[str, Any], *, names: Collection[str] | None = None
+) -> None:
+    """Checks that a folder is not taken, or of a trial of this identity.
+
+    Args:
+        folder: of a trial.
+        identity: see `claim`.
+        names: of the values that are compared; None for all.
 
     Raises:
         UserError: see `claim`.
     """
-    if not tf.io.gfile.exists(folder):
+    if not _is_taken(folder):
         return
     found = _read_json(os.path.join(folder, TRIAL_FILE), Mapping[str, Any])
     if found is None:
         raise UserError(f"{folder} is there, but holds no trial of this program's. {_ANEW}")
     own = json.loads(json.dumps(identity))
-    changed = sorted(name for name in {*found, *own} if found.get(name) != own.get(name))
+    compared = {*found, *own} if names is None else names
+    changed = sorted(name for name in compared if found.get(name) != own.get(name))
     if changed:
         name = changed[0]
         raise UserError(
@@ -153,6 +175,14 @@ def _read_json(path: str, declared: Callable[..., Any]) -> Any:
         return json_values.parse(declared, json_values.loads(content))
     except JsonValueError as error:
         raise UserError(f"{path} is not as this program wrote it: {error}. {_ANEW}") from error
+
+
+def _is_taken(folder: str) -> bool:
+    """Returns whether something is there that a kill during `claim` did not leave."""
+    if not tf.io.gfile.isdir(folder):
+        return bool(tf.io.gfile.exists(folder))
+    names = {name.rstrip("/") for name in tf.io.gfile.listdir(folder)}
+    return bool(names - {removal.partial_path(TRIAL_FILE)})
 
 
 def _shown(value: Any) -> str:
