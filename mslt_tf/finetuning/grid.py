@@ -46,6 +46,8 @@ def run(
         )
         return pool.run(trials, finished)
     for this in trials:
+        if interruption.agree():
+            return False
         result = trial_training.train(
             this,
             setup.task(this.task),

@@ -14,7 +14,7 @@ import sys
 import threading
 from typing import Any
 
-from mslt_tf import json_values, startup
+from mslt_tf import json_values, startup, terminal
 from mslt_tf.errors import UserError
 from mslt_tf.finetuning_settings import FineTuningSettings
 
@@ -61,12 +61,14 @@ def main() -> int:
 
 
 class Reports:
-    """Writes messages to standard output; a `trial_training.Watcher`."""
+    """Writes messages to standard output; a `trial_training.Watcher`.
+
+    Where nobody reads them any more it goes on, for what was trained is still to be saved.
+    """
 
     def send(self, kind: str, **content: Any) -> None:
         """Writes a message."""
-        sys.stdout.write(json.dumps({"kind": kind, **content}) + "\n")
-        sys.stdout.flush()
+        terminal.write(json.dumps({"kind": kind, **content}) + "\n")
 
     def line(self, text: str) -> None:
         """Sends what the user should read."""

@@ -1,6 +1,7 @@
 """Trials that train at the same time, each in a process of its own."""
 
 import collections
+import contextlib
 import dataclasses
 import json
 import os
@@ -68,7 +69,8 @@ class WorkerPool:
             for each in workers:
                 each.stop()
             for each in workers:
-                each.process.wait()
+                each.end()
+            self._interruption.rest_at(0)  # each worker has saved its own
         return not waiting and not any(each.trial for each in workers)
 
     def _take_message(
@@ -127,8 +129,9 @@ class _Worker:
             start_new_session=True,
         )
         self._messages = messages
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
         self._send(dataclasses.asdict(settings))
-        threading.Thread(target=self._read, daemon=True).start()
 
     def give(self, this: Trial) -> None:
         """Tells the worker what to train next."""
@@ -140,18 +143,25 @@ class _Worker:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
 
+    def end(self) -> None:
+        """Waits for the end of the worker."""
+        self.process.wait()
+        self._reader.join()
+        assert self.process.stdin
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.close()
+
     def _send(self, content: Any) -> None:
         assert self.process.stdin
-        try:
+        with contextlib.suppress(BrokenPipeError):  # the end of its output tells that it has ended
             self.process.stdin.write(json.dumps(content) + "\n")
             self.process.stdin.flush()
-        except BrokenPipeError:
-            pass  # it has ended, which the end of its output tells
 
     def _read(self) -> None:
         assert self.process.stdout
-        for line in self.process.stdout:
-            self._messages.put((self, _message(line)))
+        with self.process.stdout as lines:
+            for line in lines:
+                self._messages.put((self, _message(line)))
         self._messages.put((self, None))
 
 
