@@ -1,4 +1,4 @@
-"""Runs of `mslt_tf.run_pretraining` in processes forked from one that has TensorFlow loaded.
+"""Runs of programs in processes forked from one that has TensorFlow loaded.
 
 Loading it takes longer than most runs of the tests' tiny model; nothing else is shared.
 """
@@ -17,19 +17,24 @@ _FAMILY.set_forkserver_preload(["mslt_tf.pretraining.training"])
 
 
 def start(
-    arguments: list[str], output: Path, environment: Mapping[str, str] | None = None
+    arguments: list[str],
+    output: Path,
+    environment: Mapping[str, str] | None = None,
+    *,
+    program: str = "mslt_tf.run_pretraining",
 ) -> ForkServerProcess:
     """Starts a run; what it writes, errors too, is added to the file `output`."""
-    process = _FAMILY.Process(target=_run, args=(arguments, output, dict(environment or {})))
+    given = (program, arguments, output, dict(environment or {}))
+    process = _FAMILY.Process(target=_run, args=given)
     process.start()
     return process
 
 
-def _run(arguments: list[str], output: Path, environment: dict[str, str]) -> None:
+def _run(program: str, arguments: list[str], output: Path, environment: dict[str, str]) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)  # the fork server ignores it
     file = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     for stream in (1, 2):
         os.dup2(file, stream)
     os.environ.update(environment)
-    sys.argv = ["run_pretraining", *arguments]
-    runpy.run_module("mslt_tf.run_pretraining", run_name="__main__")
+    sys.argv = [program, *arguments]
+    runpy.run_module(program, run_name="__main__")

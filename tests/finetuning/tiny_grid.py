@@ -100,3 +100,9 @@ def losses_of(folder: Path) -> list[tuple[int, float]]:
     """Returns step and loss of each entry of a trial's training."""
     entries = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     return [(each["step"], each["loss"]) for each in entries if each["kind"] == "train"]
+
+
+def count_entries(folder: Path) -> int:
+    """Returns how many entries a trial has logged."""
+    path = folder / "metrics.jsonl"
+    return path.read_bytes().count(b"\n") if path.exists() else 0

@@ -14,7 +14,7 @@ import tensorflow as tf
 from mslt_tf.errors import UserError
 from mslt_tf.pretraining import training
 from mslt_tf.training import checkpointing
-from tests import tiny
+from tests import small_disks, tiny
 from tests.saved_weights import assert_bit_identical
 
 PROJECT = Path(__file__).parents[2]
@@ -100,19 +100,8 @@ def limit_file_size():
 @pytest.fixture
 def small_disk(tmp_path):
     """The folder of a disk of its own."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=4k", "none", str(folder)]
-    if os.geteuid() or subprocess.run(command, capture_output=True, check=False).returncode:
-        pytest.skip("mounting a small disk takes rights that this process lacks")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
-
-
-def remount(disk, option):
-    subprocess.run(["mount", "-o", f"remount,{option}", str(disk)], check=True)
+    with small_disks.mounted(tmp_path / "disk") as disk:
+        yield disk
 
 
 @pytest.mark.slow
@@ -135,12 +124,12 @@ def test_a_disk_that_is_full_anywhere_in_a_checkpoint_leaves_the_one_before(smal
     state = tf.train.Checkpoint(weights=tf.Variable(tf.range(9_000)), step=tf.Variable(1))
     folder = str(small_disk / "checkpoints")
     options = {"identity": {"text": "x" * 9_000}, "settings": {}, "num_kept": 1}
-    remount(small_disk, "size=1m")
+    small_disks.remount(small_disk, "size=1m")
     checkpointing.save(folder, state, step=1, **options)
     used = sum(path.stat().st_blocks for path in small_disk.rglob("*")) * 512 // 4096
     messages = []
     for pages in range(used, 200):
-        remount(small_disk, f"size={4 * pages}k")
+        small_disks.remount(small_disk, f"size={4 * pages}k")
         try:
             checkpointing.save(folder, state, step=2, **options)
             break
@@ -155,12 +144,12 @@ def test_a_disk_that_is_full_anywhere_in_a_checkpoint_leaves_the_one_before(smal
 def test_a_checkpoint_folder_that_turns_read_only_is_told(records, small_disk, after_step_20):
     # Only the checkpoints: a disk with the open file of TensorBoard's events cannot be remounted.
     checkpoints = small_disk / "checkpoints"
-    remount(small_disk, "size=1m")
+    small_disks.remount(small_disk, "size=1m")
     output_dir = small_disk.parent / "run"
     output_dir.mkdir()
     (output_dir / "checkpoints").symlink_to(checkpoints)
     checkpoints.mkdir()
-    after_step_20(lambda: remount(small_disk, "ro"))
+    after_step_20(lambda: small_disks.remount(small_disk, "ro"))
     with pytest.raises(UserError, match=r"checkpoint of step 40 .*Read-only file system"):
         pretrain(output_dir, records)
     assert newest(output_dir)[0] == 20
@@ -221,7 +210,7 @@ def test_a_disk_that_is_full_before_the_first_step_is_told(records, small_disk):
     settings = {**FLAGS, "train_records": records, "output_dir": small_disk / "run"}
     messages = []
     for pages in range(1, 40):
-        remount(small_disk, f"size={4 * pages}k")
+        small_disks.remount(small_disk, f"size={4 * pages}k")
         try:
             tiny.open_run(tiny.config_from(settings))
             break
