@@ -43,6 +43,7 @@ def run(
             environments(num_parallel),
             interruption=interruption,
             progress=progress,
+            told=setup.told,
         )
         return pool.run(trials, finished)
     for this in trials:
@@ -80,7 +81,10 @@ def environments(num_parallel: int) -> list[dict[str, str]]:
     """Returns the environment of each of several workers: a GPU for each, or its share of cores."""
     num_gpus = len(tf.config.list_physical_devices("GPU"))
     if num_gpus:
-        return [{"CUDA_VISIBLE_DEVICES": str(i % num_gpus)} for i in range(num_parallel)]
+        # Those that a scheduler gave us, where it named some.
+        visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+        names = visible.split(",") if visible else [str(number) for number in range(num_gpus)]
+        return [{"CUDA_VISIBLE_DEVICES": names[i % num_gpus]} for i in range(num_parallel)]
     num_threads = str(max(1, len(os.sched_getaffinity(0)) // num_parallel))
     names = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
     return [dict.fromkeys(names, num_threads) for _ in range(num_parallel)]

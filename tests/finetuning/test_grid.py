@@ -37,11 +37,21 @@ def test_trials_at_once_are_one_for_each_gpu_or_two_cores(
     assert grid.choose_num_parallel(asked, num_trials) == expected
 
 
-def test_each_worker_has_a_gpu_or_a_share_of_the_cores(machine):
+def test_each_worker_has_a_gpu_or_a_share_of_the_cores(machine, monkeypatch):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     machine(num_cores=8, num_gpus=0)
     found = grid.environments(3)
     assert len(found) == 3
     assert {value for each in found for value in each.values()} == {"2"}
     machine(num_cores=8, num_gpus=2)
-    devices = [each["CUDA_VISIBLE_DEVICES"] for each in grid.environments(3)]
-    assert devices == ["0", "1", "0"]
+    assert devices_of(grid.environments(3)) == ["0", "1", "0"]
+
+
+def test_workers_share_the_gpus_that_a_scheduler_gave_us(machine, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5,GPU-8932f937")
+    machine(num_cores=8, num_gpus=2)
+    assert devices_of(grid.environments(3)) == ["5", "GPU-8932f937", "5"]
+
+
+def devices_of(environments):
+    return [each["CUDA_VISIBLE_DEVICES"] for each in environments]
