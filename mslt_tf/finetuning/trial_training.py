@@ -7,14 +7,13 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
-import tensorflow as tf
-
 from mslt_tf.errors import UserError
 from mslt_tf.files import file_errors
-from mslt_tf.finetuning import length_batches, prediction, train_step, trial
+from mslt_tf.finetuning import length_batches, prediction, trial, updates
 from mslt_tf.finetuning.task import FineTuningTask
 from mslt_tf.finetuning.trial import Trial, TrialResult
 from mslt_tf.finetuning.trial_parts import TrialParts
+from mslt_tf.finetuning.updates import Update
 from mslt_tf.finetuning_settings import FineTuningSettings
 from mslt_tf.modeling.trained_model import TrainedModel
 from mslt_tf.training import checkpointing
@@ -110,9 +109,8 @@ class _Run:
         self._identity, self._watcher = identity, watcher
         self._folder = this.folder(settings.output_dir)
         self._sequences = task.training_sequences()
-        self._steps_per_epoch = math.ceil(len(self._sequences) / settings.training.train_batch_size)
         num_epochs = settings.training.num_epochs or task.num_epochs
-        self.num_steps = num_epochs * self._steps_per_epoch
+        self.num_steps = num_epochs * updates.steps_per_epoch(self._sequences, settings.training)
         self._parts = TrialParts.build(encoder, task.objective, settings.training, seed=this.seed)
         self._clock = self._restore()
         self._log = MetricsLog(self._folder, resumed_at=self.step, report=watcher.line)
@@ -124,28 +122,15 @@ class _Run:
 
     def train(self) -> Iterator[int]:
         """Trains to the end, yielding the step after each update."""
-        parts, objective = self._parts, self._task.objective
-        update = train_step.make_train_step(parts.model, objective, parts.optimizer)
-        first = self.step
         losses: list[float] = []
-        for step in range(first, self.num_steps):
+        first, began = self.step, time.monotonic()
+        for update in self._updates():
+            losses.append(self._checked(update))
+            is_first = update.step == first + 1
+            self._count(time.monotonic() - began, update.num_examples, is_first=is_first)
+            losses = self._tell(update, losses)
+            yield update.step
             began = time.monotonic()
-            if step == first or step % self._steps_per_epoch == 0:
-                batches = self._batches(step // self._steps_per_epoch)
-            examples = batches[step % self._steps_per_epoch]
-            batch = self._sequences.padded(examples, multiple=length_batches.LENGTH_MULTIPLE)
-            assert self._sequences.targets is not None
-            loss, norm = update(
-                {name: tf.constant(values) for name, values in batch.items()},
-                tf.constant(self._sequences.targets[examples], objective.targets.dtype),
-                tf.constant(self._learning_rate(step)),
-                tf.constant([self._this.seed, step], tf.int64),
-            )
-            losses.append(self._checked(float(loss), float(norm), step))
-            parts.step.assign_add(1)
-            self._count(time.monotonic() - began, len(examples), is_first=step == first)
-            losses = self._tell(step + 1, losses, float(norm))
-            yield step + 1
 
     def save(self) -> None:
         """Writes a checkpoint.
@@ -182,7 +167,7 @@ class _Run:
             selection_score=self._task.selection_score(scores),
             num_steps=self.num_steps,
             num_examples=len(self._sequences),
-            padding_share=length_batches.padding_share(self._sequences, self._batches(epoch=0)),
+            padding_share=self._padding_share(),
             seconds=self._clock.seconds,
             examples_per_second=self._clock.examples_per_second,
         )
@@ -198,28 +183,29 @@ class _Run:
         self._parts.restore(newest, num_steps=self.num_steps)
         return _Clock(**newest.settings)
 
-    def _batches(self, epoch: int) -> list[Any]:
-        return length_batches.epoch_batches(
-            self._sequences.lengths,
-            batch_size=self._settings.training.train_batch_size,
-            seed=self._this.seed,
-            epoch=epoch,
-        )
-
-    def _learning_rate(self, step: int) -> float:
-        return train_step.learning_rate(
-            step,
-            peak=self._this.learning_rate,
+    def _updates(self) -> Iterator[Update]:
+        return updates.updates(
+            self._parts,
+            self._task.objective,
+            self._sequences,
+            self._this,
+            self._settings.training,
             num_steps=self.num_steps,
-            warmup_fraction=self._settings.training.warmup_fraction,
         )
 
-    def _checked(self, loss: float, norm: float, step: int) -> float:
-        if math.isfinite(loss) and math.isfinite(norm):
-            return loss
+    def _padding_share(self) -> float:
+        """Returns that of the first epoch."""
+        training = self._settings.training
+        batches = updates.epoch_batches(self._sequences, training, self._this.seed, epoch=0)
+        return length_batches.padding_share(self._sequences, batches)
+
+    def _checked(self, update: Update) -> float:
+        if math.isfinite(update.loss) and math.isfinite(update.gradient_norm):
+            return update.loss
         raise UserError(
-            f"the loss or its gradient is not finite at step {step} of {self._this.task} with the "
-            f"learning rate {self._this.learning_rate:g}. Give smaller --learning_rates."
+            f"the loss or its gradient is not finite at step {update.step - 1} of "
+            f"{self._this.task} with the learning rate {self._this.learning_rate:g}. Give smaller "
+            "--learning_rates."
         )
 
     def _count(self, seconds: float, num_examples: int, *, is_first: bool) -> None:
@@ -228,9 +214,9 @@ class _Run:
             self._clock.timed_examples += num_examples
             self._clock.timed_seconds += seconds
 
-    def _tell(self, step: int, losses: list[float], norm: float) -> list[float]:
+    def _tell(self, update: Update, losses: list[float]) -> list[float]:
         """Shows where the trial stands; returns the losses that are not logged yet."""
-        mean = sum(losses) / len(losses)
+        step, mean = update.step, sum(losses) / len(losses)
         rate = self._clock.examples_per_second
         speed = f"  {rate:,.0f} examples/s" if rate else ""
         text = f"step {step:,} of {self.num_steps:,}  loss {mean:.3f}{speed}"
@@ -239,8 +225,8 @@ class _Run:
             return losses
         values = {
             "loss": mean,
-            "gradient_norm": norm,
-            "learning_rate": self._learning_rate(step - 1),
+            "gradient_norm": update.gradient_norm,
+            "learning_rate": update.learning_rate,
             "examples_per_second": rate,
         }
         self._log.add("train", stage=self._this.name, step=step, values=values)
