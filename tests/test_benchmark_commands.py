@@ -15,6 +15,7 @@ from tests.documented_commands import ROOT
 MODULES = [
     "create_data",
     "encoder_layer",
+    "finetuning",
     "gpu_agreement",
     "learning",
     "scaling",

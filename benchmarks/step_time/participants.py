@@ -80,14 +80,16 @@ class MeasurementPlan:
         def participant(peer: str) -> Participant:
             python = self.options.torch_python if peer == "transformers" else sys.executable
             module = PEER_MODULES[peer]
-            return Participant(peer, lambda: _start(peer, module, shapes, python=python), (STEP,))
+            return Participant(
+                peer, lambda: start_process(peer, module, shapes, python=python), (STEP,)
+            )
 
         return [participant(peer) for peer in self.options.vs]
 
     def _ceiling(self) -> Participant:
         def start() -> Child:
             module = "benchmarks.step_time.matmul_process"
-            return _start(results.CEILING, module, self.config.precision)
+            return start_process(results.CEILING, module, self.config.precision)
 
         return Participant(results.CEILING, start, (MATMUL,))
 
@@ -165,10 +167,10 @@ def start_stage(
     folder.mkdir()
     path.write_bytes(pickle.dumps((config, stage)))
     module = "benchmarks.step_time.stage_process"
-    return _start(stage.name, module, str(path), environment=environment)
+    return start_process(stage.name, module, str(path), environment=environment)
 
 
-def _start(
+def start_process(
     name: str,
     module: str,
     argument: str,
@@ -176,6 +178,7 @@ def _start(
     python: str = sys.executable,
     environment: dict[str, str] | None = None,
 ) -> Child:
+    """Starts a module that serves tasks, and takes one argument."""
     # Whoever set one of ENVIRONMENT knows better.
     merged = {**ENVIRONMENT, **os.environ, **(environment or {})}
     return Child(name, [python, "-m", module, argument], merged)

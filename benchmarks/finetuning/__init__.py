@@ -1,0 +1,1 @@
+"""Times fine-tuning beside transformers' own; see `__main__`."""
