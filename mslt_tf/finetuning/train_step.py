@@ -10,6 +10,7 @@ import tensorflow as tf
 from mslt_tf.finetuning import task_model
 from mslt_tf.finetuning.objectives import Objective
 from mslt_tf.training import optimization
+from mslt_tf.training.adamw import AdamW
 
 # Takes a batch (`input_ids`, `input_mask`, `segment_ids`), targets, the learning rate and the
 # dropout's seed, int64 [2]; returns the mean loss and the gradient's norm before it is clipped.
@@ -36,15 +37,14 @@ def make_optimizer(
     variables: list[tf.Variable], *, weight_decay: float
 ) -> tf.keras.optimizers.Optimizer:
     """Returns AdamW with slots for `variables`; LayerNorm and biases do not decay."""
-    adamw = tf.keras.optimizers.AdamW(
+    adamw = AdamW(
         learning_rate=0.0,  # each step is told its own
-        weight_decay=weight_decay,
+        decay_rate=weight_decay,
+        no_decay_patterns=optimization.NO_DECAY_PATTERNS,
         beta_1=optimization.BETA_1,
         beta_2=optimization.BETA_2,
         epsilon=optimization.EPSILON,
-        jit_compile=False,  # takes longer to compile than it saves
     )
-    adamw.exclude_from_weight_decay(var_names=list(optimization.NO_DECAY_PATTERNS))
     adamw.build(variables)
     return adamw
 
