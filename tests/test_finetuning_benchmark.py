@@ -23,7 +23,7 @@ from tests.modeling.small_models import tiny_config
 
 PYTHON = "MSLT_TORCH_PYTHON"  # names a Python that has torch and transformers 5
 WORDS = (*SPECIAL_TOKENS, *string.ascii_lowercase)
-NUM_WORDS = [1, 9, 2, 10, 3, 11, 4, 12]  # of the examples
+NUM_WORDS = [1, 8, 1, 9, 3, 11, 4, 12]  # of the examples
 BATCH_SIZE = 2
 
 
@@ -64,9 +64,9 @@ def test_our_side_trains_whole_batches_and_tells_the_time_of_so_many_examples(
 
 def test_an_example_has_its_words_and_two_tokens_and_the_padding_of_its_batch(settings):
     facts = ours.make_tasks(settings)["facts"](1)
-    # By length: 3 4 | 5 6 | 11 12 | 13 14; rounded up to a multiple of 8, at most to 14.
+    # By length: 3 3 | 5 6 | 10 11 | 13 14; the longest is rounded up to a multiple of 2.
     assert facts["tokens"] == pytest.approx(np.mean(NUM_WORDS) + 2)
-    assert facts["padded"] == pytest.approx((8 + 8 + 14 + 14) / 4)
+    assert facts["padded"] == pytest.approx((4 + 6 + 12 + 14) / 4)
 
 
 def test_the_peer_is_told_the_same_texts_labels_batches_and_settings(settings, tmp_path):
@@ -120,7 +120,7 @@ def test_the_peer_reads_the_same_tokens_trains_and_is_scored(settings, tmp_path)
         assert child.ask(comparison.TRAIN, 8)["seconds"] > 0
         facts = child.ask("facts")
     assert facts["tokens"] == pytest.approx(np.mean(NUM_WORDS) + 2)
-    assert facts["padded"] == pytest.approx((4 + 6 + 12 + 14) / 4)
+    assert facts["padded"] == pytest.approx((3 + 6 + 11 + 14) / 4)
     scored = {OURS: compared.score_ours(), THEIRS: compared.score_theirs(os.environ[PYTHON])}
     assert {name: list(each.scores["dev"]) for name, each in scored.items()} == {
         OURS: ["matthews"],
