@@ -13,8 +13,8 @@ from mslt_tf.finetuning.sequences import Sequences
 
 Integers = npt.NDArray[np.integer[Any]]
 
-# Sequence lengths are a multiple of this. A CPU takes as much time for 9 tokens as for 9/10 of 10:
-# larger multiples only pad more (8: a quarter more in CoLA); 1 would double the number of shapes.
+# Sequence lengths are a multiple of this. A step on a CPU takes time by its tokens, at odd lengths
+# too: larger multiples only pad more (8: CoLA by a quarter); 1 would double the number of shapes.
 LENGTH_MULTIPLE = 2
 # Batches whose sequences are sorted by length together. More save no padding that counts; fewer
 # keep the batches of an epoch more varied.
