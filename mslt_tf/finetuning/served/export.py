@@ -25,12 +25,11 @@ from mslt_tf.finetuning.squad.squad_splits import DEV
 from mslt_tf.finetuning.squad.squad_task import SquadTask
 from mslt_tf.finetuning.trial import TrialResult
 from mslt_tf.modeling import weights
-from mslt_tf.modeling.trained_model import TrainedModel
 from mslt_tf.terminal import say
 
 FOLDER = "export"  # in the task's
 
-_Facts = Mapping[str, Any]
+_Named = Mapping[str, Any]
 
 
 def folder_of(output_dir: str, task: str) -> str:
@@ -74,61 +73,44 @@ def _export(setup: Setup, name: str) -> None:
     result = best_trial.find(setup, name)
     model = best_trial.restore(setup, name).model
     weights.check_usable(model)
-    task = setup.task(name)
-    if isinstance(task, SquadTask):
-        folder = result.trial.folder(setup.settings.output_dir)
-        signatures, facts = _of_squad(model, task, setup.encoder, result, folder)
-    else:
-        assert isinstance(task, GlueTask)
-        signatures, facts = _of_glue(model, task, setup.encoder)
+    signatures, task_facts = _served(setup, result, model)
+    saved = tf.train.Checkpoint(variables=model.variables)
+    parts: Parts = {f"{model_name(name)}/1": (saved, signatures)}
+    facts = {
+        **manifest.model_facts(setup.encoder),
+        **dataclasses.asdict(result.trial),
+        "scores": result.scores,
+        **setup.task(name).identity(),
+        **task_facts,
+    }
     path = folder_of(setup.settings.output_dir, name)
-    _publish(
-        path,
-        {f"{model_name(name)}/1": (tf.train.Checkpoint(variables=model.variables), signatures)},
-        {
-            **manifest.model_facts(setup.encoder),
-            **dataclasses.asdict(result.trial),
-            "scores": result.scores,
-            **task.identity(),
-            **facts,
-        },
-        trial_name=result.trial.name,
-    )
-    say(f"{name}: {result.trial.name} exported in {time.monotonic() - began:,.1f} s: {path}")
-
-
-def _of_glue(model: tf.keras.Model, task: GlueTask, encoder: TrainedModel) -> tuple[_Facts, _Facts]:
-    """Returns the signatures, and what the manifest says of the task alone."""
-    assert encoder.vocabulary
-    packer = TextPacker(encoder.vocabulary, encoder.text_case, max_length=task.tokenizer.max_length)
-    labels = classifier.words_of(task.task)
-    return classifier.signatures(model, task.task, packer), {"labels": labels}
-
-
-def _of_squad(
-    model: tf.keras.Model,
-    task: SquadTask,
-    encoder: TrainedModel,
-    result: TrialResult,
-    folder: str,
-) -> tuple[_Facts, _Facts]:
-    """Returns the same; `folder` is the trial's."""
-    assert encoder.vocabulary
-    threshold = None
-    if task.splits.has_impossible:
-        threshold = null_threshold.read(folder, tuned=result.scores[DEV]["null_threshold"])
-    signatures = question_answering.signatures(
-        model, encoder.vocabulary, encoder.text_case, task.settings, null_threshold=threshold
-    )
-    return signatures, {"null_threshold": threshold}
-
-
-def _publish(path: str, parts: Parts, facts: _Facts, *, trial_name: str) -> None:
     published_folder.publish(
         path,
         saved_models.KIND,
         lambda folder: saved_models.write_parts(parts, folder, facts, report=lambda line: None),
         owns=saved_models.owns,
-        facts={"trial": trial_name},
+        facts={"trial": result.trial.name},
         advice="Mend that and give the same command again: what is trained is kept.",
     )
+    say(f"{name}: {result.trial.name} exported in {time.monotonic() - began:,.1f} s: {path}")
+
+
+def _served(setup: Setup, result: TrialResult, model: tf.keras.Model) -> tuple[_Named, _Named]:
+    """Returns the signatures, and what the manifest says of the task alone."""
+    task, encoder = setup.task(result.task), setup.encoder
+    assert encoder.vocabulary
+    if isinstance(task, SquadTask):
+        threshold = None
+        if task.splits.has_impossible:
+            threshold = null_threshold.read(
+                result.trial.folder(setup.settings.output_dir),
+                tuned=result.scores[DEV]["null_threshold"],
+            )
+        signatures = question_answering.signatures(
+            model, encoder.vocabulary, encoder.text_case, task.settings, null_threshold=threshold
+        )
+        return signatures, {"null_threshold": threshold}
+    assert isinstance(task, GlueTask)
+    packer = TextPacker(encoder.vocabulary, encoder.text_case, max_length=task.tokenizer.max_length)
+    signatures = classifier.signatures(model, task.task, packer)
+    return signatures, {"labels": classifier.words_of(task.task)}

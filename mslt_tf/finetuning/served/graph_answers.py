@@ -67,7 +67,7 @@ def _scores(logits: tf.Tensor, windows: GraphWindows, max_answer_length: int) ->
 
     A span lies in the window where its first token has its maximum context.
     """
-    logits = tf.cast(logits, tf.float64)  # the sums of float32 are exact enough to tell ties
+    logits = tf.cast(logits, tf.float64)  # in which `squad_answers` adds them
     window, first = tf.unstack(windows.places, axis=1)
     lasts = first[:, tf.newaxis] + tf.range(max_answer_length, dtype=tf.int64)  # [tokens, spans]
     is_inside = lasts < tf.gather(windows.limits, window)[:, tf.newaxis]

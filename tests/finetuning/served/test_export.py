@@ -99,6 +99,7 @@ def test_the_same_command_replaces_the_export_and_keeps_what_is_not_its_own(mrpc
     (folder / "notes.txt").write_text("mine")
     with pytest.raises(UserError, match=r"export holds notes\.txt, not written by this program"):
         finetuning.finetune(mrpc_run.settings)
+    assert "trials" not in capsys.readouterr().out  # it is told before any training
     (folder / "notes.txt").unlink()
 
 

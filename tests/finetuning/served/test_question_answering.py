@@ -87,10 +87,9 @@ def ask(signature, questions, batch_size):
 @pytest.mark.parametrize(
     ("sizes", "max_answer_length", "batch_size", "has_impossible"),
     [
-        (WindowSizes(24, 5, 10), 30, 7, False),
-        (WindowSizes(24, 5, 10), 30, 99, True),
+        (WindowSizes(24, 5, 10), 30, 7, True),
         (WindowSizes(24, 99, 10), 3, 200, True),  # the stride is more than a window holds
-        (WindowSizes(384, 128, 64), 30, 200, True),
+        (WindowSizes(160, 128, 10), 30, 200, True),  # last windows are far shorter
         (WindowSizes(15, 1, 11), 1, 50, False),  # one token of the context beside a long question
     ],
 )
@@ -117,7 +116,7 @@ def test_answers_are_those_of_the_python_path(sizes, max_answer_length, batch_si
     assert num_empty < num_without < 180 if has_impossible else num_without >= num_empty
 
 
-@pytest.mark.parametrize("null_threshold", [None, -99.0, 99.0])
+@pytest.mark.parametrize("null_threshold", [None, -99.0])
 def test_a_probability_is_a_share_among_all_spans_and_no_answer(null_threshold):
     settings = SquadSettings(WindowSizes(24, 5, 10), n_best=9_999, max_answer_length=4)
     contexts = {"code": 4 + 3 + 2 + 1, "Paris to": 7 + 6 + 5 + 4}  # no token twice; spans
