@@ -90,6 +90,11 @@ def test_a_length_is_that_of_glue_and_of_squad_where_both_are_named():
     assert (both.glue_max_length, both.squad.windows.max_seq_length) == (256, 256)
 
 
+def test_a_task_on_the_command_line_takes_the_place_of_those_of_the_flag_file():
+    given = [f"--{key}={value}" for key, value in NEEDED.items()]
+    assert settings_of([f"--flagfile={ROOT}/configs/glue.flags", *given]).task == ("mrpc",)
+
+
 @pytest.mark.parametrize(
     ("name", "task", "rates", "batch_size", "num_epochs"),
     [
