@@ -61,7 +61,6 @@ def run(
         if result is None:
             return False
         finished(result)
-        tf.keras.backend.clear_session()
     return True
 
 

@@ -16,7 +16,7 @@ from mslt_tf.finetuning.trial_parts import TrialParts
 from mslt_tf.finetuning.updates import Update
 from mslt_tf.finetuning_settings import FineTuningSettings
 from mslt_tf.modeling.trained_model import TrainedModel
-from mslt_tf.training import checkpointing
+from mslt_tf.training import checkpointing, graph_memory
 from mslt_tf.training.interruption import Interruption
 from mslt_tf.training.metrics_log import EVALUATION, MetricsLog, naming_full_disk
 
@@ -79,12 +79,22 @@ def train(
     done = trial.read_result(folder)
     if done:
         return done
-    run = _Run(this, task, encoder, settings, identity, watcher)
+    with graph_memory.released():  # a grid has many trials, and memory is for one
+        # No name for the run: it must be gone where its memory is freed.
+        return _train(
+            _Run(this, task, encoder, settings, identity, watcher),
+            settings.checkpoint_steps,
+            interruption,
+        )
+
+
+def _train(run: "_Run", checkpoint_steps: int, interruption: Interruption) -> TrialResult | None:
+    """Trains from where it stands, and scores; returns None if interrupted."""
     interruption.rest_at(run.step)
     for step in run.train():
         interruption.start_steps()
         is_stopped = bool(interruption.agree()) and step < run.num_steps
-        if is_stopped or step == run.num_steps or step % settings.checkpoint_steps == 0:
+        if is_stopped or step == run.num_steps or step % checkpoint_steps == 0:
             run.save()
             interruption.note_saved(step)
         if is_stopped:
