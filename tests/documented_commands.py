@@ -15,6 +15,7 @@ SCRIPTS = sorted(ROOT.glob("scripts/*.sbatch"))  # to be copied and changed
 TOOLS = {
     "mslt_tf.finetuning.score_squad": "mslt_tf.finetuning.score_squad",
     "mslt_tf.run_export": "mslt_tf.run_export",
+    "mslt_tf.run_finetuning": "mslt_tf.finetuning_flags",
     "mslt_tf.run_pretraining": "mslt_tf.pretraining_flags",  # the module that defines its flags
     "tfrecords_tools.build_vocab": "tfrecords_tools.build_vocab",
     "tfrecords_tools.create_data": "tfrecords_tools.create_data",

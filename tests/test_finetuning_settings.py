@@ -66,7 +66,6 @@ def test_help_has_every_flag_below_its_heading_with_a_text_of_its_own():
         ({"max_seq_length": -5}, r"--max_seq_length is -5\. Use at least 0"),
         ({"max_seq_length": 60, "task": "squad_1.1"}, r"--max_query_length is 64, .* at most 56"),
         ({"strip_accents": True}, r"--strip_accents is set without --do_lower_case"),
-        ({"validate_submission": "a.zip"}, r"--glue_dir is not set"),
     ],
 )
 def test_values_that_do_not_fit_are_refused_by_name(given: dict[str, object], message: str):

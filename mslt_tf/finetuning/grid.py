@@ -43,7 +43,6 @@ def run(
             environments(num_parallel),
             interruption=interruption,
             progress=progress,
-            told=setup.told,
         )
         return pool.run(trials, finished)
     for this in trials:

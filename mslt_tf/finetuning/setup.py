@@ -31,13 +31,12 @@ class Setup:
                 has longer sequences than the encoder has positions.
         """
         self.settings, self._report = settings, report
-        self.told: set[str] = set()  # the lines that were reported
         self.names = tasks.names_of(settings.task)
         self.encoder: TrainedModel = encoders.read(
             settings.encoder,
             vocab_file=settings.vocab_file,
             text_case=settings.text_case,
-            report=self._tell,
+            report=report,
         )
         for name in self.names:
             self._check_length(name)
@@ -50,7 +49,7 @@ class Setup:
             UserError: the data is not as it must be, see `tasks.read`.
         """
         if name not in self._tasks:
-            self._tasks[name] = tasks.read(name, self.settings, self.encoder, report=self._tell)
+            self._tasks[name] = tasks.read(name, self.settings, self.encoder, report=self._report)
         return self._tasks[name]
 
     def trials(self) -> list[Trial]:
@@ -84,10 +83,6 @@ class Setup:
         encoder = self.encoder
         known = (encoder.config, encoder.vocabulary, encoder.weights)
         return f"{trained_model.fingerprint(*known)} {encoder.text_case}"
-
-    def _tell(self, line: str) -> None:
-        self.told.add(line)
-        self._report(line)
 
     def _check_length(self, name: str) -> None:
         is_squad = name in squad_splits.VERSIONS

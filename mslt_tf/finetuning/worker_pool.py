@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from mslt_tf import json_values
@@ -34,7 +34,6 @@ class WorkerPool:
         *,
         interruption: Interruption,
         progress: GridProgress,
-        told: Collection[str],
     ) -> None:
         """Starts nothing yet.
 
@@ -43,11 +42,9 @@ class WorkerPool:
             environments: variables of each worker's environment that are its own.
             interruption: tells when all are to save and stop.
             progress: hears how it goes.
-            told: lines that the user has read: each worker finds the same in encoder and data.
         """
         self._settings, self._environments = settings, environments
         self._interruption, self._progress = interruption, progress
-        self._told = set(told)
         # A worker and its message; None when it has ended.
         self._messages: queue.SimpleQueue[tuple[_Worker, Any]] = queue.SimpleQueue()
 
@@ -86,7 +83,7 @@ class WorkerPool:
         if message is None:
             self._check_ended(sender)
         elif message["kind"] == worker.LINE:
-            self._tell(message["text"])
+            self._progress.line(message["text"])
         elif message["kind"] == worker.PROGRESS:
             this = json_values.parse(Trial, message["trial"])
             self._progress.progress(this, message["share"], message["text"])
@@ -98,11 +95,6 @@ class WorkerPool:
             sender.trial = None
             if waiting:
                 sender.give(waiting.popleft())
-
-    def _tell(self, line: str) -> None:
-        if line not in self._told:
-            self._told.add(line)
-            self._progress.line(line)
 
     def _check_ended(self, sender: "_Worker") -> None:
         status = sender.process.wait()

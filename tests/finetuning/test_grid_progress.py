@@ -6,6 +6,7 @@ import pytest
 
 from mslt_tf.finetuning.grid_progress import GridProgress
 from mslt_tf.finetuning.trial import Trial, TrialResult
+from mslt_tf.training.run_log import ProgressLine
 
 SHORT, LONG = Trial("rte", 5e-5, 0), Trial("mnli", 5e-5, 0)
 
@@ -23,7 +24,7 @@ def clock(monkeypatch):
 
 
 def test_the_time_left_counts_the_work_of_tasks_and_what_an_earlier_start_did(clock, capsys):
-    progress = GridProgress([SHORT, LONG], {"rte": 10.0, "mnli": 30.0})
+    progress = GridProgress([SHORT, LONG], {"rte": 10.0, "mnli": 30.0}, ProgressLine())
     progress.progress(SHORT, 0.5, "step 50 of 100")  # done by an earlier start
     clock(60)
     progress.progress(SHORT, 0.9, "step 90 of 100")  # 4 units of work a minute, 31 left

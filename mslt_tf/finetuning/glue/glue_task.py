@@ -141,8 +141,15 @@ def _write_predictions(
 ) -> None:
     path = os.path.join(folder, f"predictions_{split.name}.tsv")
     rows = [
-        f"{example.index}\t{glue_submission.word_of(split.task, prediction)}"
+        f"{example.index}\t{_word(split.task, prediction)}"
         for example, prediction in zip(split.examples, predictions.tolist(), strict=True)
     ]
     with file_errors.writing(path), tf.io.gfile.GFile(path, "w") as file:
         file.write("\n".join([glue_submission.HEADER, *rows, ""]))
+
+
+def _word(task: Task, prediction: float) -> str:
+    """Returns a label as the task's files write it, or a score as it was scored, not clipped."""
+    if task.is_regression:
+        return f"{prediction:.6f}"
+    return glue_submission.word_of(task, prediction)
