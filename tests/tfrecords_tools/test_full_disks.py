@@ -3,7 +3,6 @@
 import dataclasses
 import errno
 import os
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import numpy as np
 import pytest
 
 from mslt_tf.errors import UserError
+from tests import small_disks
 from tests.tfrecords_tools.conftest import RECIPE
 from tests.tfrecords_tools.record_reading import contents
 from tfrecords_tools.dataset import (
@@ -76,20 +76,9 @@ def interrupt(*_: object) -> None:
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """The folder of a disk of its own; `resize` sets its size."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=4k", "none", str(folder)]
-    if os.geteuid() or subprocess.run(command, capture_output=True, check=False).returncode:
-        pytest.skip("mounting a small disk takes rights that this process lacks")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
-
-
-def resize(disk: Path, option: str) -> None:
-    subprocess.run(["mount", "-o", f"remount,{option}", str(disk)], check=True)
+    """The folder of a disk of its own."""
+    with small_disks.mounted(tmp_path / "disk") as disk:
+        yield disk
 
 
 def test_a_disk_that_is_full_anywhere_is_told_in_one_line_and_more_room_is_enough(
@@ -105,7 +94,7 @@ def test_a_disk_that_is_full_anywhere_is_told_in_one_line_and_more_room_is_enoug
     settings = make_settings(output_dir=str(small_disk / "records"))
     messages = []
     for pages in range(2, 300, 2):
-        resize(small_disk, f"size={4 * pages}k")
+        small_disks.remount(small_disk, f"size={4 * pages}k")
         try:
             pretraining_dataset.create(settings)
             break
@@ -120,7 +109,7 @@ def test_a_disk_that_is_full_anywhere_is_told_in_one_line_and_more_room_is_enoug
 
 
 def test_a_folder_that_takes_no_files_is_told(make_settings: MakeSettings, small_disk: Path):
-    resize(small_disk, "ro,size=1m")
+    small_disks.remount(small_disk, "ro,size=1m")
     for places in (
         {"output_dir": str(small_disk / "records")},
         {"work_dir": str(small_disk / "work")},
@@ -132,7 +121,7 @@ def test_a_folder_that_takes_no_files_is_told(make_settings: MakeSettings, small
 
 @pytest.mark.parametrize("num_records", [450, 900, 3_000])
 def test_a_portion_that_does_not_fit_is_told_like_any_file(small_disk: Path, num_records: int):
-    resize(small_disk, "size=16k")
+    small_disks.remount(small_disk, "size=16k")
     pairs = np.zeros(num_records, PAIR_DTYPE)
     with (
         pytest.raises(UserError, match=r"cannot be written \(No space left .* Make room\. .* run"),
@@ -145,10 +134,10 @@ def test_a_finished_folder_needs_no_rights_to_write(
     make_settings: MakeSettings, small_disk: Path, capsys: pytest.CaptureFixture[str]
 ):
     """No lock is taken where nothing is to be done."""
-    resize(small_disk, "size=10m")
+    small_disks.remount(small_disk, "size=10m")
     settings = make_settings(output_dir=str(small_disk / "records"))
     pretraining_dataset.create(settings)
-    resize(small_disk, "ro")
+    small_disks.remount(small_disk, "ro")
     capsys.readouterr()
     assert pretraining_dataset.create(settings)
     assert capsys.readouterr().out.endswith("holds these records already; nothing to do.\n")
