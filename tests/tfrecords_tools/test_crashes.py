@@ -3,6 +3,7 @@
 import os
 import random
 import signal
+import subprocess
 import time
 from pathlib import Path
 
@@ -53,13 +54,39 @@ def words(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(words: list[str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """The files of a run that nobody kills."""
+def undisturbed_run(
+    words: list[str], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[dict[str, bytes], str]:
+    """The files of a run that nobody kills, and what it says on standard error."""
     folder = tmp_path_factory.mktemp("undisturbed")
-    finish([*words, f"--output_dir={folder}"])
+    process = start([*words, f"--output_dir={folder}"])
+    _, errors = process.communicate(timeout=SECONDS)
+    assert process.returncode == 0, errors
     made = contents(folder)
     assert len(made) == 6
-    return made
+    return made, errors
+
+
+@pytest.fixture(scope="module")
+def undisturbed(undisturbed_run: tuple[dict[str, bytes], str]) -> dict[str, bytes]:
+    """The files of a run that nobody kills."""
+    return undisturbed_run[0]
+
+
+@pytest.fixture(scope="module")
+def few_words(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Flags for a text of one piece."""
+    return write_text(tmp_path_factory.mktemp("small"), num_files=1)
+
+
+@pytest.fixture(scope="module")
+def undisturbed_small(
+    few_words: list[str], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, bytes]:
+    """The files of a run over that text that nobody kills."""
+    folder = tmp_path_factory.mktemp("undisturbed_small")
+    finish([*few_words, f"--output_dir={folder}"], program=[*SLOW_PROGRAM, "0"])
+    return contents(folder)
 
 
 @pytest.mark.parametrize("whole_group", [False, True])
@@ -81,22 +108,6 @@ def test_a_run_that_is_killed_again_and_again_gives_the_same_bytes(
     assert contents(tmp_path) == undisturbed
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_a_run_that_is_killed_once_gives_the_same_bytes(
-    words: list[str], undisturbed: dict[str, bytes], seed: int, tmp_path: Path
-):
-    """A fresh folder; some time after the work began."""
-    rng = random.Random(seed)
-    process = start([*words, f"--output_dir={tmp_path}"])
-    assert wait_until(matches(tmp_path, f"{WORK}/settings.json"), timeout=SECONDS)
-    time.sleep(rng.uniform(0, 8))
-    if process.poll() is None:
-        kill(process, whole_group=bool(seed % 2))
-    process.communicate()
-    finish([*words, f"--output_dir={tmp_path}"])
-    assert contents(tmp_path) == undisturbed
-
-
 @pytest.mark.parametrize(
     "moment",
     [
@@ -110,20 +121,13 @@ def test_a_run_that_is_killed_once_gives_the_same_bytes(
     ],
 )
 def test_a_run_that_is_killed_while_it_joins_or_names_gives_the_same_bytes(
-    moment: str, tmp_path: Path
+    few_words: list[str], undisturbed_small: dict[str, bytes], moment: str, tmp_path: Path
 ):
-    (tmp_path / "text").mkdir()
-    few_words = write_text(tmp_path / "text", num_files=1)
-    made = []
-    for name in ("whole", "killed"):
-        folder = tmp_path / name
-        if name == "killed":
-            process = start([*few_words, f"--output_dir={folder}"], program=[*SLOW_PROGRAM, "0.5"])
-            assert wait_until(matches(folder, moment), timeout=SECONDS)
-            kill(process, whole_group=False)
-        finish([*few_words, f"--output_dir={folder}"], program=[*SLOW_PROGRAM, "0"])
-        made.append(contents(folder))
-    assert made[0] == made[1]
+    process = start([*few_words, f"--output_dir={tmp_path}"], program=[*SLOW_PROGRAM, "0.5"])
+    assert wait_until(matches(tmp_path, moment), timeout=SECONDS)
+    kill(process, whole_group=False)
+    finish([*few_words, f"--output_dir={tmp_path}"], program=[*SLOW_PROGRAM, "0"])
+    assert contents(tmp_path) == undisturbed_small
 
 
 def identities(folder: Path, pattern: str) -> dict[str, tuple[int, int]]:
@@ -164,19 +168,30 @@ def test_what_was_finished_before_the_kill_is_not_done_again(
     [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1],
     ids=lambda kind: kind.name,
 )
-@pytest.mark.parametrize("moment", [0, 3, 8, 10])
 def test_a_run_that_is_asked_to_end_does_so_within_seconds_and_in_a_word(
-    words: list[str],
-    undisturbed: dict[str, bytes],
-    kind: signal.Signals,
-    moment: int,
-    tmp_path: Path,
+    words: list[str], undisturbed: dict[str, bytes], kind: signal.Signals, tmp_path: Path
 ):
-    """SIGTERM goes to the program alone; the others to all processes of a terminal or a job."""
-    process = start([*words, f"--output_dir={tmp_path}"])
-    pattern, count = MOMENTS[moment]
-    assert wait_until(matches(tmp_path, pattern, count=count), timeout=SECONDS)
-    time.sleep(0.05)
+    """Four times, and each run goes on where the one before it ended."""
+    for moment in (0, 3, 8, 10):
+        process = start([*words, f"--output_dir={tmp_path}"])
+        pattern, count = MOMENTS[moment]
+        assert wait_until(matches(tmp_path, pattern, count=count), timeout=SECONDS)
+        time.sleep(0.05)
+        errors = ask_to_end(process, kind)
+        # Before the program hears it, the system ends it. Only Ctrl-C Python hears from the start.
+        expected = {128 + kind} if kind == signal.SIGINT else {128 + kind, -kind}
+        assert process.returncode in expected
+        assert "Traceback" not in errors
+        assert "leaked" not in errors
+    finish([*words, f"--output_dir={tmp_path}"])
+    assert contents(tmp_path) == undisturbed
+
+
+def ask_to_end(process: subprocess.Popen[str], kind: signal.Signals) -> str:
+    """Sends a signal, waits for the end of all processes, and returns what was said.
+
+    SIGTERM goes to the program alone; the others to all processes of a terminal or a job.
+    """
     begin = time.monotonic()
     for _ in range(2 if kind == signal.SIGHUP else 1):  # a shell and the kernel send it
         (os.kill if kind == signal.SIGTERM else os.killpg)(process.pid, kind)
@@ -184,13 +199,7 @@ def test_a_run_that_is_asked_to_end_does_so_within_seconds_and_in_a_word(
     _, errors = process.communicate(timeout=SECONDS)
     assert time.monotonic() - begin < 10
     assert_all_gone(process)
-    # Before the program hears it, the system ends it. Only Ctrl-C Python hears from the start.
-    expected = {128 + kind} if kind == signal.SIGINT else {128 + kind, -kind}
-    assert process.returncode in expected
-    assert "Traceback" not in errors
-    assert "leaked" not in errors
-    finish([*words, f"--output_dir={tmp_path}"])
-    assert contents(tmp_path) == undisturbed
+    return errors
 
 
 @pytest.mark.xfail(
@@ -214,11 +223,11 @@ def test_ctrl_c_while_the_workers_are_made_ready_shows_no_traceback(
     assert "KeyboardInterrupt" not in errors
 
 
-def test_a_run_that_nothing_disturbs_says_only_how_far_it_is(words: list[str], tmp_path: Path):
+def test_a_run_that_nothing_disturbs_says_only_how_far_it_is(
+    undisturbed_run: tuple[dict[str, bytes], str],
+):
     """On standard error; no warnings of libraries, from workers neither."""
-    process = start([*words, f"--output_dir={tmp_path}"])
-    _, errors = process.communicate(timeout=SECONDS)
-    lines = errors.splitlines()
+    lines = undisturbed_run[1].splitlines()
     assert len(lines) >= 5
     assert [line for line in lines if not line.startswith(("tokenise: ", "pair ", "write "))] == []
 

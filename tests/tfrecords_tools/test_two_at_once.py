@@ -57,37 +57,41 @@ def test_locks_are_gone_after_the_end_and_after_an_error(
     assert not list(tmp_path.rglob(f"{folder_lock.LOCK_FILE}*"))
 
 
+@pytest.fixture(scope="module")
+def words(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Flags for a small text."""
+    return write_text(tmp_path_factory.mktemp("text"), num_files=1)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(words: list[str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """The files of a run that is alone."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    finish([*words, f"--output_dir={folder}"], program=[*SLOW_PROGRAM, "0"])
+    return contents(folder)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("moment", "others"),
-    [
-        ("_work/settings.json", []),
-        ("_work/settings.json", ["--work_dir={folder}/other_work", "--random_seed=1"]),
-        ("train-00001-of-00004.tfrecord", ["--work_dir={folder}/other_work"]),
-    ],
-)
-def test_a_second_run_is_refused_at_once_and_does_not_harm_the_first(
-    moment: str, others: list[str], tmp_path: Path
+@pytest.mark.parametrize("moment", ["_work/settings.json", "train-00001-of-00004.tfrecord"])
+def test_other_runs_are_refused_at_once_and_do_not_harm_the_first(
+    words: list[str], undisturbed: dict[str, bytes], moment: str, tmp_path: Path
 ):
     """The first one works, or gives its files their names."""
-    (tmp_path / "text").mkdir()
-    words = write_text(tmp_path / "text", num_files=1)
-    folder = tmp_path / "records"
+    folder, other_work = tmp_path / "records", f"--work_dir={tmp_path}/other_work"
     first = start([*words, f"--output_dir={folder}"], program=[*SLOW_PROGRAM, "1"])
     assert wait_until(matches(folder, moment), timeout=SECONDS)
     os.killpg(first.pid, signal.SIGSTOP)
-    others = [flag.format(folder=tmp_path) for flag in others]
-    second = start([*words, f"--output_dir={folder}", *others])
-    _, refused = second.communicate(timeout=SECONDS)
+    for others in ([], [other_work, "--random_seed=1"]):
+        second = start([*words, f"--output_dir={folder}", *others])
+        _, refused = second.communicate(timeout=SECONDS)
+        assert second.returncode == 2
+        assert refused.startswith(f"error: {folder} is in use by process {first.pid} on ")
+        assert refused.count("\n") == 1
+        assert not (tmp_path / "other_work").exists()
     os.killpg(first.pid, signal.SIGCONT)
     _, errors = first.communicate(timeout=SECONDS)
-    assert second.returncode == 2
-    assert refused.startswith(f"error: {folder} is in use by process {first.pid} on ")
-    assert refused.count("\n") == 1
-    assert not (tmp_path / "other_work").exists()
     assert first.returncode == 0, errors
-    finish([*words, f"--output_dir={tmp_path}/undisturbed"], program=[*SLOW_PROGRAM, "0"])
-    assert contents(folder) == contents(tmp_path / "undisturbed")
+    assert contents(folder) == undisturbed
 
 
 @pytest.mark.slow
