@@ -8,7 +8,7 @@ import os
 import runpy
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
@@ -19,22 +19,44 @@ _FAMILY.set_forkserver_preload(["mslt_tf.pretraining.training"])
 def start(
     arguments: list[str],
     output: Path,
-    environment: Mapping[str, str] | None = None,
     *,
     program: str = "mslt_tf.run_pretraining",
+    errors: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    prepare: Callable[[], None] | None = None,
 ) -> ForkServerProcess:
-    """Starts a run; what it writes, errors too, is added to the file `output`."""
-    given = (program, arguments, output, dict(environment or {}))
+    """Starts a run; what it writes is added to the file `output`, errors to `errors` if given.
+
+    `prepare`, a function of a module, is called in the process before the program begins.
+    """
+    given = (program, arguments, output, errors or output, dict(environment or {}), prepare)
     process = _FAMILY.Process(target=_run, args=given)
     process.start()
     return process
 
 
-def _run(program: str, arguments: list[str], output: Path, environment: dict[str, str]) -> None:
+def finish(
+    arguments: list[str], output: Path, *, prepare: Callable[[], None] | None = None
+) -> None:
+    """Runs to the end, which must be a good one."""
+    process = start(arguments, output, prepare=prepare)
+    process.join(timeout=240)
+    assert process.exitcode == 0, output.read_text()
+
+
+def _run(
+    program: str,
+    arguments: list[str],
+    output: Path,
+    errors: Path,
+    environment: dict[str, str],
+    prepare: Callable[[], None] | None,
+) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)  # the fork server ignores it
-    file = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    for stream in (1, 2):
-        os.dup2(file, stream)
+    for stream, path in ((1, output), (2, errors)):
+        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND), stream)
     os.environ.update(environment)
+    if prepare:
+        prepare()
     sys.argv = [program, *arguments]
     runpy.run_module(program, run_name="__main__")

@@ -1,37 +1,30 @@
 """One process, accumulation, two devices and two or three workers: the same losses and weights."""
 
-import os
-import subprocess
-
 import pytest
+import tensorflow as tf
 
-from tests import tiny
+from tests import process_family, tiny
 from tests.distribution import worker_processes
+from tests.pretraining import quick_runs
 from tests.saved_weights import assert_same_weights
 
-# Five stages of 20 steps, a checkpoint at the end of each. Without dropout: its random numbers
-# are drawn per replica and micro-batch.
+# Three stages, a checkpoint at the end of each. Without dropout: its random numbers are drawn per
+# replica and micro-batch.
 SETTINGS = {
+    "num_hidden_layers": 2,
+    "num_stages": 2,
     "hidden_dropout_prob": 0,
     "attention_probs_dropout_prob": 0,
-    "train_batch_size": 32,
-    "stage_steps": "20,20,20,20,20",
+    "train_batch_size": 24,  # may be split in two and in three
+    "stage_steps": "20,20,60",
     "num_train_steps": 100,
     "num_warmup_steps": 5,
     "learning_rate": 0.002,
     "log_steps": 1,
     "num_checkpoints_kept": 10,
 }
-STAGE_ENDS = (20, 40, 60, 80, 100)
+STAGE_ENDS = (20, 40, 100)
 LOSS_TOLERANCE = 2e-5  # relative; float32 sums in another order, over a hundred steps
-TWO_DEVICES = (
-    "import tensorflow as tf\n"
-    "(cpu,) = tf.config.list_physical_devices('CPU')\n"
-    "two = [tf.config.LogicalDeviceConfiguration() for _ in range(2)]\n"
-    "tf.config.set_logical_device_configuration(cpu, two)\n"
-    "import runpy\n"
-    "runpy.run_module('mslt_tf.run_pretraining', run_name='__main__')\n"
-)
 
 
 @pytest.fixture(scope="module")
@@ -51,14 +44,17 @@ def one_process(data, tmp_path_factory):
     return folder
 
 
-def run_one(folder, settings, *, program=""):
-    subprocess.run(
-        worker_processes.command(folder, settings, program=program),
-        cwd=worker_processes.PROJECT,
-        env={**os.environ, "PYTHONPATH": str(worker_processes.PROJECT)},
-        check=True,
-        stdout=subprocess.PIPE,
-    )
+def run_one(folder, settings, *, prepare=quick_runs.replace_export):
+    arguments = worker_processes.arguments(folder, settings)
+    process_family.finish(arguments, folder.with_suffix(".txt"), prepare=prepare)
+
+
+def split_cpu():
+    """Gives the process two logical devices."""
+    (cpu,) = tf.config.list_physical_devices("CPU")
+    two_devices = [tf.config.LogicalDeviceConfiguration() for _ in range(2)]
+    tf.config.set_logical_device_configuration(cpu, two_devices)
+    quick_runs.replace_export()
 
 
 def assert_same(found, expected):
@@ -74,15 +70,15 @@ def assert_same(found, expected):
 
 @pytest.mark.slow
 def test_accumulation_gives_what_the_whole_batch_gives(data, one_process, tmp_path):
-    run_one(tmp_path, {**SETTINGS, **data, "micro_batch_size": 8})
-    assert_same(tmp_path, one_process)
+    run_one(tmp_path / "run", {**SETTINGS, **data, "micro_batch_size": 8})
+    assert_same(tmp_path / "run", one_process)
 
 
 @pytest.mark.slow
 def test_two_devices_of_a_process_give_what_one_gives(data, one_process, tmp_path):
     settings = {**SETTINGS, **data, "distribution_strategy": "mirrored"}
-    run_one(tmp_path, settings, program=TWO_DEVICES)
-    assert_same(tmp_path, one_process)
+    run_one(tmp_path / "run", settings, prepare=split_cpu)
+    assert_same(tmp_path / "run", one_process)
 
 
 @pytest.mark.slow
@@ -95,7 +91,5 @@ def test_two_workers_give_what_one_process_gives(data, one_process, tmp_path):
 
 @pytest.mark.slow
 def test_three_workers_give_what_one_process_gives(data, one_process, tmp_path):
-    settings = {**SETTINGS, **data, "train_batch_size": 24}
-    worker_processes.run(tmp_path / "three", settings, count=3)
-    run_one(tmp_path / "one", settings)
-    assert_same(tmp_path / "three", tmp_path / "one")
+    worker_processes.run(tmp_path, {**SETTINGS, **data}, count=3)
+    assert_same(tmp_path, one_process)

@@ -13,6 +13,13 @@ from tests import process_groups, tiny
 
 PROJECT = Path(__file__).parents[2]
 SECONDS = 240.0  # no run here takes longer
+# Runs the program with what stands for an export; a real one takes seconds.
+PROGRAM = """
+import runpy
+from tests.pretraining import quick_runs
+quick_runs.replace_export()
+runpy.run_module("mslt_tf.run_pretraining", run_name="__main__")
+"""
 
 
 @dataclasses.dataclass
@@ -42,12 +49,15 @@ def cluster_environments(count: int) -> list[dict[str, str]]:
     ]
 
 
-def command(output_dir: Path, settings: Mapping[str, object], *, program: str = "") -> list[str]:
-    """Returns the command line of a run of the tiny model."""
+def arguments(output_dir: Path, settings: Mapping[str, object]) -> list[str]:
+    """Returns the flags of a run of the tiny model."""
     flags = {**tiny.FLAGS, **settings, "output_dir": output_dir}
-    arguments = [f"--{name}={value}" for name, value in flags.items()]
-    start = ["-c", program] if program else ["-m", "mslt_tf.run_pretraining"]
-    return [sys.executable, *start, *arguments]
+    return [f"--{name}={value}" for name, value in flags.items()]
+
+
+def command(output_dir: Path, settings: Mapping[str, object], *, program: str) -> list[str]:
+    """Returns the command line of a run of the tiny model."""
+    return [sys.executable, "-c", program, *arguments(output_dir, settings)]
 
 
 def start(
@@ -56,15 +66,15 @@ def start(
     *,
     count: int = 0,
     environments: list[dict[str, str]] | None = None,
-    program: str = "",
+    program: str = PROGRAM,
 ) -> list[subprocess.Popen[str]]:
     """Starts `count` workers of one run, or one for each of the environments."""
     environments = environments or cluster_environments(count)
     settings = {"distribution_strategy": "multi_worker_mirrored", **settings}
-    arguments = command(output_dir, settings, program=program)
+    words = command(output_dir, settings, program=program)
     return [
         process_groups.start(
-            arguments,
+            words,
             cwd=PROJECT,
             env={**os.environ, **environment},
             stdout=subprocess.PIPE,
@@ -90,7 +100,7 @@ def wait(processes: list[subprocess.Popen[str]], *, timeout: float = SECONDS) ->
 
 
 def run(
-    output_dir: Path, settings: Mapping[str, object], *, count: int, program: str = ""
+    output_dir: Path, settings: Mapping[str, object], *, count: int, program: str = PROGRAM
 ) -> list[Ended]:
     """Runs `count` workers to their end, all of which must be good."""
     ended = wait(start(output_dir, settings, count=count, program=program))
