@@ -4,8 +4,6 @@ import errno
 import os
 import resource
 import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -14,10 +12,10 @@ import tensorflow as tf
 from mslt_tf.errors import UserError
 from mslt_tf.pretraining import training
 from mslt_tf.training import checkpointing
-from tests import small_disks, tiny
+from tests import process_family, process_groups, small_disks, tiny
+from tests.pretraining import quick_runs
 from tests.saved_weights import assert_bit_identical
 
-PROJECT = Path(__file__).parents[2]
 # Eight shards of one batch each: every eight steps read all of them again. There are more steps
 # than the first checkpoint's and what is read ahead, or a shard might not be missed.
 FLAGS = {
@@ -250,38 +248,37 @@ def test_metrics_that_may_not_grow_are_told(records, tmp_path, after_step_20, li
     assert newest(tmp_path)[0] == 20
 
 
-def command(folder, records):
-    flags = {**FLAGS, "train_records": records, "output_dir": folder}
-    # So many that the limit comes in their midst.
-    flags |= {"num_train_steps": 400, "log_steps": 10_000}
-    arguments = [f"--{name}={value}" for name, value in flags.items()]
-    return [sys.executable, "-m", "mslt_tf.run_pretraining", *arguments]
-
-
 @pytest.mark.slow
 def test_the_command_ends_with_status_2_on_a_full_disk_and_goes_on_once_there_is_room(
     records, tmp_path
 ):
+    # So many steps that the limit comes in their midst.
+    changes = {"train_records": records, "num_train_steps": 400, "log_steps": 10_000}
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    subprocess.run(command(whole, records), cwd=PROJECT, check=True)
-    with subprocess.Popen(
-        command(broken, records), cwd=PROJECT, stderr=subprocess.PIPE, text=True
-    ) as process:
-        deadline = time.monotonic() + 240
-        while not (broken / "checkpoints" / "step-00000020").exists():
-            assert process.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
-        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (FILE_BYTES, FILE_BYTES))
-        _, stderr = process.communicate(timeout=120)
-    assert process.returncode == 2
-    (line,) = stderr.splitlines()
+    flags = {**FLAGS, **changes}
+    assert training.pretrain(tiny.config_from({**flags, "output_dir": whole})) == 0
+    arguments = [f"--{name}={value}" for name, value in {**flags, "output_dir": broken}.items()]
+    line = last_words_on_a_full_disk(arguments, broken, tmp_path)
     assert line.startswith("error: the checkpoint of step ")
     assert str(broken / "checkpoints") in line
     step, _ = newest(broken)
     assert 20 <= step < 400
     assert f"of step {step + 20} could not" in line
-    subprocess.run(command(broken, records), cwd=PROJECT, check=True)
+    process_family.finish(arguments, tmp_path / "again.txt", prepare=quick_runs.replace_export)
     step, weights = newest(broken)
     assert step == 400
     assert_bit_identical(weights, newest(whole)[1])
+
+
+def last_words_on_a_full_disk(arguments, folder, tmp_path):
+    """Runs the command; the disk is full from step 20 on. Returns its one line of errors."""
+    errors = tmp_path / "errors.txt"
+    process = process_family.start(arguments, tmp_path / "output.txt", errors=errors)
+    checkpoint = folder / "checkpoints" / "step-00000020"
+    process_groups.wait_until(lambda: checkpoint.exists() or not process.is_alive(), timeout=240)
+    assert process.is_alive(), errors.read_text()
+    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (FILE_BYTES, FILE_BYTES))
+    process.join(timeout=120)
+    assert process.exitcode == 2
+    (line,) = errors.read_text().splitlines()
+    return line
