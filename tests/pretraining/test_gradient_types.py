@@ -20,8 +20,8 @@ from tests.pretraining.trained_stage import Trained, first_batch
     ],
 )
 def test_gradients_are_float32_in_every_precision(records, xla, precision, micro_batch_size):
-    config = tiny.config(precision=precision, xla=xla)
-    trained = Trained(config, records, stage=4)
+    config = tiny.config(precision=precision, xla=xla, num_hidden_layers=2, num_stages=2)
+    trained = Trained(config, records, stage=2)
     compute = train_step.make_gradient_function(
         trained.model, trained.optimizer, micro_batch_size=micro_batch_size, xla=xla
     )
