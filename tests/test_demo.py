@@ -235,32 +235,50 @@ def start_demo(folder: Path, *, num_train_steps: int) -> subprocess.Popen[str]:
 def run_demo_program(folder: Path, *, num_train_steps: int) -> str:
     """Runs the demo to its end and returns what it said."""
     process = start_demo(folder, num_train_steps=num_train_steps)
-    said, _ = process.communicate(timeout=200)
+    said, _ = process.communicate(timeout=400)
     assert process.returncode == 0, said
     return said
 
 
+def interrupt_demo(folder: Path, *, num_train_steps: int) -> str:
+    """Presses Ctrl-C in the first stage and returns what the demo said from then on."""
+    with start_demo(folder, num_train_steps=num_train_steps) as process:
+        assert process.stdout
+        for line in process.stdout:
+            if line.startswith("layers_1  step"):
+                process.send_signal(signal.SIGINT)
+                break
+        rest = process.stdout.read()
+    assert process.returncode == 130, rest
+    return rest
+
+
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    """The folder of a demo that ran to its end, and what it said."""
-    folder = tmp_path_factory.mktemp("finished") / "demo"
-    return folder, run_demo_program(folder, num_train_steps=50)
+def demo_runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, str]:
+    """The folder of a demo that went on after Ctrl-C, and what it said before and after that."""
+    folder = tmp_path_factory.mktemp("demo") / "demo"
+    interrupted = interrupt_demo(folder, num_train_steps=300)
+    return folder, interrupted, run_demo_program(folder, num_train_steps=300)
 
 
 @pytest.mark.slow
-def test_the_demo_runs_to_the_end_and_then_knows_that_it_is_done(finished):
-    folder, said = finished
-    assert "joint     50" in said.split("The demo is done")[1]
+def test_an_interrupted_demo_goes_on_where_it_was_and_then_knows_that_it_is_done(demo_runs):
+    folder, interrupted, said = demo_runs
+    assert "Interrupted; saved." in interrupted
+    assert "Run the demo again to go on" in interrupted
+    assert "Traceback" not in interrupted
+    assert "layers_1 goes on at step" in said
+    assert "joint     300" in said.split("The demo is done")[1]
     assert (folder / "run" / "export" / "encoder" / "saved_model.pb").exists()
-    again = run_demo_program(folder, num_train_steps=50)
+    again = run_demo_program(folder, num_train_steps=300)
     assert "holds these records already" in again
-    assert "This run is done: 50 steps" in again
+    assert "This run is done: 300 steps" in again
     assert "begins at step" not in again
 
 
 @pytest.mark.slow
-def test_the_python_of_the_documentation_works_on_the_demo(finished):
-    folder, _ = finished
+def test_the_python_of_the_documentation_works_on_the_demo(demo_runs):
+    folder = demo_runs[0]
     page = (ROOT / "docs" / "encoder.md").read_text("utf-8")
     program = "".join(documented_commands.code_blocks(page, "python"))
     program += "print(outputs['sequence_output'].shape, outputs['pooled_output'].shape)\n"
@@ -275,23 +293,3 @@ def test_the_python_of_the_documentation_works_on_the_demo(finished):
     assert result.returncode == 0, result.stderr
     assert result.stdout.startswith("(1, ")
     assert result.stdout.endswith(", 128) (1, 128)\n")
-
-
-@pytest.mark.slow
-def test_an_interrupted_demo_goes_on_where_it_was(finished, tmp_path: Path):
-    folder = tmp_path / "demo"
-    shutil.copytree(finished[0], folder, ignore=shutil.ignore_patterns("run"))
-    with start_demo(folder, num_train_steps=300) as process:
-        assert process.stdout
-        for line in process.stdout:
-            if line.startswith("layers_1  step"):
-                process.send_signal(signal.SIGINT)
-                break
-        rest = process.stdout.read()
-    assert process.returncode == 130, rest
-    assert "Interrupted; saved." in rest
-    assert "Run the demo again to go on" in rest
-    assert "Traceback" not in rest
-    said = run_demo_program(folder, num_train_steps=300)
-    assert "layers_1 goes on at step" in said
-    assert "joint     300" in said.split("The demo is done")[1]
