@@ -2,10 +2,6 @@
 
 import json
 import signal
-import subprocess
-import sys
-import time
-from pathlib import Path
 
 import pytest
 
@@ -18,7 +14,6 @@ from tests import tiny
 from tests.pretraining.trained_stage import NO_XLA
 from tests.saved_weights import assert_bit_identical
 
-PROJECT = Path(__file__).parents[2]
 TWO_LAYERS = {"num_hidden_layers": 2, "num_stages": 2, "num_train_steps": 15}  # stages of 6, 6, 3
 SMALL = {"method": "original", "num_hidden_layers": 1, "num_train_steps": 3, **NO_XLA}
 
@@ -219,59 +214,3 @@ def test_a_record_that_breaks_during_a_run_is_named(data, tmp_path, part):
     tiny.damage(tmp_path / part / "part-0.tfrecord")
     with pytest.raises(UserError, match=rf"{part}/part-0\.tfrecord is damaged at record \d+"):
         training.pretrain(config)
-
-
-def command(folder, data, **flags):
-    settings = {**tiny.FLAGS, **data, **flags, "output_dir": folder}
-    arguments = [f"--{name}={value}" for name, value in settings.items()]
-    return [sys.executable, "-m", "mslt_tf.run_pretraining", *arguments]
-
-
-def run_until(command, reached, number):
-    """Starts the command, sends signal `number` when `reached()`, and returns the exit status.
-
-    It has ten seconds to exit.
-    """
-    process = subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.DEVNULL)
-    deadline = time.monotonic() + 240
-    while not reached() and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.02)
-    process.send_signal(number)
-    return process.wait(timeout=10)
-
-
-@pytest.mark.slow
-def test_killed_and_resumed_runs_end_bit_identical_to_an_undisturbed_one(data, tmp_path):
-    flags = {**TWO_LAYERS, "num_train_steps": 600, "hidden_dropout_prob": 0.3}  # 240, 240, 120
-    flags |= {"checkpoint_steps": 40, "num_checkpoints_kept": 100, "log_steps": 40}
-    subprocess.run(command(tmp_path / "whole", data, **flags), cwd=PROJECT, check=True)
-    step, expected = final_weights(tmp_path / "whole")
-    assert step == 600
-    broken = tmp_path / "broken"
-    checkpoints = broken / "checkpoints"
-    again = command(broken, data, **flags)
-    # Killed in the first stage, then at its edge; asked to stop in the second.
-    assert run_until(again, (checkpoints / "step-00000080").exists, signal.SIGKILL) == -9
-    assert run_until(again, (checkpoints / "step-00000240").exists, signal.SIGKILL) == -9
-    assert run_until(again, (checkpoints / "step-00000320").exists, signal.SIGTERM) == 143
-    subprocess.run(again, cwd=PROJECT, check=True)
-    step, found = final_weights(broken)
-    assert step == 600
-    assert_bit_identical(found, expected)
-    for kind in ("train", "eval"):
-        undisturbed = [e["step"] for e in tiny.metrics(tmp_path / "whole", kind)]
-        assert set(undisturbed) <= {e["step"] for e in tiny.metrics(broken, kind)}
-
-
-@pytest.mark.slow
-def test_sigterm_in_a_long_stage_saves_and_exits_within_ten_seconds(data, tmp_path):
-    flags = {**SMALL, "num_train_steps": 1_000_000, "log_steps": 100}
-    metrics = tmp_path / "metrics.jsonl"
-    status = run_until(
-        command(tmp_path, data, **flags),
-        lambda: metrics.exists() and metrics.read_text().count("\n") > 3,
-        signal.SIGTERM,
-    )
-    assert status == 143
-    step, _ = final_weights(tmp_path)
-    assert step > 300
