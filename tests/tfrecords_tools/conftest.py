@@ -24,7 +24,7 @@ from tfrecords_tools.text.text_input import TextInput
 RECIPE = Recipe(max_seq_length=32, max_predictions_per_seq=5, dupe_factor=2)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def vocabulary() -> list[str]:
     words = [
         word(document, place)
@@ -40,16 +40,21 @@ def make_settings(tmp_path: Path, vocabulary: list[str]) -> Callable[..., Datase
 
     `input` stands for a text of that input, `recipe` for that recipe alone.
     """
-    (tmp_path / "text.txt").write_text(
+    return write_text_and_settings(tmp_path, vocabulary)
+
+
+def write_text_and_settings(folder: Path, vocabulary: list[str]) -> Callable[..., DatasetSettings]:
+    """Writes text and vocabulary into a folder; see `make_settings`."""
+    (folder / "text.txt").write_text(
         "\n\n".join(document_text(document) for document in range(NUM_DOCUMENTS))
     )
-    (tmp_path / "vocab.txt").write_text("".join(f"{token}\n" for token in vocabulary))
+    (folder / "vocab.txt").write_text("".join(f"{token}\n" for token in vocabulary))
 
     def make(**changes: object) -> DatasetSettings:
         values: dict[str, object] = {
-            "text": TextInput(input=str(changes.pop("input", tmp_path / "text.txt"))),
-            "output_dir": str(tmp_path / "records"),
-            "vocab_file": str(tmp_path / "vocab.txt"),
+            "text": TextInput(input=str(changes.pop("input", folder / "text.txt"))),
+            "output_dir": str(folder / "records"),
+            "vocab_file": str(folder / "vocab.txt"),
             "heldout_fraction": 0.2,
             "num_shards": 3,
             "recipes": (changes.pop("recipe", RECIPE),),

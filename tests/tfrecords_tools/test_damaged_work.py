@@ -1,5 +1,6 @@
 """Unfinished work that a power cut, or somebody's editor, damaged: done again, and said."""
 
+import functools
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from mslt_tf.errors import UserError
+from tests.tfrecords_tools.conftest import write_text_and_settings
 from tests.tfrecords_tools.record_reading import contents
 from tests.tfrecords_tools.small_tasks import shrink
 from tfrecords_tools.dataset import pretraining_dataset
@@ -44,10 +46,48 @@ FILES = [
 ]
 
 
+@pytest.fixture(scope="module")
+def settings_in(
+    tmp_path_factory: pytest.TempPathFactory, vocabulary: list[str]
+) -> Callable[[Path], MakeSettings]:
+    """A function that gives, for a folder, what gives settings for records there of one text."""
+    make = write_text_and_settings(tmp_path_factory.mktemp("text"), vocabulary)
+    return lambda folder: functools.partial(make, output_dir=str(folder / "records"))
+
+
+@pytest.fixture(scope="module")
+def undisturbed(
+    settings_in: Callable[[Path], MakeSettings], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, bytes]:
+    """The files of a run that nothing stops."""
+    return made_with(settings_in(tmp_path_factory.mktemp("undisturbed"))())
+
+
+@pytest.fixture(scope="module")
+def undisturbed_small_tasks(
+    settings_in: Callable[[Path], MakeSettings], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, bytes]:
+    """The files of such a run with many small tasks."""
+    with pytest.MonkeyPatch.context() as patch:
+        shrink(patch)
+        return made_with(settings_in(tmp_path_factory.mktemp("undisturbed"))())
+
+
+def made_with(settings: DatasetSettings) -> dict[str, bytes]:
+    pretraining_dataset.create(settings)
+    return contents(settings.output_dir)
+
+
+@pytest.fixture
+def make_settings(settings_in: Callable[[Path], MakeSettings], tmp_path: Path) -> MakeSettings:
+    return settings_in(tmp_path)
+
+
 @pytest.fixture
 def go_on_after(
     make_settings: MakeSettings,
     stop_in: StopIn,
+    undisturbed_small_tasks: dict[str, bytes],
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
@@ -56,15 +96,13 @@ def go_on_after(
 
     def go_on(task: str, name: str, content: bytes | None) -> str:
         shrink(monkeypatch)
-        whole = make_settings(output_dir=str(tmp_path / "whole"))
-        pretraining_dataset.create(whole)
         settings = make_settings(work_dir=str(tmp_path / "work"))
         stop_in(settings, task, 3)
         path = sorted((tmp_path / "work").glob(name))[0]
         path.write_bytes(path.read_bytes()[:-1] if content is None else content)
         capsys.readouterr()
         pretraining_dataset.create(settings)
-        assert contents(settings.output_dir) == contents(whole.output_dir)
+        assert contents(settings.output_dir) == undisturbed_small_tasks
         assert not (tmp_path / "work").exists()
         return capsys.readouterr().out
 
@@ -96,28 +134,24 @@ def test_so_are_tasks_whose_files_were_cut_off(
 
 
 def test_a_store_that_is_gone_is_made_again(
-    make_settings: MakeSettings, stop_in: StopIn, tmp_path: Path
+    make_settings: MakeSettings, stop_in: StopIn, undisturbed: dict[str, bytes]
 ):
     """The pieces are gone too, by the joining, so the text is read again."""
-    whole = make_settings(output_dir=str(tmp_path / "whole"))
-    pretraining_dataset.create(whole)
     settings = make_settings()
     stop_in(settings, "make_portion")
     shutil.rmtree(Path(settings.work_folder) / "tokens")
     pretraining_dataset.create(settings)
-    assert contents(settings.output_dir) == contents(whole.output_dir)
+    assert contents(settings.output_dir) == undisturbed
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_damaged_settings_make_the_work_begin_anew(
     make_settings: MakeSettings,
     stop_in: StopIn,
+    undisturbed: dict[str, bytes],
     damage: str,
     capsys: pytest.CaptureFixture[str],
-    tmp_path: Path,
 ):
-    whole = make_settings(output_dir=str(tmp_path / "whole"))
-    pretraining_dataset.create(whole)
     settings = make_settings()
     stop_in(settings, "write_shard", 3)
     path = Path(settings.work_folder) / "settings.json"
@@ -128,7 +162,7 @@ def test_damaged_settings_make_the_work_begin_anew(
     assert f"{path} is damaged: " in said
     assert "The work begins anew." in said
     assert "going on" not in said
-    assert contents(settings.output_dir) == contents(whole.output_dir)
+    assert contents(settings.output_dir) == undisturbed
 
 
 def test_damaged_settings_beside_something_else_are_refused(
