@@ -3,7 +3,6 @@
 import errno
 import os
 import resource
-import subprocess
 from pathlib import Path
 
 import pytest
