@@ -85,8 +85,8 @@ class FineTuningSettings:
     )
     tfds_data_dir: FilePath = flag_field(
         "",
-        "Where tensorflow-datasets keeps its data. It is the source where --glue_dir or "
-        "--squad_dir is not given. Empty: its default.",
+        "Folder of tensorflow-datasets, which is the source where --glue_dir or --squad_dir is not "
+        "given. It downloads into it what is not there.",
     )
     vocab_file: FilePath = flag_field(
         "", "The WordPiece vocabulary. Empty: the one that lies with the encoder."

@@ -95,7 +95,9 @@ def _unfinished(setup: Setup) -> list[Trial]:
             unfinished.append(this)
     if setup.settings.export:
         export.check_places(setup)
-    say(f"{len(setup.trials())} trials, {len(unfinished)} of them to be trained")
+    if setup.settings.submit:
+        submission.tell_missing(setup)
+    say(f"trials: {len(setup.trials())}, of which {len(unfinished)} are to be trained")
     return unfinished
 
 
@@ -155,6 +157,19 @@ def _keep_best_checkpoint(output_dir: str, task: str) -> None:
 def _write_results(setup: Setup) -> None:
     output_dir = setup.settings.output_dir
     found = [some for name in tasks.NAMES if (some := results.read_task(output_dir, name))]
-    facts = {"encoder": setup.settings.encoder, "model": setup.encoder.config.summary()}
-    table = results.write(output_dir, [results.summarize(each) for each in found], facts)
+    summaries = [results.summarize(some, _common_settings(output_dir, some)) for some in found]
+    begins = "random weights" if setup.settings.training.from_scratch else "the encoder's weights"
+    facts = {
+        "encoder": setup.settings.encoder,
+        "model": setup.encoder.config.summary(),
+        "starts from": begins,
+    }
+    table = results.write(output_dir, summaries, facts)
     say(f"\n{table}\nDone: {os.path.join(output_dir, results.MARKDOWN_FILE)}")
+
+
+def _common_settings(output_dir: str, found: Sequence[TrialResult]) -> dict[str, Any]:
+    """Returns the settings that all trials of a task have, without hashes and sizes."""
+    identity = trial.read_identity(found[0].trial.folder(output_dir))
+    left_out = {"task", "model", *trial.OWN, *trial.HASHES, *trial.SHARED}
+    return {name: value for name, value in identity.items() if name not in left_out}

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mslt_tf.files import file_errors
+from mslt_tf.files import file_errors, own_file
 from mslt_tf.finetuning import trial
 from mslt_tf.finetuning.trial import Trial, TrialResult
 from mslt_tf.terminal import format_duration
@@ -34,7 +34,8 @@ class TaskSummary:
     """The results of a task."""
 
     task: str
-    learning_rate: float  # that with the best median of the selection scores
+    settings: Mapping[str, Any]  # of its trials: epochs, batch size, ...
+    learning_rate: float  # that with the best median of the selection scores, see `summarize`
     num_seeds: int  # of this rate
     num_trials: int
     metrics: Mapping[str, Mapping[str, Spread]]  # by split, then by metric
@@ -59,19 +60,29 @@ def best(results: Sequence[TrialResult]) -> Trial:
     return max(results, key=lambda result: result.selection_score).trial
 
 
-def summarize(results: Sequence[TrialResult]) -> TaskSummary:
-    """Returns what the trials of one task, at least one, come to."""
+def summarize(results: Sequence[TrialResult], settings: Mapping[str, Any]) -> TaskSummary:
+    """Returns what the trials of one task, at least one, come to.
+
+    Of the learning rates, those with the most seeds are compared: one seed may be lucky.
+
+    Args:
+        results: of the trials.
+        settings: that they have in common.
+    """
     by_rate: dict[float, list[TrialResult]] = {}
     for result in results:
         by_rate.setdefault(result.learning_rate, []).append(result)
+    most = max(map(len, by_rate.values()))
     medians = {
         rate: statistics.median(result.selection_score for result in some)
         for rate, some in by_rate.items()
+        if len(some) == most
     }
     rate = max(medians, key=lambda rate: medians[rate])
     chosen = by_rate[rate]
     return TaskSummary(
         task=results[0].task,
+        settings=settings,
         learning_rate=rate,
         num_seeds=len(chosen),
         num_trials=len(results),
@@ -99,12 +110,11 @@ def write(output_dir: str, summaries: Sequence[TaskSummary], facts: Mapping[str,
     """
     table = to_markdown(summaries)
     heading = "".join(f"- {name}: {value}\n" for name, value in facts.items())
+    heading += "".join(f"- {each.task}: {_listed(each.settings)}\n" for each in summaries)
     with file_errors.writing(os.path.join(output_dir, JSON_FILE)):
         content = {**facts, "tasks": [dataclasses.asdict(each) for each in summaries]}
         trial.write_json(os.path.join(output_dir, JSON_FILE), content)
-        trial.write_text(
-            os.path.join(output_dir, MARKDOWN_FILE), f"# Results\n\n{heading}\n{table}"
-        )
+        own_file.write(os.path.join(output_dir, MARKDOWN_FILE), f"# Results\n\n{heading}\n{table}")
     return table
 
 
@@ -135,6 +145,10 @@ def show(value: float) -> str:
     ('0.862', '78.12')
     """
     return f"{value:.3f}" if abs(value) <= 1 else f"{value:,.2f}"
+
+
+def _listed(settings: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in settings.items())
 
 
 def _spread(results: Sequence[TrialResult], split: str, name: str) -> Spread:

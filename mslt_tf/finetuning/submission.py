@@ -3,9 +3,10 @@
 import os
 
 from mslt_tf.finetuning import best_trial
-from mslt_tf.finetuning.glue import glue_submission, glue_submission_check
+from mslt_tf.finetuning.glue import glue_data, glue_submission, glue_submission_check
 from mslt_tf.finetuning.glue.glue_submission import Predictions
 from mslt_tf.finetuning.glue.glue_task import GlueTask
+from mslt_tf.finetuning.glue.glue_tasks import TASKS
 from mslt_tf.finetuning.setup import Setup
 from mslt_tf.terminal import say
 
@@ -26,7 +27,25 @@ def write(setup: Setup) -> None:
     path = os.path.join(setup.settings.output_dir, FILE)
     glue_submission.write(path, predictions)
     say(f"Submission: {path}")
-    check(path, setup.settings.glue_dir)
+    if not missing(setup):
+        check(path, setup.settings.glue_dir)
+
+
+def tell_missing(setup: Setup) -> None:
+    """Says before the training which files the submission is going to lack."""
+    lacking = missing(setup)
+    if lacking:
+        say(
+            f"note: {FILE} is going to lack {', '.join(lacking)}, as --task does not name all "
+            "tasks; GLUE takes whole submissions only"
+        )
+
+
+def missing(setup: Setup) -> list[str]:
+    """Returns the files of a submission that are of tasks which are not asked for."""
+    trained = {task.trained_as or task.name for task in TASKS} - set(setup.names)
+    files = glue_submission.files().items()
+    return [name for name, (task, _) in files if (task.trained_as or task.name) in trained]
 
 
 def check(path: str, glue_dir: str) -> bool:
@@ -37,8 +56,10 @@ def check(path: str, glue_dir: str) -> bool:
         glue_dir: see `glue_submission_check.validate`.
 
     Raises:
-        UserError: the file cannot be read.
+        UserError: the file cannot be read, or the folder is not there.
     """
+    if glue_dir:
+        glue_data.check_folder(glue_dir)
     faults = glue_submission_check.validate(path, glue_dir)
     for fault in faults:
         say(f"{path}: {fault}")

@@ -87,4 +87,9 @@ def _squad_splits(
 ) -> SquadSplits:
     if settings.squad_dir:
         return squad_splits.read(name, settings.squad_dir, report=report)
+    if not settings.tfds_data_dir:
+        raise UserError(
+            "SQuAD's data are not named. Give its official files by --squad_dir, or by "
+            "--tfds_data_dir a folder for tensorflow-datasets, which downloads them."
+        )
     return squad_tfds.read(name, data_dir=settings.tfds_data_dir, download=True, report=report)

@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from mslt_tf import json_values
 from mslt_tf.errors import UserError
-from mslt_tf.files import file_errors, new_file, removal
+from mslt_tf.files import file_errors, own_file, removal
 from mslt_tf.finetuning.task import Scores
 from mslt_tf.json_values import JsonValueError
 
@@ -24,6 +24,11 @@ RESULT_FILE = "result.json"
 CHECKPOINTS = "checkpoints"
 # Of an identity: what the trials of a task differ in, and what all trials of a folder share.
 OWN, SHARED = ("learning_rate", "seed"), ("encoder", "from_scratch")
+# Those that are hashes, with what a message says where they differ.
+HASHES = {
+    "encoder": "another encoder, or another vocabulary or case,",
+    "data": "other texts or labels",
+}
 _NAME = re.compile(r"lr_[0-9.e-]+_seed_\d+")
 _ANEW = "Give another --output_dir, or move this folder away."
 
@@ -123,10 +128,19 @@ def check(
     changed = sorted(name for name in compared if found.get(name) != own.get(name))
     if changed:
         name = changed[0]
-        raise UserError(
-            f"{folder} holds a trial with another {name}: {_shown(found.get(name))} there, "
-            f"{_shown(own.get(name))} now. {_ANEW}"
-        )
+        there, now = _shown(found.get(name)), _shown(own.get(name))
+        values = "" if name in HASHES else f": {there} there, {now} now"
+        what = HASHES.get(name, f"another {name}")
+        raise UserError(f"{folder} holds a trial with {what} than now{values}. {_ANEW}")
+
+
+def read_identity(folder: str) -> Mapping[str, Any]:
+    """Returns what decides the result of a trial that was begun.
+
+    Raises:
+        UserError: its file cannot be read.
+    """
+    return _read_json(os.path.join(folder, TRIAL_FILE), Mapping[str, Any]) or {}
 
 
 def read_result(folder: str) -> TrialResult | None:
@@ -154,16 +168,7 @@ def write_json(path: str, content: Any) -> None:
     Raises:
         tensorflow.errors.OpError, OSError: it cannot be written.
     """
-    write_text(path, json.dumps(content, indent=1) + "\n")
-
-
-def write_text(path: str, text: str) -> None:
-    """Writes a file as `write_json` does."""
-    temporary = removal.partial_path(path)
-    with tf.io.gfile.GFile(temporary, "w") as file:
-        file.write(text)
-    new_file.flush([temporary])
-    tf.io.gfile.rename(temporary, path, overwrite=True)
+    own_file.write(path, json.dumps(content, indent=1) + "\n")
 
 
 def _read_json(path: str, declared: Callable[..., Any]) -> Any:

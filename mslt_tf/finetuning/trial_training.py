@@ -3,8 +3,9 @@
 import dataclasses
 import math
 import os
+import statistics
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from mslt_tf.errors import UserError
@@ -40,6 +41,7 @@ class _Clock:
     seconds: float = 0.0
     timed_examples: int = 0  # without the first step of each start, which compiles
     timed_seconds: float = 0.0
+    losses: Sequence[float] = ()  # of the steps that are not logged yet
 
     @property
     def examples_per_second(self) -> float:
@@ -132,13 +134,12 @@ class _Run:
 
     def train(self) -> Iterator[int]:
         """Trains to the end, yielding the step after each update."""
-        losses: list[float] = []
         first, began = self.step, time.monotonic()
         for update in self._updates():
-            losses.append(self._checked(update))
+            self._clock.losses = [*self._clock.losses, self._checked(update)]
             is_first = update.step == first + 1
             self._count(time.monotonic() - began, update.num_examples, is_first=is_first)
-            losses = self._tell(update, losses)
+            self._tell(update)
             yield update.step
             began = time.monotonic()
 
@@ -224,15 +225,15 @@ class _Run:
             self._clock.timed_examples += num_examples
             self._clock.timed_seconds += seconds
 
-    def _tell(self, update: Update, losses: list[float]) -> list[float]:
-        """Shows where the trial stands; returns the losses that are not logged yet."""
-        step, mean = update.step, sum(losses) / len(losses)
+    def _tell(self, update: Update) -> None:
+        """Shows where the trial stands, and logs it now and then."""
+        step, mean = update.step, statistics.fmean(self._clock.losses)
         rate = self._clock.examples_per_second
         speed = f"  {rate:,.0f} examples/s" if rate else ""
         text = f"step {step:,} of {self.num_steps:,}  loss {mean:.3f}{speed}"
         self._watcher.progress(self._this, (1 - _SCORING) * step / self.num_steps, text)
         if step % self._settings.log_steps and step < self.num_steps:
-            return losses
+            return
         values = {
             "loss": mean,
             "gradient_norm": update.gradient_norm,
@@ -240,7 +241,7 @@ class _Run:
             "examples_per_second": rate,
         }
         self._log.add("train", stage=self._this.name, step=step, values=values)
-        return []
+        self._clock.losses = ()
 
     def _tell_scoring(self, done: int, total: int) -> None:
         text = f"scoring {done:,} of {total:,}"

@@ -15,7 +15,7 @@ from typing import Any, Self
 import tensorflow as tf
 
 from mslt_tf import json_values
-from mslt_tf.files import file_errors, removal
+from mslt_tf.files import file_errors, own_file
 from mslt_tf.records.record_facts import FileFacts
 
 SECONDS_BETWEEN_WRITES = 5.0  # all is written each time, and there may be thousands of files
@@ -96,10 +96,7 @@ class FactsCache:
         content = dataclasses.asdict(_Content(entries, _checksum(entries)))
         what = f"{os.path.dirname(self._path)} cannot be written to"
         with file_errors.naming(what, "Start again when that is mended."):
-            temporary = removal.partial_path(self._path)
-            with tf.io.gfile.GFile(temporary, "w") as file:
-                file.write(json.dumps(content, indent=1))
-            tf.io.gfile.rename(temporary, self._path, overwrite=True)
+            own_file.write(self._path, json.dumps(content, indent=1))
         self._written = time.monotonic()
 
 

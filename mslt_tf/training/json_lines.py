@@ -8,7 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from mslt_tf import json_values
-from mslt_tf.files import new_file, removal
+from mslt_tf.files import own_file
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,11 +69,7 @@ def write(path: str, lines: Iterable[Line]) -> None:
         tensorflow.errors.OpError: the file cannot be written.
         OSError: the disk does not take what was written.
     """
-    temporary = removal.partial_path(path)
-    with tf.io.gfile.GFile(temporary, "wb") as file:
-        file.write(b"".join(line.content + b"\n" for line in lines))
-    new_file.flush([temporary])  # or a power cut may leave its name without its content
-    tf.io.gfile.rename(temporary, path, overwrite=True)
+    own_file.write(path, b"".join(line.content + b"\n" for line in lines))
 
 
 def _parse(content: bytes, is_entry: Callable[[Any], bool]) -> Line | None:

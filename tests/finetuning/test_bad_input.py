@@ -140,7 +140,7 @@ def begun(data, monkeypatch):
 )
 def test_other_settings_than_those_of_the_trials_there_are_told(begun, changes, name):
     message = told(begun, **changes)
-    assert f"mrpc/lr_0.01_seed_0 holds a trial with another {name}: " in message
+    assert f"mrpc/lr_0.01_seed_0 holds a trial with another {name} than now: " in message
     assert message.endswith("now. Give another --output_dir, or move this folder away.")
 
 
@@ -151,7 +151,7 @@ def test_other_data_and_another_encoder_than_those_of_the_trials_there_are_told(
     message = told(begun, encoder=tmp_path / "other", task="stsb")
     assert "mrpc/lr_0.01_seed_0 holds a trial with another encoder" in message
     change_line(begun["glue_dir"] / DEV, 7, "0\t1\t2\ta\tb c d")
-    assert "holds a trial with another data" in told(begun)
+    assert "holds a trial with other texts or labels than now" in told(begun)
 
 
 def test_a_disk_that_is_full_before_the_first_step_is_told(data, tmp_path, monkeypatch):

@@ -114,7 +114,7 @@ def test_finished_trials_are_not_trained_again(grid, tiny_data, monkeypatch, cap
     monkeypatch.setattr(trial_training, "train", None)
     before = {path: path.stat().st_mtime_ns for path in grid.rglob("*/*") if path.is_file()}
     assert finetune(tiny_data, grid, **MNLI) == 0
-    assert "2 trials, 0 of them to be trained" in capsys.readouterr().out
+    assert "trials: 2, of which 0 are to be trained" in capsys.readouterr().out
     assert {path: path.stat().st_mtime_ns for path in before} == before
 
 
@@ -129,10 +129,10 @@ def test_a_trial_that_ctrl_c_interrupts_goes_on_to_the_same_bits(
 ):
     tell = trial_training._Run._tell
 
-    def interrupt(run, update, losses):
+    def interrupt(run, update):
         if update.step == 7:
             os.kill(os.getpid(), signal.SIGINT)
-        return tell(run, update, losses)
+        tell(run, update)
 
     with monkeypatch.context() as patch:
         patch.setattr(trial_training._Run, "_tell", interrupt)

@@ -38,7 +38,7 @@ def folder(tmp_path):
 def test_a_rate_is_chosen_by_its_median_and_a_trial_by_its_own_score(folder):
     found = results.read_task(str(folder), "mrpc")
     assert found == RESULTS
-    summary = results.summarize(found)
+    summary = results.summarize(found, {})
     assert summary.learning_rate == 2e-5
     assert summary.metrics["dev"] == {
         "f1": results.Spread(0.82, 0.80, 0.84),
@@ -52,21 +52,28 @@ def test_a_rate_is_chosen_by_its_median_and_a_trial_by_its_own_score(folder):
 def test_of_equal_trials_the_first_is_the_best():
     equal = [result(rate, seed, 0.5, 0.5) for rate in (2e-5, 5e-5) for seed in (0, 1)]
     assert results.best(equal) == Trial("mrpc", 2e-5, 0)
-    assert results.summarize(equal).learning_rate == 2e-5
+    assert results.summarize(equal, {}).learning_rate == 2e-5
+
+
+def test_a_rate_with_fewer_seeds_is_not_compared():
+    lucky = result(3e-5, 0, 0.99, 0.99)
+    assert results.summarize([*RESULTS, lucky], {}).learning_rate == 2e-5
 
 
 def test_files_say_what_the_summary_says(folder):
-    summary = results.summarize(RESULTS)
+    summary = results.summarize(RESULTS, {"num_epochs": 3, "precision": "float32"})
     table = results.write(str(folder), [summary], {"encoder": "runs/base"})
     assert table.splitlines()[2:] == [
         "| mrpc | dev | f1 | 0.820 | 0.800 to 0.840 | 3 | 2e-05 | 6 | 1:05:00 | 100 |",
         "| mrpc | dev | accuracy | 0.780 | 0.700 to 0.800 | 3 | 2e-05 | 6 | 1:05:00 | 100 |",
     ]
-    assert (folder / "results.md").read_text() == f"# Results\n\n- encoder: runs/base\n\n{table}"
+    heading = "- encoder: runs/base\n- mrpc: num_epochs 3, precision float32\n"
+    assert (folder / "results.md").read_text() == f"# Results\n\n{heading}\n{table}"
     content = json.loads((folder / "results.json").read_text())
     assert content["encoder"] == "runs/base"
     (task,) = content["tasks"]
     assert task["metrics"]["dev"]["f1"] == {"median": 0.82, "lowest": 0.8, "highest": 0.84}
+    assert task["settings"] == {"num_epochs": 3, "precision": "float32"}
     assert (task["learning_rate"], task["best_trial"]) == (2e-5, "lr_5e-05_seed_0")
 
 

@@ -25,7 +25,7 @@ def test_a_folder_is_claimed_once_and_known_again(tmp_path):
     for _ in range(2):
         trial.claim(folder, IDENTITY)
     assert trial.folders(str(tmp_path), "rte") == [folder]
-    message = r'lr_3e-05_seed_1 holds a trial with another data: "abc" there, "xyz" now\. Give ano'
+    message = r"lr_3e-05_seed_1 holds a trial with other texts or labels than now\. Give ano"
     with pytest.raises(UserError, match=message):
         trial.claim(folder, {**IDENTITY, "data": "xyz"})
     trial.check(folder, {**IDENTITY, "data": "xyz"}, names=["seed", "rates"])

@@ -33,6 +33,20 @@ class Example:
     label: int | float | None  # place in Task.labels, or a score; None: it is not known
 
 
+def check_folder(glue_dir: str) -> None:
+    """Checks that the folder of all tasks is there.
+
+    Raises:
+        UserError: it is not.
+    """
+    with file_errors.reading(f"--glue_dir {glue_dir}"):
+        if not tf.io.gfile.isdir(glue_dir):
+            raise UserError(
+                f"--glue_dir {glue_dir} is no folder. Give the one that holds GLUE's folders CoLA, "
+                "MRPC, ..., as gluebenchmark.com/tasks has them."
+            )
+
+
 def has(task: Task, split: str, glue_dir: str) -> bool:
     """Returns whether the file of a split is there."""
     path = os.path.join(glue_dir, task.splits[split].file)

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Sequence
 
+from mslt_tf.errors import UserError
 from mslt_tf.finetuning.glue import glue_data, glue_tfds
 from mslt_tf.finetuning.glue.glue_data import Example
 from mslt_tf.finetuning.glue.glue_tasks import TASKS, Task
@@ -33,13 +34,23 @@ class Source:
     """Where the examples of GLUE come from: official files, or tensorflow-datasets."""
 
     def __init__(self, glue_dir: str, tfds_data_dir: str, *, report: Callable[[str], None]) -> None:
-        """Reads nothing yet.
+        """Reads nothing yet but whether the folder is there.
 
         Args:
             glue_dir: folder of the folders CoLA, SST-2, ...; "" for tensorflow-datasets.
             tfds_data_dir: where that keeps its data; "" for its own place.
             report: takes lines about rows that are passed over, and splits that are not scored.
+
+        Raises:
+            UserError: neither folder is given, or that of GLUE is not there.
         """
+        if glue_dir:
+            glue_data.check_folder(glue_dir)
+        elif not tfds_data_dir:
+            raise UserError(
+                "GLUE's data are not named. Give its official files by --glue_dir, or by "
+                "--tfds_data_dir a folder for tensorflow-datasets, which downloads them."
+            )
         self._glue_dir, self._tfds_data_dir, self._report = glue_dir, tfds_data_dir, report
 
     def train(self, task: Task) -> Sequence[Example]:
@@ -63,7 +74,10 @@ class Source:
         for each, split in others:
             if (each, split) not in there:
                 self._report(f"not scored: {each.title} {split}, which {self._name} lacks")
-        return [SplitExamples(each, split, self._read(each, split)) for each, split in there]
+        found = [SplitExamples(each, split, self._read(each, split)) for each, split in there]
+        for split in found:
+            self._tell_constant(split)
+        return found
 
     def tests(self, task: Task) -> list[SplitExamples]:
         """Returns the splits whose predictions are submitted, of a task and of those it predicts.
@@ -76,6 +90,14 @@ class Source:
             for each in family(task)
             for split in each.test_splits
         ]
+
+    def _tell_constant(self, split: SplitExamples) -> None:
+        labels = {example.label for example in split.examples}
+        if len(labels) == 1:
+            self._report(
+                f"note: all examples of {split.task.title} {split.split} have the same label, so "
+                "its scores say nothing"
+            )
 
     @property
     def _name(self) -> str:

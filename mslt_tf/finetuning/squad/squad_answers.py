@@ -12,10 +12,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import tensorflow as tf
 
 from mslt_tf.errors import UserError
-from mslt_tf.files import file_errors, new_file, removal
+from mslt_tf.files import file_errors, own_file
 from mslt_tf.finetuning.squad.squad_windows import QuestionWindows, Window
 
 PREDICTIONS_FILE = "predictions.json"
@@ -206,10 +205,5 @@ def _entry(candidate: Candidate) -> dict[str, Any]:
 
 
 def _write_json(path: str, value: Any) -> None:
-    text = json.dumps(value, indent=1, allow_nan=False)
-    temporary = removal.partial_path(path)
     with file_errors.writing(path):
-        with tf.io.gfile.GFile(temporary, "w") as file:
-            file.write(f"{text}\n")
-        new_file.flush([temporary])
-        tf.io.gfile.rename(temporary, path, overwrite=True)
+        own_file.write(path, json.dumps(value, indent=1, allow_nan=False) + "\n")
