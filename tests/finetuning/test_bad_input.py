@@ -52,6 +52,14 @@ def test_an_unknown_task_is_told_with_the_known_ones(data):
     )
 
 
+def test_a_source_of_data_must_be_named_and_be_there(data):
+    for task, flag in (("mrpc", "--glue_dir"), ("squad_1.1", "--squad_dir")):
+        message = told(data, task=task, glue_dir="", max_query_length=10)
+        assert f"by {flag}, or by --tfds_data_dir" in message
+    nowhere = data["glue_dir"] / "nowhere"
+    assert told(data, glue_dir=nowhere).startswith(f"--glue_dir {nowhere} is no folder. ")
+
+
 def test_a_missing_split_is_told_with_its_path(data):
     (data["glue_dir"] / DEV).unlink()
     assert f"MRPC lacks its dev split: there is no {data['glue_dir'] / DEV}" in told(data)
