@@ -51,5 +51,5 @@ def test_a_zip_file_is_right_or_its_faults_are_said(tmp_path, capsys):
     del texts["AX.tsv"]
     assert not submission.check(str(write_zip(tmp_path / "wrong.zip", texts)), "")
     assert "AX.tsv is missing" in capsys.readouterr().out
-    with pytest.raises(UserError, match="--glue_dir .*/nowhere is no folder"):
+    with pytest.raises(UserError, match=r"--glue_dir .*/nowhere is no folder"):
         submission.check(str(right), str(tmp_path / "nowhere"))
