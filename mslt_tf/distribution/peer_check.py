@@ -106,12 +106,13 @@ class _Check:
         clock = asyncio.get_running_loop().time
         start = clock()
         self._end = start + time_limit
-        self._start(self._accept(listener))
+        self._listen(listener)
         for peer in self._peers.values():
             self._start(self._call_until_reached(peer))
         try:
             await self._wait(start)
         finally:
+            asyncio.get_running_loop().remove_reader(listener)
             await self._stop()
         if self._error:
             raise self._error
@@ -193,19 +194,27 @@ class _Check:
         self._refuse(peer_greeting.find_problem_of_answer(self._cluster, own, answer))
         self._changed.set()
 
-    async def _accept(self, listener: socket.socket) -> None:
+    def _listen(self, listener: socket.socket) -> None:
+        # Not by sock_accept: ended in the moment of a call, it takes the call and forgets it
+        # (Python 3.11). That can be another worker's TensorFlow, which then waits for ever.
+        asyncio.get_running_loop().add_reader(listener, self._accept, listener)
+
+    def _accept(self, listener: socket.socket) -> None:
         loop = asyncio.get_running_loop()
-        while True:
-            try:
-                caller, address = await loop.sock_accept(listener)
-            except OSError:  # such as too many open files
-                await asyncio.sleep(_FIRST_PAUSE_SECONDS)
-                continue
-            if len(self._callers) > 4 * self._cluster.num_workers + 64:
-                caller.close()
-                continue
-            self._callers.add(caller)
-            self._start(self._answer(caller, address[0].removeprefix("::ffff:")))
+        try:
+            caller, address = listener.accept()
+        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+            return
+        except OSError:  # such as too many open files
+            loop.remove_reader(listener)
+            loop.call_later(_FIRST_PAUSE_SECONDS, self._listen, listener)
+            return
+        if len(self._callers) > 4 * self._cluster.num_workers + 64:
+            caller.close()
+            return
+        caller.setblocking(False)
+        self._callers.add(caller)
+        self._start(self._answer(caller, address[0].removeprefix("::ffff:")))
 
     async def _answer(self, caller: socket.socket, host: str) -> None:
         loop = asyncio.get_running_loop()

@@ -1,5 +1,6 @@
 """Workers that check whether they reach each other, over real sockets."""
 
+import asyncio
 import contextlib
 import json
 import socket
@@ -258,3 +259,25 @@ def test_a_defect_ends_the_check_at_once(monkeypatch):
         worker = Worker(Cluster(addresses, 0)).wait()
     assert isinstance(worker.error, ZeroDivisionError)
     assert time.monotonic() - start < 5.0
+
+
+def test_who_calls_in_the_very_moment_of_the_end_is_not_kept_waiting(monkeypatch):
+    """Such as another worker's TensorFlow, which would wait for ever on a dead connection."""
+    ours, theirs = free_addresses(2)
+    late, stop = [], peer_check._Check._stop
+
+    async def stop_as_somebody_calls(check):
+        late.append(socket.create_connection(split_address(ours)))
+        await asyncio.sleep(0)  # the loop sees the call, and only then are the tasks ended
+        await stop(check)
+
+    monkeypatch.setattr(peer_check._Check, "_stop", stop_as_somebody_calls)
+    trouble = []
+    monkeypatch.setattr(asyncio.BaseEventLoop, "default_exception_handler", trouble.append)
+    worker = Worker(Cluster((ours, theirs), 0), time_limit=0.1)
+    assert "has waited 0.1 s for 1 of 1 other workers" in str(worker.wait().error)
+    assert trouble == []
+    with late[0] as caller:
+        caller.settimeout(5)
+        with contextlib.suppress(ConnectionResetError):
+            assert caller.recv(1) == b""

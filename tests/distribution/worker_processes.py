@@ -95,7 +95,7 @@ def wait(processes: list[subprocess.Popen[str]], *, timeout: float = SECONDS) ->
         for process in processes:
             if process.poll() is None:
                 process.kill()
-                process.wait()
+                process.communicate()  # and closes its pipes
     return ended
 
 
