@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 import tensorflow as tf
 
-from mslt_tf.files import removal
+from mslt_tf.files import file_errors, removal
 
 
 def check_writable(path: str) -> None:
@@ -21,6 +21,18 @@ def check_writable(path: str) -> None:
     with tf.io.gfile.GFile(probe, "w") as file:
         file.write("")
     removal.remove_file(probe)
+
+
+def make_output_dir(folder: str) -> None:
+    """Makes the folder of --output_dir where it is not there, and checks that it takes files.
+
+    Raises:
+        UserError: it cannot be made, or not be written to.
+    """
+    advice = "Name one that can."
+    with file_errors.naming(f"--output_dir {folder} cannot be written to", advice):
+        tf.io.gfile.makedirs(folder)
+        check_writable(os.path.join(folder, "file"))
 
 
 def write(path: str, content: str | bytes) -> str:

@@ -19,29 +19,26 @@ def find(setup: Setup, name: str) -> TrialResult:
     Raises:
         UserError: a result cannot be read.
     """
-    found = results.read_task(setup.settings.output_dir, name)
-    best = results.best(found)
-    return next(each for each in found if each.trial == best)
+    return results.best(results.read_task(setup.settings.output_dir, name))
 
 
-def restore(setup: Setup, name: str) -> TrialParts:
-    """Returns the variables of a task's best trial, trained.
+def restore(setup: Setup, result: TrialResult) -> TrialParts:
+    """Returns the variables of the trial with this result of `find`, trained.
 
     Raises:
         UserError: its checkpoint is gone or damaged, or it is of other settings than the grid.
     """
-    result = find(setup, name)
     folder = result.trial.folder(setup.settings.output_dir)
     trial.check(folder, setup.identity(result.trial))
     checkpoints = os.path.join(folder, trial.CHECKPOINTS)
     newest = checkpointing.newest(checkpoints, report=say)
     if newest is None or newest.step != result.num_steps:
         raise UserError(
-            f"{checkpoints} lacks the trained model of the best trial of {name}. Put it back, or "
-            "move the trial's folder away and start again, which trains it anew."
+            f"{checkpoints} lacks the trained model of the best trial of {result.task}. Put it "
+            "back, or move the trial's folder away and start again, which trains it anew."
         )
     parts = TrialParts.build(
-        setup.encoder, setup.task(name).objective, setup.settings.training, seed=result.seed
+        setup.encoder, setup.task(result.task).objective, setup.settings.training, seed=result.seed
     )
     parts.restore(newest, num_steps=result.num_steps)
     return parts
@@ -55,7 +52,7 @@ def make_predict(setup: Setup, name: str) -> Predict:
     """
     terminal = ProgressLine()
     return prediction.make_predict(
-        restore(setup, name).model,
+        restore(setup, find(setup, name)).model,
         setup.task(name).objective,
         batch_size=setup.settings.eval_batch_size,
         progress=lambda done, total: terminal.progress(f"{name}  {done:,} of {total:,} predicted"),

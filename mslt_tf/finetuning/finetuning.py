@@ -61,10 +61,8 @@ def finetune(settings: FineTuningSettings) -> int:
 def _check_folder(folder: str) -> None:
     """Checks that the output folder takes files, and that none of somebody else's is in the way."""
     pattern_names.check(folder, what="--output_dir")
-    advice = "Name one that can."
-    with file_errors.naming(f"--output_dir {folder} cannot be written to", advice):
-        tf.io.gfile.makedirs(folder)
-        new_file.check_writable(os.path.join(folder, "file"))
+    new_file.make_output_dir(folder)
+    with file_errors.reading(f"--output_dir {folder}"):
         there = [n for n in _FILES if tf.io.gfile.exists(os.path.join(folder, n))]
         is_ours = SETTINGS_FILE in there and _is_of_settings(os.path.join(folder, SETTINGS_FILE))
     if there and not is_ours:
@@ -149,7 +147,7 @@ def _keep_best_checkpoint(output_dir: str, task: str) -> None:
     found = results.read_task(output_dir, task)
     best = results.best(found)
     for result in found:
-        if result.trial != best:
+        if result != best:
             checkpoints = os.path.join(result.trial.folder(output_dir), trial.CHECKPOINTS)
             checkpoint_folder.remove_all(checkpoints, report=say)
 

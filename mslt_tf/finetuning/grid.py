@@ -48,15 +48,7 @@ def run(
     for this in trials:
         if interruption.agree():
             return False
-        result = trial_training.train(
-            this,
-            setup.task(this.task),
-            setup.encoder,
-            setup.settings,
-            setup.identity(this),
-            interruption=interruption,
-            watcher=progress,
-        )
+        result = trial_training.train(setup, this, interruption=interruption, watcher=progress)
         if result is None:
             return False
         finished(result)

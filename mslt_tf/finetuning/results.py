@@ -8,7 +8,7 @@ from typing import Any
 
 from mslt_tf.files import file_errors, own_file
 from mslt_tf.finetuning import trial
-from mslt_tf.finetuning.trial import Trial, TrialResult
+from mslt_tf.finetuning.trial import TrialResult
 from mslt_tf.terminal import format_duration
 
 JSON_FILE, MARKDOWN_FILE = "results.json", "results.md"
@@ -55,9 +55,9 @@ def read_task(output_dir: str, task: str) -> list[TrialResult]:
     return sorted((result for result in found if result), key=lambda result: result.trial)
 
 
-def best(results: Sequence[TrialResult]) -> Trial:
-    """Returns the trial with the best selection score; of equal ones the first."""
-    return max(results, key=lambda result: result.selection_score).trial
+def best(results: Sequence[TrialResult]) -> TrialResult:
+    """Returns the result with the best selection score; of equal ones the first."""
+    return max(results, key=lambda result: result.selection_score)
 
 
 def summarize(results: Sequence[TrialResult], settings: Mapping[str, Any]) -> TaskSummary:
@@ -93,7 +93,7 @@ def summarize(results: Sequence[TrialResult], settings: Mapping[str, Any]) -> Ta
         seconds=sum(result.seconds for result in results),
         examples_per_second=statistics.median(r.examples_per_second for r in results),
         padding_share=results[0].padding_share,
-        best_trial=best(results).name,
+        best_trial=best(results).trial.name,
     )
 
 

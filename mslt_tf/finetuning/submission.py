@@ -6,7 +6,6 @@ from mslt_tf.finetuning import best_trial
 from mslt_tf.finetuning.glue import glue_data, glue_submission, glue_submission_check
 from mslt_tf.finetuning.glue.glue_submission import Predictions
 from mslt_tf.finetuning.glue.glue_task import GlueTask
-from mslt_tf.finetuning.glue.glue_tasks import TASKS
 from mslt_tf.finetuning.setup import Setup
 from mslt_tf.terminal import say
 
@@ -43,9 +42,8 @@ def tell_missing(setup: Setup) -> None:
 
 def missing(setup: Setup) -> list[str]:
     """Returns the files of a submission that are of tasks which are not asked for."""
-    trained = {task.trained_as or task.name for task in TASKS} - set(setup.names)
     files = glue_submission.files().items()
-    return [name for name, (task, _) in files if (task.trained_as or task.name) in trained]
+    return [name for name, (task, _) in files if task.predicted_by not in setup.names]
 
 
 def check(path: str, glue_dir: str) -> bool:

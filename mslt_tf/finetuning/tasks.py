@@ -44,7 +44,7 @@ def _names_of(word: str) -> tuple[str, ...]:
     except UserError as error:
         known = ", ".join((*glue_tasks.NAMES, *squad_splits.VERSIONS, ALL))
         raise UserError(f"--task {word} is not known. Give one of {known}.") from error
-    return (task.trained_as or task.name,)
+    return (task.predicted_by,)
 
 
 def read(

@@ -10,11 +10,10 @@ import tensorflow as tf
 from mslt_tf.finetuning import task_model, train_step, trial
 from mslt_tf.finetuning.objectives import Objective
 from mslt_tf.finetuning_settings import TrainingSettings
+from mslt_tf.modeling import bert
 from mslt_tf.modeling.trained_model import TrainedModel
 from mslt_tf.training import checkpointing
 from mslt_tf.training.checkpointing import Checkpoint
-
-_COMPUTE_DTYPES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,7 +38,7 @@ class TrialParts:
             encoder.config,
             objective,
             seed=seed,
-            compute_dtype=_COMPUTE_DTYPES[settings.precision],
+            compute_dtype=bert.COMPUTE_DTYPES[settings.precision],
         )
         if not settings.from_scratch:
             task_model.start_from(model, encoder)

@@ -5,18 +5,16 @@ import math
 import os
 import statistics
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Iterator, Sequence
+from typing import Protocol
 
 from mslt_tf.errors import UserError
 from mslt_tf.files import file_errors
 from mslt_tf.finetuning import length_batches, prediction, trial, updates
-from mslt_tf.finetuning.task import FineTuningTask
+from mslt_tf.finetuning.setup import Setup
 from mslt_tf.finetuning.trial import Trial, TrialResult
 from mslt_tf.finetuning.trial_parts import TrialParts
 from mslt_tf.finetuning.updates import Update
-from mslt_tf.finetuning_settings import FineTuningSettings
-from mslt_tf.modeling.trained_model import TrainedModel
 from mslt_tf.training import checkpointing, graph_memory
 from mslt_tf.training.interruption import Interruption
 from mslt_tf.training.metrics_log import EVALUATION, MetricsLog, naming_full_disk
@@ -50,23 +48,13 @@ class _Clock:
 
 
 def train(
-    this: Trial,
-    task: FineTuningTask,
-    encoder: TrainedModel,
-    settings: FineTuningSettings,
-    identity: Mapping[str, Any],
-    *,
-    interruption: Interruption,
-    watcher: Watcher,
+    setup: Setup, this: Trial, *, interruption: Interruption, watcher: Watcher
 ) -> TrialResult | None:
     """Trains a trial from its newest checkpoint, scores it, and writes its result.
 
     Args:
+        setup: encoder and tasks.
         this: the trial.
-        task: its own.
-        encoder: what it starts from.
-        settings: of the program.
-        identity: what decides the result, see `trial.claim`.
         interruption: tells when to save and stop.
         watcher: hears how it goes.
 
@@ -76,18 +64,14 @@ def train(
     Raises:
         UserError: the trial's folder is not its own, the disk is full, or training went astray.
     """
-    folder = this.folder(settings.output_dir)
-    trial.claim(folder, identity)
+    folder = this.folder(setup.settings.output_dir)
+    trial.claim(folder, setup.identity(this))
     done = trial.read_result(folder)
     if done:
         return done
     with graph_memory.released():  # a grid has many trials, and memory is for one
         # No name for the run: it must be gone where its memory is freed.
-        return _train(
-            _Run(this, task, encoder, settings, identity, watcher),
-            settings.checkpoint_steps,
-            interruption,
-        )
+        return _train(_Run(setup, this, watcher), setup.settings.checkpoint_steps, interruption)
 
 
 def _train(run: "_Run", checkpoint_steps: int, interruption: Interruption) -> TrialResult | None:
@@ -108,22 +92,17 @@ def _train(run: "_Run", checkpoint_steps: int, interruption: Interruption) -> Tr
 class _Run:
     """A trial under way."""
 
-    def __init__(
-        self,
-        this: Trial,
-        task: FineTuningTask,
-        encoder: TrainedModel,
-        settings: FineTuningSettings,
-        identity: Mapping[str, Any],
-        watcher: Watcher,
-    ) -> None:
+    def __init__(self, setup: Setup, this: Trial, watcher: Watcher) -> None:
+        settings, task = setup.settings, setup.task(this.task)
         self._this, self._task, self._settings = this, task, settings
-        self._identity, self._watcher = identity, watcher
+        self._identity, self._watcher = setup.identity(this), watcher
         self._folder = this.folder(settings.output_dir)
         self._sequences = task.training_sequences()
         num_epochs = settings.training.num_epochs or task.num_epochs
         self.num_steps = num_epochs * updates.steps_per_epoch(self._sequences, settings.training)
-        self._parts = TrialParts.build(encoder, task.objective, settings.training, seed=this.seed)
+        self._parts = TrialParts.build(
+            setup.encoder, task.objective, settings.training, seed=this.seed
+        )
         self._clock = self._restore()
         self._log = MetricsLog(self._folder, resumed_at=self.step, report=watcher.line)
 

@@ -1,8 +1,8 @@
 """A process that trains trials for `worker_pool`: one JSON value a line, in and out.
 
-The first line in holds the settings, each later one a trial. The lines out are those of
-`Message`. When its input ends it stops, also in the middle of a trial, whose state it saves:
-nobody is left to take the result.
+The first line in holds the settings, each later one a trial. The lines out are objects,
+each with its "kind". When its input ends it stops, also in the middle of a trial, whose state it
+saves: nobody is left to take the result.
 """
 
 import dataclasses
@@ -43,13 +43,7 @@ def main() -> int:
             while (line := lines.get()) is not None:
                 this = json_values.parse(Trial, json.loads(line))
                 result = trial_training.train(
-                    this,
-                    setup.task(this.task),
-                    setup.encoder,
-                    settings,
-                    setup.identity(this),
-                    interruption=interruption,
-                    watcher=reports,
+                    setup, this, interruption=interruption, watcher=reports
                 )
                 if result is None:
                     return interruption.stop

@@ -30,6 +30,12 @@ MASKED_LM = "masked_lm"
 HEADS = (POOLER, SENTENCE_PAIR, MASKED_LM)  # the output layer: all that stands on the encoder
 
 ComputeDtype = Literal["float32", "mixed_bfloat16", "mixed_float16"]
+# By what --precision calls them.
+COMPUTE_DTYPES: Mapping[str, ComputeDtype] = {
+    "float32": "float32",
+    "bfloat16": "mixed_bfloat16",
+    "float16": "mixed_float16",
+}
 
 
 class ReadAt(enum.Enum):

@@ -47,7 +47,7 @@ def claimed(
     if not folder:
         raise UserError("--output_dir is not set. Name the folder of this run.")
     pattern_names.check(folder, what="--output_dir")
-    _check_writable(folder)
+    new_file.make_output_dir(folder)
     worker_setup.check_shared_folder(workers, folder)
     if not workers.is_chief:
         yield None
@@ -228,11 +228,3 @@ def _check_nothing_trained(config: PretrainingConfig) -> None:
             f"begin anew at step 0 and lose them. Put a checkpoint back into "
             f"{checkpoints_of(config)} to go on from it. {_ANEW}"
         )
-
-
-def _check_writable(output_dir: str) -> None:
-    with file_errors.naming(
-        f"--output_dir {output_dir} cannot be written to", "Name one that can."
-    ):
-        tf.io.gfile.makedirs(output_dir)
-        new_file.check_writable(os.path.join(output_dir, "file"))

@@ -9,8 +9,6 @@ from mslt_tf.modeling.forms import Forms
 from mslt_tf.modeling.weights import Weights
 from mslt_tf.stage_plan import Stage
 
-POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16", "float16": "mixed_float16"}
-
 
 def build(
     config: PretrainingConfig, stage: Stage, *, forms: Forms = Forms.DEFINITIONS
@@ -26,12 +24,12 @@ def build(
         forms: how the model is computed in training.
     """
     is_same = config.trunk_precision == "same"
-    trunk_policy = POLICIES[config.precision if is_same else config.trunk_precision]
+    trunk_policy = bert.COMPUTE_DTYPES[config.precision if is_same else config.trunk_precision]
     frozen = frozen_layers(stage)
     model = bert.build_bert(
         config.model,
         num_blocks=stage.num_blocks,
-        compute_dtype=POLICIES[config.precision],
+        compute_dtype=bert.COMPUTE_DTYPES[config.precision],
         other_dtypes=dict.fromkeys(frozen, trunk_policy),
         without_dropout=() if config.trunk_dropout else frozen,
         read_at=bert.ReadAt.CLS_AND_MASKED,

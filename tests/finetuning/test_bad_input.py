@@ -121,9 +121,9 @@ def test_a_folder_with_a_trials_name_stays(data):
     assert os.listdir(folder) == ["notes.txt"]
 
 
-def claim_alone(this, task, encoder, settings, identity, **_):
+def claim_alone(setup, this, **_):
     """Does what the training of a trial begins with, and ends as if it were interrupted."""
-    trial.claim(this.folder(settings.output_dir), identity)
+    trial.claim(this.folder(setup.settings.output_dir), setup.identity(this))
 
 
 @pytest.fixture

@@ -51,7 +51,7 @@ def test_a_rate_is_chosen_by_its_median_and_a_trial_by_its_own_score(folder):
 
 def test_of_equal_trials_the_first_is_the_best():
     equal = [result(rate, seed, 0.5, 0.5) for rate in (2e-5, 5e-5) for seed in (0, 1)]
-    assert results.best(equal) == Trial("mrpc", 2e-5, 0)
+    assert results.best(equal).trial == Trial("mrpc", 2e-5, 0)
     assert results.summarize(equal, {}).learning_rate == 2e-5
 
 

@@ -36,7 +36,8 @@ def test_what_a_kill_in_the_midst_of_a_claim_left_is_no_hindrance(tmp_path, left
     if left == "half a file":
         (tmp_path / removal.partial_path(trial.TRIAL_FILE)).write_text('{"ta')
     trial.claim(str(tmp_path), IDENTITY)
-    trial.claim(str(tmp_path), IDENTITY)
+    assert trial.read_identity(str(tmp_path))["data"] == "abc"
+    trial.claim(str(tmp_path), IDENTITY)  # one's own is no hindrance either
 
 
 @pytest.mark.parametrize("there", ["a folder of notes", "a file"])

@@ -38,7 +38,7 @@ class Source:
 
         Args:
             glue_dir: folder of the folders CoLA, SST-2, ...; "" for tensorflow-datasets.
-            tfds_data_dir: where that keeps its data; "" for its own place.
+            tfds_data_dir: where that keeps its data.
             report: takes lines about rows that are passed over, and splits that are not scored.
 
         Raises:
@@ -115,5 +115,5 @@ class Source:
 
 
 def family(task: Task) -> list[Task]:
-    """Returns a task and the others that its model predicts."""
+    """Returns a task that is trained, and the others that its model predicts."""
     return [task, *(other for other in TASKS if other.trained_as == task.name)]

@@ -46,6 +46,11 @@ class Task:
     tfds_texts: tuple[str, ...] = ()  # in tensorflow-datasets, where not named like the columns
 
     @property
+    def predicted_by(self) -> str:
+        """The name of the task whose model predicts this one, which may be itself."""
+        return self.trained_as or self.name
+
+    @property
     def is_regression(self) -> bool:
         """Whether the model gives one number and not one of the labels."""
         return self.score_range is not None

@@ -71,7 +71,7 @@ def write(setup: Setup) -> None:
 def _export(setup: Setup, name: str) -> None:
     began = time.monotonic()
     result = best_trial.find(setup, name)
-    model = best_trial.restore(setup, name).model
+    model = best_trial.restore(setup, result).model
     weights.check_usable(model)
     signatures, task_facts = _served(setup, result, model)
     saved = tf.train.Checkpoint(variables=model.variables)
