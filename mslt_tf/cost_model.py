@@ -169,8 +169,10 @@ def table(config: ModelConfig, plan: StagePlan, *, transport: str = "float32") -
             "backward",
             "total",
             "of original",
+            "of the run",
         )
     ]
+    of_all = _total_flops(config, plan.stages)
     for stage in plan.stages:
         cost = stage_cost(config, stage)
         rows.append(
@@ -182,6 +184,7 @@ def table(config: ModelConfig, plan: StagePlan, *, transport: str = "float32") -
                 f"{(cost.flops - cost.forward_flops) / 1e9:.2f}",
                 f"{cost.flops / 1e9:.2f}",
                 f"{relative_cost(config, stage):.3f}",
+                f"{_total_flops(config, [stage]) / of_all:.3f}",
             )
         )
     over_original = speedup_over_original(config, plan)
@@ -189,7 +192,8 @@ def table(config: ModelConfig, plan: StagePlan, *, transport: str = "float32") -
     return (
         f"{format_table(rows)}\n\n"
         "of original: over the total of --method=original. Both compute the last layer only where\n"
-        "the losses read it: at [CLS] and the masked positions.\n\n"
+        "the losses read it: at [CLS] and the masked positions.\n"
+        "of the run: the stage's share of the FLOPs of all stages.\n\n"
         "Arithmetic speed-up at equal steps\n"
         f"  over --method=original: {over_original:.2f}x\n"
         f"  over ordinary pretraining, which computes all of the last layer: {over_ordinary:.2f}x"

@@ -6,6 +6,7 @@ the whole stack is doubled twice. "original": everything from scratch in one sta
 
 import dataclasses
 import itertools
+import math
 from collections.abc import Sequence
 from typing import Literal
 
@@ -19,6 +20,7 @@ Method = Literal["mslt", "stacking", "original"]
 STACKING_STEP_SHARES = (0.125, 0.175, 0.7)
 
 JOINT_FRACTION = Bounds(at_least=0, below=1, hint="0 leaves the joint stage out.")
+STAGE_SHARE = Bounds(above=0, at_most=1, hint="It is a share of all steps.")
 LONG_SEQ_FRACTION = Bounds(above=0, below=1, hint="It is a share of all steps.")
 
 
@@ -34,6 +36,7 @@ def make_plan(
     max_predictions_per_seq: int,
     batch_size: int,
     stage_steps: Sequence[int] = (),
+    stage_shares: Sequence[float] = (),
 ) -> StagePlan:
     """Returns the plan of a method.
 
@@ -50,22 +53,17 @@ def make_plan(
         batch_size: sequences per update.
         stage_steps: steps of each stage instead of the method's own shares; must sum to
             `num_train_steps`.
+        stage_shares: the same as shares of all steps; must sum to 1.
 
     Raises:
-        UserError: blocks that do not divide, shares out of range, stages without a step.
+        UserError: blocks that do not divide, shares out of range, both steps and shares of stages,
+            stages without a step.
     """
     check_number("joint_fraction", joint_fraction, JOINT_FRACTION)
-    if method == "mslt":
-        shapes = _mslt_shapes(num_blocks, num_stages, unit=block_unit, joint=joint_fraction > 0)
-        shares = _mslt_shares(num_stages, joint_fraction)
-    elif method == "stacking":
-        shapes = _stacking_shapes(num_blocks, unit=block_unit)
-        shares = list(STACKING_STEP_SHARES)
-    else:
-        shapes, shares = [("original", (None,) * num_blocks, 0)], [1.0]
-    steps = _check_stage_steps(stage_steps, shapes, num_train_steps) or _split_steps(
-        num_train_steps, shares
-    )
+    shapes, shares = _own_stages(method, num_blocks, block_unit, num_stages, joint_fraction)
+    names = [name for name, _, _ in shapes]
+    _check_stage_steps(stage_steps, stage_shares, names, num_train_steps)
+    steps = stage_steps or _split_steps(num_train_steps, stage_shares or shares)
     return StagePlan(
         tuple(
             Stage(
@@ -147,6 +145,18 @@ def end_on_long_sequences(
 _Shape = tuple[str, tuple[int | None, ...], int]  # name, block sources, frozen blocks
 
 
+def _own_stages(
+    method: Method, num_blocks: int, unit: str, num_stages: int, joint_fraction: float
+) -> tuple[list[_Shape], Sequence[float]]:
+    """Returns a method's stages, and their shares of the steps where none are told."""
+    if method == "mslt":
+        shapes = _mslt_shapes(num_blocks, num_stages, unit=unit, joint=joint_fraction > 0)
+        return shapes, _mslt_shares(num_stages, joint_fraction)
+    if method == "stacking":
+        return _stacking_shapes(num_blocks, unit=unit), STACKING_STEP_SHARES
+    return [("original", (None,) * num_blocks, 0)], [1.0]
+
+
 def _mslt_shapes(num_blocks: int, num_stages: int, *, unit: str, joint: bool) -> list[_Shape]:
     if num_stages < 1 or num_blocks % num_stages:
         raise UserError(
@@ -191,19 +201,35 @@ def _split_steps(num_train_steps: int, shares: Sequence[float]) -> list[int]:
 
 
 def _check_stage_steps(
-    stage_steps: Sequence[int], shapes: Sequence[_Shape], num_train_steps: int
-) -> list[int]:
-    if stage_steps and len(stage_steps) != len(shapes):
-        raise UserError(
-            f"stage_steps has {len(stage_steps)} entries, the plan has {len(shapes)} stages "
-            f"({', '.join(name for name, _, _ in shapes)}). Give one number for each."
-        )
+    stage_steps: Sequence[int],
+    stage_shares: Sequence[float],
+    stages: Sequence[str],
+    num_train_steps: int,
+) -> None:
+    _check_count("stage_steps", stage_steps, stages)
+    _check_count("stage_shares", stage_shares, stages)
+    if stage_steps and stage_shares:
+        raise UserError("stage_steps and stage_shares are both given. Give one of them.")
     if stage_steps and sum(stage_steps) != num_train_steps:
         raise UserError(
             f"stage_steps sum to {sum(stage_steps)}, num_train_steps is {num_train_steps}. "
             "Make them equal."
         )
-    return list(stage_steps)
+    for share in stage_shares:
+        check_number("an entry of stage_shares", share, STAGE_SHARE)
+    if stage_shares and not math.isclose(sum(stage_shares), 1, abs_tol=1e-6):
+        raise UserError(
+            f"stage_shares sum to {sum(stage_shares):.6g}. They are shares of all steps: make "
+            "their sum 1."
+        )
+
+
+def _check_count(name: str, entries: Sequence[float], stages: Sequence[str]) -> None:
+    if entries and len(entries) != len(stages):
+        raise UserError(
+            f"{name} has {len(entries)} entries, the plan has {len(stages)} stages "
+            f"({', '.join(stages)}). Give one number for each."
+        )
 
 
 def _divisors(number: int) -> str:

@@ -27,6 +27,12 @@ class PlanSettings:
         "Steps of each stage, e.g. 200000,200000,200000,200000,200000, instead of the method's "
         "own shares. Their sum must be num_train_steps.",
     )
+    stage_shares: tuple[float, ...] = flag_field(
+        (),
+        "The same as shares of all steps, e.g. 0.6,0.1,0.1,0.1,0.1, for any number of steps. Their "
+        "sum must be 1. Steps of the first stage are the cheapest ones, and what it learns is "
+        "frozen in the stages after it.",
+    )
     train_batch_size: int = flag_field(
         1024, "Sequences per update, over all devices and accumulated micro-batches."
     )
@@ -64,6 +70,7 @@ class PlanSettings:
             max_predictions_per_seq=self.max_predictions_per_seq,
             batch_size=self.train_batch_size,
             stage_steps=self.stage_steps,
+            stage_shares=self.stage_shares,
         )
         if not self.long_seq_length:
             return plan

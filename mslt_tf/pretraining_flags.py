@@ -34,7 +34,7 @@ GROUPS = {
         *("vocab_file", "do_lower_case", "strip_accents", "dynamic_masking"),
     ),
     "Method": (
-        *("method", "num_stages", "joint_fraction", "stage_steps"),
+        *("method", "num_stages", "joint_fraction", "stage_shares", "stage_steps"),
         *("num_train_steps", "train_batch_size", "learning_rate", "num_warmup_steps"),
         *("stage_warmup_steps", "weight_decay_rate", "trunk_dropout"),
     ),

@@ -79,6 +79,18 @@ def test_explicit_steps_replace_the_shares():
     ] == [1, 2, 3, 4, 90]
 
 
+@pytest.mark.parametrize(("num_train_steps", "steps"), [(100, 60), (1_000_000, 600_000)])
+def test_explicit_shares_fit_any_number_of_steps(num_train_steps, steps):
+    stages = plan(stage_shares=(0.6, 0.1, 0.1, 0.1, 0.1), num_train_steps=num_train_steps).stages
+    assert [s.num_steps for s in stages] == [steps, *[steps // 6] * 4]
+
+
+def test_shares_of_thirds_lose_no_step():
+    third = 0.3333333
+    stages = plan("stacking", stage_shares=(third, third, third), num_train_steps=100).stages
+    assert [s.num_steps for s in stages] == [33, 34, 33]
+
+
 @pytest.mark.parametrize(
     ("method", "changes", "message"),
     [
@@ -90,6 +102,16 @@ def test_explicit_steps_replace_the_shares():
         ("stacking", {"joint_fraction": float("inf")}, "joint_fraction is inf"),
         ("mslt", {"stage_steps": (5, 5)}, "2 entries, the plan has 5 stages"),
         ("mslt", {"stage_steps": (1, 1, 1, 1, 1)}, "sum to 5, num_train_steps is 1000000"),
+        ("mslt", {"stage_shares": (0.5, 0.5)}, "stage_shares has 2 entries, the plan has 5 stages"),
+        (
+            "stacking",
+            {"stage_shares": (0.5, 0.3, 0.1)},
+            "stage_shares sum to 0.9. .* make their sum 1",
+        ),
+        ("stacking", {"stage_shares": (1.2, -0.1, -0.1)}, "an entry of stage_shares is 1.2. Use"),
+        ("stacking", {"stage_shares": (0.5, 0.5, 0.0)}, "an entry of stage_shares is 0.0. Use"),
+        ("original", {"stage_shares": (float("nan"),)}, "an entry of stage_shares is nan"),
+        ("original", {"stage_shares": (1.0,), "stage_steps": (5,)}, "Give one of them"),
         ("stacking", {"num_blocks": 6}, "multiple of 4"),
         ("mslt", {"num_train_steps": 3}, "num_steps is 0. Use at least 1"),
     ],
