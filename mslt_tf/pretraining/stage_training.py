@@ -5,7 +5,7 @@ and the optimizer's state where the same variables train on.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import tensorflow as tf
 
@@ -13,6 +13,7 @@ from mslt_tf.config import PretrainingConfig
 from mslt_tf.errors import UserError
 from mslt_tf.modeling import weights
 from mslt_tf.pretraining import run_folder, stage_input, stage_meter, train_step
+from mslt_tf.pretraining.frozen_stage import last_tenth_begin
 from mslt_tf.pretraining.run_setup import Run
 from mslt_tf.pretraining.stage_evaluation import make_evaluate_if_due
 from mslt_tf.pretraining.stage_parts import Handover, StageParts
@@ -100,6 +101,7 @@ def _steps_to_end(
     batches = stage_input.training_batches(run, span.stage, step)
     stage_meter.announce_communication(run, span.stage, step, train_steps, batches)
     meter = stage_meter.StageMeter(run.config, span, run.log)
+    stops = [stop for stop in (span.end, last_tenth_begin(run.plan, span)) if stop is not None]
     num_steps = 1  # the first call compiles; how long a step takes is seen after it
     try:
         while step < span.end and not interruption.agree():
@@ -113,7 +115,7 @@ def _steps_to_end(
             meter.add(step, num_steps, totals, time.monotonic() - started)
             yield step
             seconds_per_step = run.workers.largest(meter.seconds_per_step)  # clocks differ
-            num_steps = steps_to_next_stop(run.config, step, span.end, seconds_per_step)
+            num_steps = steps_to_next_stop(run.config, step, stops, seconds_per_step)
     finally:
         del batches  # alive when the program ends, its reader may wait for Python for ever
     meter.flush(step)
@@ -136,9 +138,17 @@ def _check_finite(config: PretrainingConfig, span: StageSpan, bad_step: int) -> 
 
 
 def steps_to_next_stop(
-    config: PretrainingConfig, step: int, end: int, seconds_per_step: float
+    config: PretrainingConfig, step: int, stops: Sequence[int], seconds_per_step: float
 ) -> int:
-    """Returns how many steps one call may do: up to what happens next, and not for long."""
+    """Returns how many steps one call may do: up to what happens next, and not for long.
+
+    Args:
+        config: has the intervals of what happens again and again.
+        step: the global step reached.
+        stops: global steps at which something else happens, the stage's end among them.
+        seconds_per_step: how long a step takes.
+    """
     intervals = [n for n in (config.log_steps, config.checkpoint_steps, config.eval_steps) if n]
-    next_stop = min([end, *((step // n + 1) * n for n in intervals)])
+    ahead = [stop for stop in stops if stop > step]
+    next_stop = min([*ahead, *((step // n + 1) * n for n in intervals)])
     return max(1, min(next_stop - step, int(SECONDS_PER_CALL / seconds_per_step)))

@@ -72,7 +72,11 @@ class RunLog:
 
     def has_evaluation(self, step: int) -> bool:
         """Returns whether the model of this step was evaluated."""
-        return self._writes and step in self._metrics.evaluated_steps
+        return self._writes and step in self._metrics.held_out_losses
+
+    def held_out_loss(self, step: int | None) -> float | None:
+        """Returns the masked LM loss of an evaluation before, in nats; None where none is known."""
+        return self._metrics.held_out_losses.get(step) if self._writes else None
 
     def metrics(self, kind: str, *, stage: str, step: int, values: Mapping[str, float]) -> None:
         """Appends an entry to metrics.jsonl and to TensorBoard; `kind` is "train" or "eval".

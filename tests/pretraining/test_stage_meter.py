@@ -14,9 +14,9 @@ def test_the_call_that_compiles_bounds_the_next_one_but_is_no_measure_of_speed(t
     log = RunLog(str(tmp_path), resumed_at=0)
     meter = StageMeter(config, config.plan.spans[0], log)
     meter.add(1, 1, NOTHING, seconds=3.0)
-    assert stage_training.steps_to_next_stop(config, 1, 200, meter.seconds_per_step) == 1
+    assert stage_training.steps_to_next_stop(config, 1, [200], meter.seconds_per_step) == 1
     meter.add(2, 1, NOTHING, seconds=0.5)
-    assert stage_training.steps_to_next_stop(config, 2, 200, meter.seconds_per_step) == 8
+    assert stage_training.steps_to_next_stop(config, 2, [200], meter.seconds_per_step) == 8
     meter.flush(2)
     (entry,) = tiny.metrics(tmp_path, "train")
     assert entry["seconds"] == 3.5

@@ -147,6 +147,37 @@ def test_a_signal_during_an_evaluation_loses_neither_steps_nor_the_evaluation(
     assert steps == [2, 3]
 
 
+def test_a_stage_is_judged_before_it_is_frozen_also_by_a_run_that_ended_there(
+    data, tmp_path, monkeypatch, capsys
+):
+    flags = {**data, **TWO_LAYERS, **NO_XLA, "joint_fraction": 0, "stage_steps": "100,1"}
+    flags |= {"num_train_steps": 101, "eval_batch_size": 4, "output_dir": tmp_path}
+    make_evaluate = evaluation.make_evaluate
+
+    def ended_at_the_second(*arguments, **options):
+        evaluate = make_evaluate(*arguments, **options)
+
+        def evaluate_once(stops):
+            if tiny.metrics(tmp_path, "eval"):
+                raise MemoryError
+            return evaluate(stops)
+
+        return evaluate_once
+
+    monkeypatch.setattr(evaluation, "make_evaluate", ended_at_the_second)
+    with pytest.raises(MemoryError):
+        training.pretrain(tiny.config(**flags))
+    monkeypatch.undo()
+    assert training.pretrain(tiny.config(**flags)) == 0
+    before, end, last = tiny.metrics(tmp_path, "eval")
+    assert [before["step"], end["step"], last["step"]] == [90, 100, 101]
+    fall = before["masked_lm_loss"] - end["masked_lm_loss"]
+    assert end["fall_in_last_tenth"] == pytest.approx(fall)
+    assert end["below_unigram_entropy"] == end["unigram_entropy"] - end["masked_lm_loss"]
+    assert "below_unigram_entropy" not in before | last
+    assert "layers_1 is frozen from here on" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("flags", "message"),
     [

@@ -1,0 +1,92 @@
+"""What a run says at the end of a stage whose layers the next one freezes: were they ready?
+
+What is frozen stays as it is until the joint stage, and everything above is built on it. Two
+signs tell that it came too early, in the losses on held-out records: it has hardly left BERT's
+early plateau near the unigram entropy, or it was still falling fast.
+"""
+
+import dataclasses
+
+from mslt_tf.stage_plan import StagePlan, StageSpan
+
+# Shares of the unigram entropy that the loss lay below it, of stages that ended on the plateau: 5,
+# 8 and 12 %; nothing was gained on top of them. Of those that had left it: 22, 23 and 44 %.
+# benchmarks/results/2026-11-22_learning.md, docs/method.md.
+LEAST_BELOW_ENTROPY = 0.15
+# Nats in the last tenth; a whole growing stage on top brought 0.02 to 0.08 there.
+STEEP_FALL = 0.05
+SHORTEST_STAGE = 100  # steps; a tenth of fewer says nothing
+
+
+@dataclasses.dataclass(frozen=True)
+class FrozenStage:
+    """Where a stage ended that is going to be frozen; losses in nats per masked token."""
+
+    span: StageSpan
+    masked_lm_loss: float  # held out, as the unigram entropy
+    unigram_entropy: float
+    loss_before_last_tenth: float | None  # None: not known, as of a short stage
+
+    @property
+    def fall_in_last_tenth(self) -> float | None:
+        """By how much the loss fell in the stage's last tenth."""
+        if self.loss_before_last_tenth is None:
+            return None
+        return self.loss_before_last_tenth - self.masked_lm_loss
+
+    @property
+    def below_entropy(self) -> float:
+        """By how much the loss lies below the unigram entropy."""
+        return self.unigram_entropy - self.masked_lm_loss
+
+    @property
+    def values(self) -> dict[str, float]:
+        """What of it goes into the metrics."""
+        fall = self.fall_in_last_tenth
+        known = {} if fall is None else {"fall_in_last_tenth": fall}
+        return {"below_unigram_entropy": self.below_entropy, **known}
+
+    def lines(self) -> list[str]:
+        """Returns what to say: where the stage ended, and a note if that was too early."""
+        return [self._summary(), *self._notes()]
+
+    def _summary(self) -> str:
+        fall = self.fall_in_last_tenth
+        text = (
+            f"{self.span.stage.name} is frozen from here on. Its held-out loss lies "
+            f"{self.below_entropy:.3f} nats below the unigram entropy"
+        )
+        return text + ("." if fall is None else f", and fell by {fall:.3f} in its last tenth.")
+
+    def _notes(self) -> list[str]:
+        fall = self.fall_in_last_tenth or 0.0
+        if self.below_entropy < LEAST_BELOW_ENTROPY * self.unigram_entropy:
+            reason = (
+                "has hardly left BERT's early plateau, where a model knows little more than which "
+                "tokens are frequent; later stages cannot build on that"
+            )
+        elif fall > STEEP_FALL:
+            reason = "was still falling fast, and more steps here are the cheapest ones of a run"
+        else:
+            return []
+        return [f"note: {self.span.stage.name} {reason}. {self._way_back()}"]
+
+    def _way_back(self) -> str:
+        return (
+            "To give it more steps, stop, remove the checkpoints above step "
+            f"{self.span.end:,}, and start with --lengthen and greater --num_train_steps and "
+            "--stage_steps; or begin anew with other --stage_shares."
+        )
+
+
+def is_frozen_next(plan: StagePlan, span: StageSpan) -> bool:
+    """Returns whether the stage after this one freezes what this one trained."""
+    later = plan.stages[span.index + 1 :]
+    return bool(later) and later[0].num_frozen_blocks > 0
+
+
+def last_tenth_begin(plan: StagePlan, span: StageSpan) -> int | None:
+    """Returns the step whose loss the one at the end is compared with; None where none is."""
+    if span.stage.num_steps < SHORTEST_STAGE or not is_frozen_next(plan, span):
+        return None
+    return span.end - span.stage.num_steps // 10
