@@ -2,7 +2,7 @@
 
   python scripts/demo.py
 
-It runs three commands of this project and shows each before it runs, to be copied and changed.
+It runs four commands of this project and shows each before it runs, to be copied and changed.
 What is done already is not done again: the same command continues after an interruption.
 """
 
@@ -113,7 +113,7 @@ def main() -> int:
 
 
 def run_demo(folder: str, text: str, *, num_train_steps: int) -> int:
-    """Runs the three commands and says what came of them; returns the exit status 0."""
+    """Runs the four commands and says what came of them; returns the exit status 0."""
     _say(
         "The demo makes a vocabulary and records from a small text, pretrains a tiny BERT in five "
         "stages\nand exports its encoder: about 5 minutes on 2 CPU cores. Ctrl-C stops it, and "
@@ -131,6 +131,8 @@ def run_demo(folder: str, text: str, *, num_train_steps: int) -> int:
     _call(create_data_command(folder, text))
     _step(3, "pretrain in stages, evaluate after each, export the encoder")
     _call(run_pretraining_command(folder, num_train_steps=num_train_steps))
+    _step(4, "let the exported model fill in words of documents kept out of training")
+    _call(fill_masks_command(folder))
     _say(closing_text(folder, seconds=time.monotonic() - begin))
     return 0
 
@@ -219,6 +221,14 @@ def run_pretraining_command(folder: str, *, num_train_steps: int) -> list[str]:
     ]
 
 
+def fill_masks_command(folder: str) -> list[str]:
+    """Returns the command for step 4; records and export must be there."""
+    return [
+        *("scripts/fill_masks.py", f"--records={folder}/records"),
+        *(f"--vocab_file={folder}/vocab.txt", f"--export={folder}/run/export"),
+    ]
+
+
 def closing_text(folder: str, *, seconds: float) -> str:
     """Returns where everything lies, what the numbers mean, and what comes next."""
     evaluations = _read_evaluations(folder)
@@ -288,7 +298,7 @@ def _read_evaluations(folder: str) -> list[dict]:
 
 
 def _step(number: int, what: str) -> None:
-    _say(f"\nStep {number} of 3: {what}")
+    _say(f"\nStep {number} of 4: {what}")
 
 
 def _say(text: str) -> None:
