@@ -35,7 +35,7 @@ $(READY): setup.py constraints.txt
 	@echo "Done. Next: make demo, or make test."
 
 demo: setup ## Pretrain a tiny model on a small text, from nothing to an exported encoder
-	@$(PYTHON) scripts/demo.py
+	@$(PYTHON) -m scripts.demo
 
 test: setup ## Run the fast tests
 	@$(PYTHON) -m pytest -n auto --maxprocesses=8 --dist loadfile

@@ -15,6 +15,7 @@ from mslt_tf.errors import UserError
 from mslt_tf.stage_plan import Stage, StagePlan, kept
 
 Method = Literal["mslt", "stacking", "original"]
+NewLayers = Literal["copied", "random"]
 
 # As the paper runs it: a quarter of the depth, then twice doubled.
 STACKING_STEP_SHARES = (0.125, 0.175, 0.7)
@@ -37,6 +38,7 @@ def make_plan(
     batch_size: int,
     stage_steps: Sequence[int] = (),
     stage_shares: Sequence[float] = (),
+    new_layers: NewLayers = "copied",
 ) -> StagePlan:
     """Returns the plan of a method.
 
@@ -54,6 +56,7 @@ def make_plan(
         stage_steps: steps of each stage instead of the method's own shares; must sum to
             `num_train_steps`.
         stage_shares: the same as shares of all steps; must sum to 1.
+        new_layers: what mslt's new layers start as: copies of those below, or initial weights.
 
     Raises:
         UserError: blocks that do not divide, shares out of range, both steps and shares of stages,
@@ -61,6 +64,8 @@ def make_plan(
     """
     check_number("joint_fraction", joint_fraction, JOINT_FRACTION)
     shapes, shares = _own_stages(method, num_blocks, block_unit, num_stages, joint_fraction)
+    if new_layers == "random":
+        shapes = _without_copies(method, shapes)
     names = [name for name, _, _ in shapes]
     _check_stage_steps(stage_steps, stage_shares, names, num_train_steps)
     steps = stage_steps or _split_steps(num_train_steps, stage_shares or shares)
@@ -171,6 +176,17 @@ def _mslt_shapes(num_blocks: int, num_stages: int, *, unit: str, joint: bool) ->
     if joint:
         shapes.append(("joint", kept(num_blocks), 0))
     return shapes
+
+
+def _without_copies(method: Method, shapes: Sequence[_Shape]) -> list[_Shape]:
+    """Returns stages whose new blocks keep their initial weights."""
+    if method != "mslt":
+        raise UserError(f"new_layers=random is for mslt, not for {method}. Leave it out.")
+    depths = [0, *(len(sources) for _, sources, _ in shapes)]
+    return [
+        (name, kept(depth) + (None,) * (len(sources) - depth), num_frozen)
+        for depth, (name, sources, num_frozen) in zip(depths[:-1], shapes, strict=True)
+    ]
 
 
 def _stacking_shapes(num_blocks: int, *, unit: str) -> list[_Shape]:

@@ -3,7 +3,7 @@
 import dataclasses
 
 from mslt_tf.flag_fields import flag_field
-from mslt_tf.methods import Method, end_on_long_sequences, make_plan
+from mslt_tf.methods import Method, NewLayers, end_on_long_sequences, make_plan
 from mslt_tf.model_config import ModelConfig
 from mslt_tf.stage_plan import StagePlan
 
@@ -32,6 +32,11 @@ class PlanSettings:
         "The same as shares of all steps, e.g. 0.6,0.1,0.1,0.1,0.1, for any number of steps. Their "
         "sum must be 1. Steps of the first stage are the cheapest ones, and what it learns is "
         "frozen in the stages after it.",
+    )
+    new_layers: NewLayers = flag_field(
+        "copied",
+        "For --method=mslt: what new layers start as. copied: the layers below them, as in the "
+        "paper. random: initial weights, to see what the copies are worth.",
     )
     train_batch_size: int = flag_field(
         1024, "Sequences per update, over all devices and accumulated micro-batches."
@@ -71,6 +76,7 @@ class PlanSettings:
             batch_size=self.train_batch_size,
             stage_steps=self.stage_steps,
             stage_shares=self.stage_shares,
+            new_layers=self.new_layers,
         )
         if not self.long_seq_length:
             return plan

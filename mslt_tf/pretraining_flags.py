@@ -35,8 +35,8 @@ GROUPS = {
     ),
     "Method": (
         *("method", "num_stages", "joint_fraction", "stage_shares", "stage_steps"),
-        *("num_train_steps", "train_batch_size", "learning_rate", "num_warmup_steps"),
-        *("stage_warmup_steps", "weight_decay_rate", "trunk_dropout"),
+        *("new_layers", "num_train_steps", "train_batch_size", "learning_rate"),
+        *("num_warmup_steps", "stage_warmup_steps", "weight_decay_rate", "trunk_dropout"),
     ),
     "Model": flag_names(ModelConfig),
     "Devices": (

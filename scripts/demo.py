@@ -1,6 +1,6 @@
 """Pretrains a tiny BERT on a small text: vocabulary, records, five stages, exported encoder.
 
-  python scripts/demo.py
+  python -m scripts.demo
 
 It runs four commands of this project and shows each before it runs, to be copied and changed.
 What is done already is not done again: the same command continues after an interruption.
@@ -20,9 +20,8 @@ from absl import flags
 
 from mslt_tf import path_flags, startup
 from mslt_tf.bounds import Bounds, check_number
-from mslt_tf.dataset_info import FILE_NAME, DatasetInfo
 from mslt_tf.errors import UserError
-from mslt_tf.stage_plan import format_table
+from scripts import demo_closing
 from tfrecords_tools.text import embedded_corpus
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -33,35 +32,6 @@ NUM_PASSES = 4  # over the text; enough records for one epoch
 ORIGIN_NAME = "vocab_origin.json"  # what vocab.txt was made from
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 INTERRUPTED_STATUS = 128 + signal.SIGINT
-
-
-CLOSING_TEXT = """
-The demo is done ({seconds:,.0f} s this time). On documents kept out of training, after each stage:
-
-{table}
-
-Loss is in nats per masked word piece. Always guessing by how frequent each piece is, without a look
-at the sentence, has a loss of {entropy:.3f}; what lies below that was learnt from the context.
-Model and text are tiny: this shows that all parts work, and nothing else.
-
-What lies in {folder} (to remove it all: {removal}):
-  vocab.txt          {vocab_size:,} word pieces; vocab_origin.json says of which text
-  records/           pretraining records; to look into them:
-                       {python} -m tfrecords_tools.inspect_data \\
-                         --input_dir={folder}/records --vocab_file={folder}/vocab.txt
-  run/metrics.jsonl  losses, speed and evaluations, one JSON object a line
-  run/tensorboard/   the same as curves:
-                       {python} -m tensorboard.main --logdir={folder}/run/tensorboard
-  run/checkpoints/   the newest three
-  run/export/        SavedModels; to use them from {python}:
-                       import tensorflow as tf, tensorflow_text
-                       preprocessor = tf.saved_model.load("{folder}/run/export/preprocessor")
-                       encoder = tf.saved_model.load("{folder}/run/export/encoder")
-                       encoder(preprocessor(tf.constant(["a text"])))["sequence_output"]
-
-Next: your own text and a larger model. README.md has the commands, docs/data.md says how text must
-look.
-"""
 
 
 class CommandError(Exception):
@@ -133,7 +103,16 @@ def run_demo(folder: str, text: str, *, num_train_steps: int) -> int:
     _call(run_pretraining_command(folder, num_train_steps=num_train_steps))
     _step(4, "let the exported model fill in words of documents kept out of training")
     _call(fill_masks_command(folder))
-    _say(closing_text(folder, seconds=time.monotonic() - begin))
+    seconds = time.monotonic() - begin
+    _say(
+        demo_closing.text(
+            ROOT / folder,
+            shown_as=folder,
+            seconds=seconds,
+            removal=removal_of(folder),
+            python=_from_root(sys.executable),
+        )
+    )
     return 0
 
 
@@ -215,7 +194,10 @@ def run_pretraining_command(folder: str, *, num_train_steps: int) -> list[str]:
         *("-m", "mslt_tf.run_pretraining", f"--flagfile={CONFIG}"),
         f"--train_records={path_flags.join_paths([f'{folder}/records/train-*.tfrecord'])}",
         f"--eval_records={path_flags.join_paths([f'{folder}/records/heldout-*.tfrecord'])}",
-        *(f"--vocab_file={folder}/vocab.txt", f"--vocab_size={_read_info(folder).vocab_size}"),
+        *(
+            f"--vocab_file={folder}/vocab.txt",
+            f"--vocab_size={demo_closing.read_info(ROOT / folder).vocab_size}",
+        ),
         f"--output_dir={folder}/run",
         *(steps if num_train_steps else ()),
     ]
@@ -224,28 +206,9 @@ def run_pretraining_command(folder: str, *, num_train_steps: int) -> list[str]:
 def fill_masks_command(folder: str) -> list[str]:
     """Returns the command for step 4; records and export must be there."""
     return [
-        *("scripts/fill_masks.py", f"--records={folder}/records"),
+        *("-m", "scripts.fill_masks", f"--records={folder}/records"),
         *(f"--vocab_file={folder}/vocab.txt", f"--export={folder}/run/export"),
     ]
-
-
-def closing_text(folder: str, *, seconds: float) -> str:
-    """Returns where everything lies, what the numbers mean, and what comes next."""
-    evaluations = _read_evaluations(folder)
-    rows = [("stage", "step", "masked LM loss", "accuracy", "sentence accuracy")]
-    for entry in evaluations:
-        names = ("masked_lm_loss", "masked_lm_accuracy", "sentence_pair_accuracy")
-        values = [f"{entry[name]:.3f}" for name in names]
-        rows.append((entry["stage"], f"{entry['step']:,}", *values))
-    return CLOSING_TEXT.format(
-        seconds=seconds,
-        table=format_table(rows),
-        entropy=evaluations[-1]["unigram_entropy"],
-        folder=folder,
-        removal=removal_of(folder),
-        vocab_size=_read_info(folder).vocab_size,
-        python=_from_root(sys.executable),
-    )
 
 
 def _call(arguments: list[str]) -> None:
@@ -285,16 +248,6 @@ def _from_root(path: str) -> str:
     absolute = os.path.abspath(path)
     relative = os.path.relpath(absolute, ROOT)
     return absolute if relative.startswith("..") else relative
-
-
-def _read_info(folder: str) -> DatasetInfo:
-    path = ROOT / folder / "records" / FILE_NAME
-    return DatasetInfo.from_json(path.read_text("utf-8"), path=str(path))
-
-
-def _read_evaluations(folder: str) -> list[dict]:
-    lines = (ROOT / folder / "run" / "metrics.jsonl").read_text("utf-8").splitlines()
-    return [entry for entry in map(json.loads, lines) if entry["kind"] == "eval"]
 
 
 def _step(number: int, what: str) -> None:

@@ -1,6 +1,6 @@
 """Lets an exported model guess masked words in sentences of held-out records.
 
-  python scripts/fill_masks.py --records=demo/records --export=demo/run/export
+  python -m scripts.fill_masks --records=demo/records --export=demo/run/export
 
 One whole word is masked in each sentence; of those that the records mask, the first one.
 """

@@ -1,4 +1,4 @@
-"""scripts/demo.py: its commands, its manners on Ctrl-C, and, slow, all of it on a smaller text."""
+"""scripts.demo: its commands, its manners on Ctrl-C, and, slow, all of it on a smaller text."""
 
 import json
 import os
@@ -224,7 +224,7 @@ def test_ctrl_c_stops_the_command_gently_and_the_demo_without_traceback(
 
 def start_demo(folder: Path, *, num_train_steps: int) -> subprocess.Popen[str]:
     command = [
-        *(sys.executable, "scripts/demo.py", f"--folder={folder}"),
+        *(sys.executable, "-m", "scripts.demo", f"--folder={folder}"),
         *("--input=tfrecords_tools/*.py", f"--num_train_steps={num_train_steps}"),
     ]
     both = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}

@@ -1,4 +1,4 @@
-"""scripts/fill_masks.py: which words are asked for. test_demo.py runs it on a demo."""
+"""scripts.fill_masks: which words are asked for. test_demo.py runs it on a demo."""
 
 import pytest
 

@@ -47,6 +47,15 @@ def test_mslt_grows_base_by_copies_of_the_top_quarter():
     ]
 
 
+def test_new_layers_may_start_from_initial_weights():
+    found = plan(new_layers="random").stages
+    assert [s.block_sources[s.num_frozen_blocks :] for s in found[:-1]] == [(None,) * 3] * 4
+    assert [s.block_sources[: s.num_frozen_blocks] for s in found] == [
+        *(tuple(range(depth)) for depth in (0, 3, 6, 9, 0)),
+    ]
+    assert found[-1] == plan().stages[-1]
+
+
 def test_stacking_doubles_the_whole_stack_and_freezes_nothing():
     assert shapes(plan("stacking", num_blocks=8)) == [
         ("layers_2", (None, None), 0, 125_000),
@@ -112,6 +121,7 @@ def test_shares_of_thirds_lose_no_step():
         ("stacking", {"stage_shares": (0.5, 0.5, 0.0)}, "an entry of stage_shares is 0.0. Use"),
         ("original", {"stage_shares": (float("nan"),)}, "an entry of stage_shares is nan"),
         ("original", {"stage_shares": (1.0,), "stage_steps": (5,)}, "Give one of them"),
+        ("stacking", {"new_layers": "random"}, "for mslt, not for stacking"),
         ("stacking", {"num_blocks": 6}, "multiple of 4"),
         ("mslt", {"num_train_steps": 3}, "num_steps is 0. Use at least 1"),
     ],
