@@ -3,7 +3,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow check style plans constraints clean
+.PHONY: help setup demo compare test test-slow check style plans constraints clean
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
@@ -36,6 +36,9 @@ $(READY): setup.py constraints.txt
 
 demo: setup ## Pretrain a tiny model on a small text, from nothing to an exported encoder
 	@$(PYTHON) -m scripts.demo
+
+compare: setup ## Compare the methods: starts or continues in the background, and shows the table so far
+	@$(PYTHON) -m benchmarks.learning --background --num_seeds=3 --num_parallel_runs=2
 
 test: setup ## Run the fast tests
 	@$(PYTHON) -m pytest -n auto --maxprocesses=8 --dist loadfile

@@ -136,6 +136,11 @@ def speedup_over_ordinary(config: ModelConfig, plan: StagePlan) -> float:
     return ordinary / _total_flops(config, plan.stages)
 
 
+def plan_flops(config: ModelConfig, plan: StagePlan) -> int:
+    """Returns the FLOPs of a whole run."""
+    return _total_flops(config, plan.stages)
+
+
 def _total_flops(
     config: ModelConfig, stages: Sequence[Stage], *, reads_everywhere: bool = False
 ) -> int:

@@ -1,40 +1,152 @@
-"""The table of benchmarks/learning.py, from metrics written by hand."""
+"""benchmarks/learning: the table from metrics written by hand, and, slow, a small comparison."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
 
-from benchmarks import learning
+import pytest
+
+from benchmarks.learning import runs, table
+from mslt_tf.errors import UserError
+from tests import tiny
+from tests.documented_commands import ROOT
 
 
-def test_the_table_has_a_row_per_stage_with_its_last_evaluation_and_its_time(tmp_path):
-    def train(stage, step, seconds, speed=None):
-        entry = {"kind": "train", "stage": stage, "step": step, "seconds": seconds}
-        return entry if speed is None else {**entry, "sequences_per_second": speed}
+@pytest.fixture
+def configs(tmp_path):
+    """A folder of two flag files: the original method in 10 steps, mslt in 20."""
+    folder = tmp_path / "configs"
+    folder.mkdir()
+    for name, changes in {"a": {"method": "original"}, "b": {"num_train_steps": 20}}.items():
+        flags = {**tiny.FLAGS, **changes}
+        lines = [f"--{flag}={value}\n" for flag, value in flags.items()]
+        (folder / f"{name}.flags").write_text("".join(lines))
+    return folder
 
-    def heldout(stage, step, loss):
-        values = {"masked_lm_loss": loss, "unigram_entropy": 6.0, "masked_lm_accuracy": 0.25}
-        return {
-            "kind": "eval",
-            "stage": stage,
-            "step": step,
-            "sentence_pair_accuracy": 0.5,
-        } | values
 
-    entries = [
-        train("a", 2, 5.0),
-        train("a", 4, 1.0, 10),
-        heldout("a", 4, 5.5),
-        train("a", 6, 1.0, 30),
-        train("a", 8, 1.0, 20),
-        heldout("a", 8, 5.25),
-        train("b", 10, 2.0, 7),
-        heldout("b", 10, 4.5),
+def write_metrics(run, losses, *, seconds=1.0):
+    """Writes evaluations at the ends of the first stages, each after some seconds."""
+    run.folder.mkdir(parents=True)
+    with (run.folder / "metrics.jsonl").open("w") as file:
+        for span, loss in zip(run.config.plan.spans, losses, strict=False):
+            entry = {"stage": span.stage.name, "step": span.end}
+            train = {**entry, "kind": "train", "seconds": seconds}
+            held_out = {**entry, "kind": "eval", "masked_lm_loss": loss, "unigram_entropy": 6.0}
+            file.write(f"{json.dumps(train)}\n{json.dumps(held_out)}\n")
+        file.write('{"kind": "train", "st')  # is being written
+
+
+def test_the_table_has_medians_of_the_seeds_that_ended_and_costs(configs, tmp_path):
+    wanted = runs.find(configs, [], folder=tmp_path / "out", num_seeds=3)
+    assert [(run.name, run.seed) for run in wanted] == [(n, s) for s in range(3) for n in "ab"]
+    write_metrics(wanted[0], [4.5])
+    write_metrics(wanted[2], [4.0])
+    write_metrics(wanted[4], [4.2])
+    write_metrics(wanted[1], [5.0, 4.0, 3.0, 2.0, 1.0], seconds=2.0)
+    write_metrics(wanted[3], [5.2])  # 4 of 20 steps
+    header, of_a, of_b, *_ = table.as_text(table.results(wanted)).splitlines()
+    assert header.split("  ")[0] == "run"
+    assert of_a.split() == [
+        "a",
+        "10",
+        "1.000",
+        "3",
+        "of",
+        "3",
+        "4.200",
+        "4.200",
+        *of_a.split()[-3:],
     ]
-    (tmp_path / "original").mkdir()
-    (tmp_path / "original" / "metrics.jsonl").write_text(
-        "".join(json.dumps(entry) + "\n" for entry in entries)
+    assert of_a.split()[-3:] == ["(4.000-4.500)", "1.800", "1"]
+    # Four layers, each stage adds one; hand-counted by the cost model's own test.
+    cost = wanted[1].flops / wanted[0].flops
+    assert of_b.split()[:6] == ["b", "20", f"{cost:.3f}", "1", "of", "3"]
+    assert of_b.split()[6:] == ["5.000", "4.000", "3.000", "2.000", "1.000", "1.000", "5.000", "10"]
+
+
+def test_runs_that_did_not_end_tell_how_far_they_are(configs, tmp_path):
+    wanted = runs.find(configs, ["b"], folder=tmp_path / "out", num_seeds=2)
+    write_metrics(wanted[0], [5.0, 4.0])  # 8 steps of 20 and none of 20
+    assert "0 of 2  (20% of the steps are done)" in table.as_text(table.results(wanted))
+
+
+def test_unknown_runs_and_folders_without_flag_files_are_refused(configs, tmp_path):
+    with pytest.raises(UserError, match=r"--runs has c; --configs .* has a, b\. Give some"):
+        runs.find(configs, ["a", "c"], folder=tmp_path, num_seeds=1)
+    with pytest.raises(UserError, match=r"has no \*\.flags"):
+        runs.find(tmp_path, [], folder=tmp_path, num_seeds=1)
+
+
+def test_the_compared_runs_are_those_of_the_flag_files(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    for folder in ("configs/compare", "configs/narrow"):
+        found = runs.find(ROOT / folder, [], folder=ROOT / "runs", num_seeds=1)
+        assert {run.name for run in found} >= {"original", "stacking"}
+
+
+def stand_in(monkeypatch, program):
+    """Lets processes that run `program` stand in for runs, and no data be made; returns them."""
+    started = []
+
+    def start(run, more_flags):
+        started.append(subprocess.Popen([sys.executable, "-c", program, str(run.seed)]))
+        return started[-1]
+
+    monkeypatch.setattr(runs, "_start", start)
+    monkeypatch.setattr(runs.Data, "make", lambda *_: None)
+    monkeypatch.setattr(runs.Data, "flags_of", lambda *_: [])
+    return started
+
+
+def train_all(configs, folder, *, num_seeds, num_parallel):
+    wanted = runs.find(configs, ["a"], folder=folder, num_seeds=num_seeds)
+    data = runs.Data("embedded", 400, [], folder)
+    runs.train_all(wanted, data, num_parallel=num_parallel, extra_flags=[])
+
+
+def test_every_run_is_trained_and_what_is_left_is_told(configs, tmp_path, monkeypatch, capsys):
+    started = stand_in(monkeypatch, "")
+    train_all(configs, tmp_path / "out", num_seeds=3, num_parallel=2)
+    assert [process.returncode for process in started] == [0, 0, 0]
+    said = capsys.readouterr().out.splitlines()
+    assert "2 left, about 0:00:0" in said[0]
+    assert said[-1].endswith("done; all")
+
+
+def test_a_run_that_fails_ends_the_others_in_order(configs, tmp_path, monkeypatch):
+    program = "import sys, time; sys.exit(3) if sys.argv[1] == '1' else time.sleep(60)"
+    started = stand_in(monkeypatch, program)
+    with pytest.raises(UserError, match=r"a with seed 1 ended with status 3; .*a_seed_1\.log"):
+        train_all(configs, tmp_path / "out", num_seeds=3, num_parallel=2)
+    assert [process.returncode for process in started] == [-signal.SIGTERM, 3]
+
+
+def test_sigterm_ends_the_runs_and_then_the_comparison(configs, tmp_path, monkeypatch):
+    started = stand_in(monkeypatch, "import time; time.sleep(60)")
+    look = runs.time.sleep
+    monkeypatch.setattr(
+        runs.time, "sleep", lambda _: (look(0.1), signal.raise_signal(signal.SIGTERM))
     )
-    rows = [line.split() for line in learning.report(tmp_path, ["original"]).splitlines()[1:]]
-    assert rows == [
-        ["original", "a", "8", "5.250", "0.750", "0.250", "0.500", "20", "8"],
-        ["original", "b", "10", "4.500", "1.500", "0.250", "0.500", "7", "2"],
+    with pytest.raises(SystemExit) as ended:
+        train_all(configs, tmp_path / "out", num_seeds=1, num_parallel=1)
+    assert (ended.value.code, started[0].returncode) == (143, -signal.SIGTERM)
+
+
+@pytest.mark.slow
+def test_a_comparison_makes_its_data_trains_and_ends_in_a_table(configs, tmp_path):
+    folder = tmp_path / "out"
+    command = [
+        *(sys.executable, "-m", "benchmarks.learning", f"--configs={configs}", "--runs=a"),
+        *(f"--output_dir={folder}", "--input=tfrecords_tools/*.py", "--vocab_size=400"),
+        *("--data_flags=--dupe_factor=1", f"--json={folder}/table.json"),
     ]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": "-1"}
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=400
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "a, seed 0: done; all" in done.stdout
+    (entry,) = json.loads((folder / "table.json").read_text())
+    assert (entry["steps"], entry["seeds_ended"], len(entry["stage_losses"][0])) == (10, [0], 1)

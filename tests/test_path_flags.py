@@ -24,8 +24,9 @@ PATH_FLAGS = {
     ],
     "tfrecords_tools.inspect_data": ["input_dir", "vocab_file"],
     "scripts.demo": ["folder", "input"],
+    "scripts.fill_masks": ["records", "vocab_file", "export"],
     "benchmarks.create_data": ["input", "vocab_file", "folder"],
-    "benchmarks.learning": ["output_dir", "input"],
+    "benchmarks.learning.__main__": ["configs", "output_dir", "input", "json"],
     "benchmarks.step_time.__main__": [
         "torch_python",
         "json",
@@ -39,7 +40,7 @@ LIST_FLAGS = [
     ("tfrecords_tools.build_vocab", "input"),
     ("tfrecords_tools.create_data", "input"),
     ("scripts.demo", "input"),
-    ("benchmarks.learning", "input"),
+    ("benchmarks.learning.__main__", "input"),
 ]
 
 

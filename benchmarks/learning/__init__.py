@@ -1,0 +1,1 @@
+"""What the methods learn: the same data, one model, several plans."""

@@ -1,0 +1,81 @@
+r"""Trains one model by several plans on the same data, and prints what each of them reached.
+
+  python -m benchmarks.learning --configs=configs/compare --output_dir=runs/compare
+  python -m benchmarks.learning --configs=configs/narrow --runs=albert_original,albert_mslt \
+      --output_dir=runs/albert --input='enwiki/wiki_*' --data_flags=--dupe_factor=1
+
+A run is a flag file of run_pretraining; its name is the file's. Vocabulary and records are made
+first, by default from the documentation inside the Python installation. What is finished is not
+done again, and an interrupted run goes on, so the command may be given again at any time;
+--report_only prints the table of what there is so far. With --num_seeds each run is done with
+several seeds, all runs with the first seed before any with the second one.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+from absl import flags
+
+from benchmarks.learning import background, runs, table
+from mslt_tf import path_flags, startup
+from mslt_tf.bounds import Bounds, check_number
+
+
+def define_flags(values: flags.FlagValues) -> None:
+    """Defines the flags of this benchmark."""
+    path_flags.define_path(
+        "configs", "configs/compare", "Folder of the runs' flag files.", flag_values=values
+    )
+    flags.DEFINE_list("runs", [], "Names of runs in it. Empty: all of them.", flag_values=values)
+    path_flags.define_path("output_dir", "runs/compare", "Where it all goes.", flag_values=values)
+    path_flags.define_joined_paths(
+        "input", "embedded", "Text, as create_data takes it.", flag_values=values
+    )
+    flags.DEFINE_integer("vocab_size", 4096, "Word pieces to learn, about.", flag_values=values)
+    flags.DEFINE_list(
+        "data_flags", [], "More flags for create_data, with commas.", flag_values=values
+    )
+    flags.DEFINE_list(
+        "extra_flags", [], "More flags for run_pretraining, with commas.", flag_values=values
+    )
+    flags.DEFINE_integer("num_seeds", 1, "Seeds of each run: 0, 1, ...", flag_values=values)
+    flags.DEFINE_integer(
+        "num_parallel_runs",
+        1,
+        "Runs at a time. Narrow models leave most of a machine idle.",
+        flag_values=values,
+    )
+    flags.DEFINE_bool(
+        "background",
+        False,
+        "Train in the background, at the lowest priority, if nothing does so yet; print the table.",
+        flag_values=values,
+    )
+    flags.DEFINE_bool("report_only", False, "Print the table, run nothing.", flag_values=values)
+    path_flags.define_path("json", "", "Also write the table here as JSON.", flag_values=values)
+
+
+def main() -> int:
+    """Makes the data, trains, prints the table; returns the exit status."""
+    values = flags.FLAGS
+    check_number("--num_seeds", values.num_seeds, Bounds(at_least=1))
+    check_number("--num_parallel_runs", values.num_parallel_runs, Bounds(at_least=1))
+    folder = Path(values.output_dir)
+    wanted = runs.find(Path(values.configs), values.runs, folder=folder, num_seeds=values.num_seeds)
+    if values.background:
+        background.start(folder)
+    elif not values.report_only:
+        data = runs.Data(values.input, values.vocab_size, values.data_flags, folder)
+        runs.train_all(
+            wanted, data, num_parallel=values.num_parallel_runs, extra_flags=values.extra_flags
+        )
+    results = table.results(wanted)
+    if values.json:
+        Path(values.json).write_text(json.dumps(results, indent=1) + "\n", "utf-8")
+    sys.stdout.write(table.as_text(results) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    startup.run(main, define_flags=define_flags, description=__doc__ or "")

@@ -1,0 +1,213 @@
+"""The runs of a comparison: their flag files, their data, and their training as processes."""
+
+import contextlib
+import dataclasses
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from absl import flags
+
+from mslt_tf import cost_model, path_flags, pretraining_flags
+from mslt_tf.config import PretrainingConfig
+from mslt_tf.errors import UserError
+from mslt_tf.terminal import format_duration, say
+
+SECONDS_BETWEEN_LOOKS = 0.5  # at the processes
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """One flag file with one seed."""
+
+    name: str  # of the flag file
+    seed: int
+    flag_file: Path
+    folder: Path  # of run_pretraining
+    config: PretrainingConfig
+
+    @property
+    def flops(self) -> int:
+        """Matrix products of the whole run."""
+        return cost_model.plan_flops(self.config.model, self.config.plan)
+
+
+@dataclasses.dataclass(frozen=True)
+class Data:
+    """Vocabulary and records, made once."""
+
+    text: str  # --input of create_data
+    vocab_size: int
+    data_flags: Sequence[str]
+    folder: Path
+
+    @property
+    def vocab_file(self) -> Path:
+        """Where the vocabulary lies."""
+        return self.folder / "vocab.txt"
+
+    def records(self, length: int) -> Path:
+        """Where the records of a length lie."""
+        return self.folder / f"records_{length}"
+
+    def make(self, lengths: dict[int, int]) -> None:
+        """Makes what is not there; `lengths` has the predictions of each length.
+
+        Five passes over the text and a twentieth held out, unless `data_flags` say else.
+        """
+        if not self.vocab_file.exists():
+            size = f"--vocab_size={self.vocab_size}"
+            _call("tfrecords_tools.build_vocab", f"--input={self.text}", size, self._vocab_flag)
+        for length, num_predictions in lengths.items():
+            _call(
+                "tfrecords_tools.create_data",
+                *(f"--input={self.text}", self._vocab_flag, "--dupe_factor=5"),
+                *(f"--max_seq_length={length}", f"--max_predictions_per_seq={num_predictions}"),
+                *("--heldout_fraction=0.05", f"--output_dir={self.records(length)}"),
+                *self.data_flags,
+            )
+
+    def flags_of(self, run: Run) -> list[str]:
+        """Returns what a run is told about its data."""
+        short, *long = sorted(_lengths(run.config))
+        info = json.loads((self.records(short) / "dataset_info.json").read_text("utf-8"))
+        records = {"train_records": self._files(short, "train")}
+        records["eval_records"] = self._files(short, "heldout")
+        if long:
+            records["long_train_records"] = self._files(long[0], "train")
+            records["long_eval_records"] = self._files(long[0], "heldout")
+        return [
+            *(f"--{name}={files}" for name, files in records.items()),
+            *(self._vocab_flag, f"--vocab_size={info['vocab_size']}"),
+        ]
+
+    @property
+    def _vocab_flag(self) -> str:
+        return f"--vocab_file={self.vocab_file}"
+
+    def _files(self, length: int, split: str) -> str:
+        return path_flags.join_paths([str(self.records(length) / f"{split}-*")])
+
+
+def find(configs: Path, names: Sequence[str], *, folder: Path, num_seeds: int) -> list[Run]:
+    """Returns the runs of a folder of flag files, each with its seeds; the first seed first.
+
+    Raises:
+        UserError: a name without a flag file, no flag file at all, or flags that are refused.
+    """
+    files = {path.stem: path for path in sorted(configs.glob("*.flags"))}
+    unknown = set(names) - set(files)
+    if unknown or not files:
+        given = f"--runs has {', '.join(sorted(unknown))}; " if unknown else ""
+        raise UserError(
+            f"{given}--configs {configs} has {', '.join(files) or 'no *.flags'}. Give some of them."
+        )
+    configs_of = {name: _read(files[name]) for name in names or files}
+    return [
+        Run(name, seed, files[name], folder / f"{name}_seed_{seed}", config)
+        for seed in range(num_seeds)
+        for name, config in configs_of.items()
+    ]
+
+
+def _read(path: Path) -> PretrainingConfig:
+    values = flags.FlagValues()
+    pretraining_flags.define_flags(values)
+    values(["run_pretraining", f"--flagfile={path}"])
+    return pretraining_flags.config_from_flags(values)
+
+
+def _lengths(config: PretrainingConfig) -> dict[int, int]:
+    return {stage.seq_length: stage.max_predictions_per_seq for stage in config.plan.stages}
+
+
+def train_all(
+    wanted: Sequence[Run], data: Data, *, num_parallel: int, extra_flags: Sequence[str]
+) -> None:
+    """Makes the data and trains the runs, `num_parallel` at a time; what is done is kept.
+
+    Raises:
+        UserError: a run ended with an error, or another process is at work in the folder.
+    """
+    # It loads TensorFlow, which takes seconds.
+    from mslt_tf.files import folder_lock
+
+    data.folder.mkdir(parents=True, exist_ok=True)
+    with folder_lock.held(str(data.folder), report=say), _ending_by_sigterm():
+        data.make({k: v for run in wanted for k, v in _lengths(run.config).items()})
+        waiting, running = list(wanted), dict[Run, subprocess.Popen[bytes]]()
+        progress = _Progress(wanted)
+        try:
+            while waiting or running:
+                while waiting and len(running) < num_parallel:
+                    run = waiting.pop(0)
+                    running[run] = _start(run, [*data.flags_of(run), *extra_flags])
+                time.sleep(SECONDS_BETWEEN_LOOKS)
+                for run in [run for run, process in running.items() if process.poll() is not None]:
+                    _check(run, running.pop(run).returncode)
+                    progress.say_done(run)
+        finally:
+            for process in running.values():
+                process.terminate()  # it saves
+            for process in running.values():
+                process.wait()
+
+
+def _start(run: Run, more_flags: Sequence[str]) -> subprocess.Popen[bytes]:
+    command = [
+        *(sys.executable, "-m", "mslt_tf.run_pretraining", f"--flagfile={run.flag_file}"),
+        *(*more_flags, f"--seed={run.seed}", f"--output_dir={run.folder}"),
+    ]
+    with _log_of(run).open("ab") as log:
+        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+
+def _log_of(run: Run) -> Path:
+    return run.folder.with_name(f"{run.folder.name}.log")
+
+
+def _check(run: Run, status: int) -> None:
+    if status:
+        raise UserError(
+            f"{run.name} with seed {run.seed} ended with status {status}; {_log_of(run)} says why. "
+            "The same command goes on when that is mended."
+        )
+
+
+class _Progress:
+    """Says after each run what is left, by the matrix products of what was trained so far."""
+
+    def __init__(self, wanted: Sequence[Run]) -> None:
+        self._left = {run: run.flops for run in wanted}
+        self._done, self._begin = 0, time.monotonic()
+
+    def say_done(self, run: Run) -> None:
+        self._done += self._left.pop(run)
+        seconds = (time.monotonic() - self._begin) * sum(self._left.values()) / self._done
+        left = f"{len(self._left)} left, about {format_duration(seconds)}" if self._left else "all"
+        say(f"{run.name}, seed {run.seed}: done; {left}")
+
+
+@contextlib.contextmanager
+def _ending_by_sigterm() -> Iterator[None]:
+    """Lets SIGTERM end the block in order."""
+
+    def end(number: int, frame: object) -> None:
+        sys.exit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _call(module: str, *arguments: str) -> None:
+    """Runs a command of this project; ends with its status if it fails."""
+    status = subprocess.call([sys.executable, "-m", module, *arguments])
+    if status:
+        sys.exit(status)
