@@ -1,0 +1,35 @@
+# Everything to pretrain on NVIDIA GPUs, on CUDA 12.2, with which TensorFlow 2.15 was built.
+# Not yet built or run: no machine with Docker and a GPU was at hand.
+#
+#   docker build --tag mslt_tf .
+#   docker run --gpus all --rm --user "$(id -u):$(id -g)" --shm-size 1g \
+#     --volume "$PWD/data:/work/data" --volume "$PWD/runs:/work/runs" mslt_tf \
+#     -m mslt_tf.run_pretraining --flagfile=configs/one_gpu.flags --output_dir=runs/one_gpu ...
+
+FROM nvidia/cuda:12.2.2-base-ubuntu22.04 AS installed
+# Ubuntu 22.04 has no finished Python 3.11; uv fetches one.
+RUN apt-get update && apt-get install --yes --no-install-recommends python3-pip \
+    && rm -rf /var/lib/apt/lists/* && python3 -m pip install --no-cache-dir uv==0.5.11
+ENV UV_PYTHON_INSTALL_DIR=/opt/python
+WORKDIR /work
+COPY scripts/make_venv.sh scripts/
+RUN scripts/make_venv.sh .venv
+COPY setup.py constraints.txt ./
+COPY mslt_tf mslt_tf
+COPY tfrecords_tools tfrecords_tools
+# The libraries of CUDA and cuDNN come with the extra, at the versions that TensorFlow asks for.
+RUN .venv/bin/python -m pip install --no-cache-dir -c constraints.txt pip setuptools wheel \
+    && .venv/bin/python -m pip install --no-cache-dir -c constraints.txt --no-build-isolation \
+       -e '.[gpu]'
+COPY configs configs
+
+FROM nvidia/cuda:12.2.2-base-ubuntu22.04
+COPY --from=installed /opt/python /opt/python
+COPY --from=installed /work /work
+# The driver compiles kernels for GPUs that are newer than TensorFlow 2.15, and has to keep them.
+ENV CUDA_CACHE_MAXSIZE=4294967296 CUDA_CACHE_PATH=/tmp/cuda_cache HOME=/tmp
+ENV PATH=/work/.venv/bin:$PATH
+RUN useradd --uid 1000 --create-home pretrainer
+USER pretrainer
+WORKDIR /work
+ENTRYPOINT ["python"]
