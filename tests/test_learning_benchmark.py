@@ -86,6 +86,15 @@ def test_the_compared_runs_are_those_of_the_flag_files(monkeypatch):
         assert {run.name for run in found} >= {"original", "stacking"}
 
 
+def test_what_is_compared_at_equal_cost_costs_the_same(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    found = runs.find(ROOT / "configs/compare", [], folder=ROOT / "runs", num_seeds=1)
+    flops = {run.name: run.flops for run in found}
+    twice = flops.pop("original_twice")
+    assert twice == 2 * flops["original"]
+    assert flops == pytest.approx(dict.fromkeys(flops, flops["original"]), rel=1e-3)
+
+
 def stand_in(monkeypatch, program):
     """Lets processes that run `program` stand in for runs, and no data be made; returns them."""
     started = []
