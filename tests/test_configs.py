@@ -70,7 +70,17 @@ def test_the_files_are_these():
     budgets = ["base_original_480k", "large_500k", "large_original_230k"]
     alberts = ["albert_base", "albert_base_original", "narrow_albert"]
     ablations = ["base_without_joint", "large_without_joint"]
-    expected = [*methods, *budgets, *alberts, *ablations, "compare", "narrow", "one_gpu", "tiny"]
+    expected = [
+        *methods,
+        *budgets,
+        *alberts,
+        *ablations,
+        "compare",
+        "compare_gpu",
+        "narrow",
+        "one_gpu",
+        "tiny",
+    ]
     assert sorted(path.stem for path in FILES) == sorted(expected)
 
 

@@ -81,22 +81,22 @@ def test_unknown_runs_and_folders_without_flag_files_are_refused(configs, tmp_pa
 
 def test_the_compared_runs_are_those_of_the_flag_files(monkeypatch):
     monkeypatch.chdir(ROOT)
-    for folder in ("configs/compare", "configs/narrow"):
-        found = runs.find(ROOT / folder, [], folder=ROOT / "runs", num_seeds=1)
-        assert {run.name for run in found} >= {"original", "stacking"}
+    found = runs.find(ROOT / "configs/narrow", [], folder=ROOT / "runs", num_seeds=1)
+    assert {run.name for run in found} >= {"original", "stacking", "albert_mslt", "two_lengths"}
 
 
-def test_what_is_compared_at_equal_cost_costs_the_same(monkeypatch):
+@pytest.mark.parametrize("folder", ["compare", "compare_gpu"])
+def test_what_is_compared_at_equal_cost_costs_the_same(folder, monkeypatch):
     monkeypatch.chdir(ROOT)
-    found = runs.find(ROOT / "configs/compare", [], folder=ROOT / "runs", num_seeds=1)
+    found = runs.find(ROOT / "configs" / folder, [], folder=ROOT / "runs", num_seeds=1)
     flops = {run.name: run.flops for run in found}
-    twice = flops.pop("original_twice")
+    twice = flops.pop("original_twice", 2 * flops["original"])
     assert twice == 2 * flops["original"]
     assert flops == pytest.approx(dict.fromkeys(flops, flops["original"]), rel=1e-3)
 
 
 def stand_in(monkeypatch, program):
-    """Lets processes that run `program` stand in for runs, and no data be made; returns them."""
+    """Lets processes that run `program` stand in for runs, which need no data; returns them."""
     started = []
 
     def start(run, more_flags):
@@ -104,20 +104,20 @@ def stand_in(monkeypatch, program):
         return started[-1]
 
     monkeypatch.setattr(runs, "_start", start)
-    monkeypatch.setattr(runs.Data, "make", lambda *_: None)
     monkeypatch.setattr(runs.Data, "flags_of", lambda *_: [])
     return started
 
 
-def train_all(configs, folder, *, num_seeds, num_parallel):
+def train_in(configs, folder, *, num_seeds, num_parallel):
     wanted = runs.find(configs, ["a"], folder=folder, num_seeds=num_seeds)
     data = runs.Data("embedded", 400, [], folder)
-    runs.train_all(wanted, data, num_parallel=num_parallel, extra_flags=[])
+    with runs.working_in(folder):
+        runs.train(wanted, data, num_parallel=num_parallel, extra_flags=[])
 
 
 def test_every_run_is_trained_and_what_is_left_is_told(configs, tmp_path, monkeypatch, capsys):
     started = stand_in(monkeypatch, "")
-    train_all(configs, tmp_path / "out", num_seeds=3, num_parallel=2)
+    train_in(configs, tmp_path / "out", num_seeds=3, num_parallel=2)
     assert [process.returncode for process in started] == [0, 0, 0]
     said = capsys.readouterr().out.splitlines()
     assert "2 left, about 0:00:0" in said[0]
@@ -128,7 +128,7 @@ def test_a_run_that_fails_ends_the_others_in_order(configs, tmp_path, monkeypatc
     program = "import sys, time; sys.exit(3) if sys.argv[1] == '1' else time.sleep(60)"
     started = stand_in(monkeypatch, program)
     with pytest.raises(UserError, match=r"a with seed 1 ended with status 3; .*a_seed_1\.log"):
-        train_all(configs, tmp_path / "out", num_seeds=3, num_parallel=2)
+        train_in(configs, tmp_path / "out", num_seeds=3, num_parallel=2)
     assert [process.returncode for process in started] == [-signal.SIGTERM, 3]
 
 
@@ -139,23 +139,25 @@ def test_sigterm_ends_the_runs_and_then_the_comparison(configs, tmp_path, monkey
         runs.time, "sleep", lambda _: (look(0.1), signal.raise_signal(signal.SIGTERM))
     )
     with pytest.raises(SystemExit) as ended:
-        train_all(configs, tmp_path / "out", num_seeds=1, num_parallel=1)
+        train_in(configs, tmp_path / "out", num_seeds=1, num_parallel=1)
     assert (ended.value.code, started[0].returncode) == (143, -signal.SIGTERM)
 
 
 @pytest.mark.slow
-def test_a_comparison_makes_its_data_trains_and_ends_in_a_table(configs, tmp_path):
-    folder = tmp_path / "out"
-    command = [
-        *(sys.executable, "-m", "benchmarks.learning", f"--configs={configs}", "--runs=a"),
-        *(f"--output_dir={folder}", "--input=tfrecords_tools/*.py", "--vocab_size=400"),
-        *("--data_flags=--dupe_factor=1", f"--json={folder}/table.json"),
-    ]
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": "-1"}
+def test_the_comparison_for_a_gpu_goes_through_at_a_tiny_size(tmp_path):
+    settings = {"SIZE": "tiny", "INPUT": "tfrecords_tools/*.py", "OUT": str(tmp_path / "out")}
+    settings |= {"PYTHON": sys.executable, "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": "-1"}
     done = subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=400
+        ["bash", "benchmarks/gpu_compare.sh"],
+        cwd=ROOT,
+        env=os.environ | settings,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "a, seed 0: done; all" in done.stdout
-    (entry,) = json.loads((folder / "table.json").read_text())
-    assert (entry["steps"], entry["seeds_ended"], len(entry["stage_losses"][0])) == (10, [0], 1)
+    entries = json.loads((tmp_path / "out/table.json").read_text())
+    names = ["mslt_first_60", "mslt_paper", "original", "small", "stacking"]
+    assert [entry["run"] for entry in entries] == names
+    assert {len(entry["final_loss"]) for entry in entries} == {1}

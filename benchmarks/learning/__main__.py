@@ -13,6 +13,7 @@ several seeds, all runs with the first seed before any with the second one.
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from absl import flags
@@ -52,6 +53,7 @@ def define_flags(values: flags.FlagValues) -> None:
         "Train in the background, at the lowest priority, if nothing does so yet; print the table.",
         flag_values=values,
     )
+    flags.DEFINE_bool("data_only", False, "Make the data, train nothing.", flag_values=values)
     flags.DEFINE_bool("report_only", False, "Print the table, run nothing.", flag_values=values)
     path_flags.define_path("json", "", "Also write the table here as JSON.", flag_values=values)
 
@@ -66,15 +68,23 @@ def main() -> int:
     if values.background:
         background.start(folder)
     elif not values.report_only:
-        data = runs.Data(values.input, values.vocab_size, values.data_flags, folder)
-        runs.train_all(
-            wanted, data, num_parallel=values.num_parallel_runs, extra_flags=values.extra_flags
-        )
+        _work(wanted, folder)
     results = table.results(wanted)
     if values.json:
         Path(values.json).write_text(json.dumps(results, indent=1) + "\n", "utf-8")
     sys.stdout.write(table.as_text(results) + "\n")
     return 0
+
+
+def _work(wanted: Sequence[runs.Run], folder: Path) -> None:
+    """Makes the data, and trains unless --data_only."""
+    values = flags.FLAGS
+    data = runs.Data(values.input, values.vocab_size, values.data_flags, folder)
+    with runs.working_in(folder):
+        data.make(runs.lengths(wanted))
+        if not values.data_only:
+            num_parallel = values.num_parallel_runs
+            runs.train(wanted, data, num_parallel=num_parallel, extra_flags=values.extra_flags)
 
 
 if __name__ == "__main__":

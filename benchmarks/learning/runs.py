@@ -73,7 +73,7 @@ class Data:
 
     def flags_of(self, run: Run) -> list[str]:
         """Returns what a run is told about its data."""
-        short, *long = sorted(_lengths(run.config))
+        short, *long = sorted(lengths([run]))
         info = json.loads((self.records(short) / "dataset_info.json").read_text("utf-8"))
         records = {"train_records": self._files(short, "train")}
         records["eval_records"] = self._files(short, "heldout")
@@ -121,40 +121,58 @@ def _read(path: Path) -> PretrainingConfig:
     return pretraining_flags.config_from_flags(values)
 
 
-def _lengths(config: PretrainingConfig) -> dict[int, int]:
-    return {stage.seq_length: stage.max_predictions_per_seq for stage in config.plan.stages}
+def lengths(wanted: Sequence[Run]) -> dict[int, int]:
+    """Returns the sequence lengths that runs read, and the predictions of each."""
+    stages = [stage for run in wanted for stage in run.config.plan.stages]
+    return {stage.seq_length: stage.max_predictions_per_seq for stage in stages}
 
 
-def train_all(
-    wanted: Sequence[Run], data: Data, *, num_parallel: int, extra_flags: Sequence[str]
-) -> None:
-    """Makes the data and trains the runs, `num_parallel` at a time; what is done is kept.
+@contextlib.contextmanager
+def working_in(folder: Path) -> Iterator[None]:
+    """Keeps other processes out of a folder, which is made, and lets SIGTERM end it in order.
 
     Raises:
-        UserError: a run ended with an error, or another process is at work in the folder.
+        UserError: another process is at work there.
     """
     # It loads TensorFlow, which takes seconds.
     from mslt_tf.files import folder_lock
 
-    data.folder.mkdir(parents=True, exist_ok=True)
-    with folder_lock.held(str(data.folder), report=say), _ending_by_sigterm():
-        data.make({k: v for run in wanted for k, v in _lengths(run.config).items()})
-        waiting, running = list(wanted), dict[Run, subprocess.Popen[bytes]]()
-        progress = _Progress(wanted)
+    def end(number: int, frame: object) -> None:
+        sys.exit(128 + number)
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with folder_lock.held(str(folder), report=say):
+        before = signal.signal(signal.SIGTERM, end)
         try:
-            while waiting or running:
-                while waiting and len(running) < num_parallel:
-                    run = waiting.pop(0)
-                    running[run] = _start(run, [*data.flags_of(run), *extra_flags])
-                time.sleep(SECONDS_BETWEEN_LOOKS)
-                for run in [run for run, process in running.items() if process.poll() is not None]:
-                    _check(run, running.pop(run).returncode)
-                    progress.say_done(run)
+            yield
         finally:
-            for process in running.values():
-                process.terminate()  # it saves
-            for process in running.values():
-                process.wait()
+            signal.signal(signal.SIGTERM, before)
+
+
+def train(
+    wanted: Sequence[Run], data: Data, *, num_parallel: int, extra_flags: Sequence[str]
+) -> None:
+    """Trains the runs, `num_parallel` at a time; what is done is kept.
+
+    Raises:
+        UserError: a run ended with an error.
+    """
+    waiting, running = list(wanted), dict[Run, subprocess.Popen[bytes]]()
+    progress = _Progress(wanted)
+    try:
+        while waiting or running:
+            while waiting and len(running) < num_parallel:
+                run = waiting.pop(0)
+                running[run] = _start(run, [*data.flags_of(run), *extra_flags])
+            time.sleep(SECONDS_BETWEEN_LOOKS)
+            for run in [run for run, process in running.items() if process.poll() is not None]:
+                _check(run, running.pop(run).returncode)
+                progress.say_done(run)
+    finally:
+        for process in running.values():
+            process.terminate()  # it saves
+        for process in running.values():
+            process.wait()
 
 
 def _start(run: Run, more_flags: Sequence[str]) -> subprocess.Popen[bytes]:
@@ -190,20 +208,6 @@ class _Progress:
         seconds = (time.monotonic() - self._begin) * sum(self._left.values()) / self._done
         left = f"{len(self._left)} left, about {format_duration(seconds)}" if self._left else "all"
         say(f"{run.name}, seed {run.seed}: done; {left}")
-
-
-@contextlib.contextmanager
-def _ending_by_sigterm() -> Iterator[None]:
-    """Lets SIGTERM end the block in order."""
-
-    def end(number: int, frame: object) -> None:
-        sys.exit(128 + number)
-
-    before = signal.signal(signal.SIGTERM, end)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _call(module: str, *arguments: str) -> None:
