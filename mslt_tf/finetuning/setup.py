@@ -27,8 +27,8 @@ class Setup:
             report: takes lines about what is passed over in encoder and data.
 
         Raises:
-            UserError: the encoder cannot be read, see `encoders.read`, or a task is not known or
-                has longer sequences than the encoder has positions.
+            UserError: the encoder cannot be read, see `encoders.read`; a task is not known or has
+                longer sequences than the encoder has positions; or files of GLUE are not there.
         """
         self.settings, self._report = settings, report
         self.names = tasks.names_of(settings.task)
@@ -40,6 +40,7 @@ class Setup:
         )
         for name in self.names:
             self._check_length(name)
+        tasks.check_files(self.names, settings)
         self._tasks: dict[str, FineTuningTask] = {}
 
     def task(self, name: str) -> FineTuningTask:

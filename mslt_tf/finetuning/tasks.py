@@ -1,9 +1,10 @@
 """The tasks that --task names, with their data and an encoder's tokens."""
 
+import itertools
 from collections.abc import Callable, Sequence
 
 from mslt_tf.errors import UserError
-from mslt_tf.finetuning.glue import glue_tasks
+from mslt_tf.finetuning.glue import glue_data, glue_splits, glue_tasks
 from mslt_tf.finetuning.glue.glue_sequences import PairTokenizer
 from mslt_tf.finetuning.glue.glue_splits import Source
 from mslt_tf.finetuning.glue.glue_task import GlueTask
@@ -45,6 +46,18 @@ def _names_of(word: str) -> tuple[str, ...]:
         known = ", ".join((*glue_tasks.NAMES, *squad_splits.VERSIONS, ALL))
         raise UserError(f"--task {word} is not known. Give one of {known}.") from error
     return (task.predicted_by,)
+
+
+def check_files(names: Sequence[str], settings: FineTuningSettings) -> None:
+    """Checks that the files of all tasks of GLUE are there, if they are to come from files.
+
+    Raises:
+        UserError: names all that are not there.
+    """
+    tasks = [glue_tasks.find(name) for name in names if name in GLUE_NAMES]
+    if tasks and settings.glue_dir:
+        wanted = [glue_splits.needed(task, with_tests=settings.submit) for task in tasks]
+        glue_data.check_files(list(itertools.chain(*wanted)), settings.glue_dir)
 
 
 def read(

@@ -47,6 +47,22 @@ def check_folder(glue_dir: str) -> None:
             )
 
 
+def check_files(wanted: Sequence[tuple[Task, str]], glue_dir: str) -> None:
+    """Checks that the files of some tasks' splits are there.
+
+    Raises:
+        UserError: names all that are not; or the folder itself is not there.
+    """
+    check_folder(glue_dir)
+    missing = [task.splits[split].file for task, split in wanted if not has(task, split, glue_dir)]
+    if missing:
+        folders = {split.file.split("/")[0] for task in TASKS for split in task.splits.values()}
+        raise UserError(
+            f"--glue_dir {glue_dir} lacks {', '.join(missing)}. Give the folder that holds GLUE's "
+            f"folders {', '.join(sorted(folders))}, as gluebenchmark.com/tasks has them."
+        )
+
+
 def has(task: Task, split: str, glue_dir: str) -> bool:
     """Returns whether the file of a split is there."""
     path = os.path.join(glue_dir, task.splits[split].file)
@@ -96,15 +112,7 @@ def read(task: Task, split: str, glue_dir: str, *, report: Callable[[str], None]
 
 
 def _read_file(task: Task, split: str, glue_dir: str) -> bytes:
-    if not has(task, split, glue_dir):
-        folders = ", ".join(
-            sorted({s.file.split("/")[0] for t in TASKS for s in t.splits.values()})
-        )
-        raise UserError(
-            f"{task.title} lacks its {split} split: there is no "
-            f"{os.path.join(glue_dir, task.splits[split].file)}. Give by --glue_dir the folder "
-            f"that holds GLUE's folders {folders}, as gluebenchmark.com/tasks has them."
-        )
+    check_files([(task, split)], glue_dir)
     path = os.path.join(glue_dir, task.splits[split].file)
     with file_errors.reading(path), tf.io.gfile.GFile(path, "rb") as file:
         return bytes(file.read())

@@ -85,11 +85,7 @@ class Source:
         Raises:
             UserError: as `train`.
         """
-        return [
-            SplitExamples(each, split, self._read(each, split))
-            for each in family(task)
-            for split in each.test_splits
-        ]
+        return [SplitExamples(each, split, self._read(each, split)) for each, split in _tests(task)]
 
     def _tell_constant(self, split: SplitExamples) -> None:
         labels = {example.label for example in split.examples}
@@ -112,6 +108,15 @@ class Source:
         if self._glue_dir:
             return glue_data.read(task, split, self._glue_dir, report=self._report)
         return glue_tfds.read(task, split, data_dir=self._tfds_data_dir, download=True)
+
+
+def needed(task: Task, *, with_tests: bool) -> list[tuple[Task, str]]:
+    """Returns the splits without which a task cannot be trained, scored and, if so, submitted."""
+    return [(task, TRAIN), (task, task.dev_splits[0]), *(_tests(task) if with_tests else ())]
+
+
+def _tests(task: Task) -> list[tuple[Task, str]]:
+    return [(each, split) for each in family(task) for split in each.test_splits]
 
 
 def family(task: Task) -> list[Task]:

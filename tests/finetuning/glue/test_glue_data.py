@@ -241,8 +241,7 @@ def test_a_field_of_any_length_makes_a_short_message(write):
 def test_a_missing_split_is_told_with_the_folders_that_must_be_there(write, tmp_path):
     write("mnli", "train", b"")
     message = told(tmp_path, "mnli", "dev_mismatched")
-    assert "MNLI lacks its dev_mismatched split" in message
-    assert f"{tmp_path}/MNLI/dev_mismatched.tsv" in message
+    assert message.startswith(f"--glue_dir {tmp_path} lacks MNLI/dev_mismatched.tsv. Give ")
     assert "CoLA, MNLI, MRPC, QNLI, QQP, RTE, SST-2, STS-B, WNLI, diagnostic" in message
 
 
