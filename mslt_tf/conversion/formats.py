@@ -36,10 +36,16 @@ def read(path: str, *, flag: str, report: Callable[[str], None]) -> FoundModel:
             return exported_encoder.read(path)
         if google_tf1.is_checkpoint(path):
             return google_tf1.read(path)
-        what = "is of no format known" if tf.io.gfile.exists(path) else "is not there"
-        if tf.io.gfile.exists(path) and not tf.io.gfile.isdir(path):
-            what = "is a file; its folder, or the name without .index, is what can be read"
-    raise UserError(f"{flag} {path} {what}. Give {FORMS}.")
+        what = _describe_unknown(path)
+    raise UserError(f"{flag} {what}. Give {FORMS}.")
+
+
+def _describe_unknown(path: str) -> str:
+    if tf.io.gfile.isdir(path):
+        return f"{path} is of no format known"
+    if tf.io.gfile.exists(path):
+        return f"{path} is a file; its folder, or the name without .index, is what can be read"
+    return own_runs.describe_no_run(path)
 
 
 def _of_own_run(path: str, report: Callable[[str], None]) -> FoundModel:

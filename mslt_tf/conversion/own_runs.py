@@ -77,13 +77,20 @@ def find(path: str, *, report: Callable[[str], None]) -> Checkpoint:
         folder = os.path.join(run, CHECKPOINTS)
         steps = checkpoint_folder.steps(folder)
         if not steps:
-            raise UserError(f"{path} holds no checkpoint of this program's. Give {FORMS}.")
+            raise UserError(f"{describe_no_run(path)}. Give {FORMS}.")
         if step is not None and step not in steps:
             there = ", ".join(map(str, steps))
             raise UserError(f"{run} has no checkpoint of step {step}, but of {there}. Give one.")
         if step is not None:
             return checkpointing.read(checkpoint_folder.path_of(folder, step))
         return _newest(folder, report)
+
+
+def describe_no_run(path: str) -> str:
+    """Returns what lies at a path, with or without @STEP, that is none of `FORMS`."""
+    run, _ = _split_step(path)
+    is_there = tf.io.gfile.exists(run)
+    return f"{run} {'is no run, or holds no checkpoint' if is_there else 'is not there'}"
 
 
 def _newest(folder: str, report: Callable[[str], None]) -> Checkpoint:

@@ -207,8 +207,13 @@ def test_a_given_vocabulary_wins_over_the_one_in_the_folder(published, tmp_path)
 
 
 def test_a_path_of_no_form_is_told_all_of_them(tmp_path):
-    for path, what in ((tmp_path, "is of no format known"), (tmp_path / "x", "is not there")):
+    for path, what in (
+        (tmp_path, f"{tmp_path} is of no format known"),
+        (tmp_path / "x", f"{tmp_path}/x is not there"),
+        (f"{tmp_path}@3", f"{tmp_path} is no run, or holds no checkpoint"),
+        (f"{tmp_path}/x@3", f"{tmp_path}/x is not there"),
+    ):
         message = refusal(path)
-        assert f"--encoder {path} {what}" in message
+        assert message.startswith(f"--encoder {what}. Give ")
         for form in ("RUN@STEP", "encoder/", "model.safetensors", "albert_config.json", ".index"):
             assert form in message

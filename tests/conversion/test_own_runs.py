@@ -138,10 +138,22 @@ def test_a_step_that_is_not_there_is_told_with_those_that_are(run):
         read(f"{run}@4")
 
 
-@pytest.mark.parametrize("name", ["nowhere", "nowhere@3", "run@x", "run@-3"])
-def test_what_is_no_run_is_told_with_the_forms_there_are(run, name):
-    message = r"holds no checkpoint .* RUN@STEP .* RUN/checkpoints/step-N"
-    with pytest.raises(UserError, match=message):
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("nowhere", "nowhere is not there"),
+        ("nowhere@3", "nowhere is not there"),
+        ("empty", "empty is no run, or holds no checkpoint"),
+        ("empty@3", "empty is no run, or holds no checkpoint"),
+        ("run@x", "run@x is not there"),
+        ("run@-3", "run@-3 is not there"),
+    ],
+)
+def test_what_is_no_run_is_told_with_the_forms_there_are(run, name, message):
+    (run.parent / "empty").mkdir()
+    with pytest.raises(
+        UserError, match=rf"/{message}\. Give .* RUN@STEP .* RUN/checkpoints/step-N"
+    ):
         read(run.parent / name)
 
 
