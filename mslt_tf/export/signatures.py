@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 import tensorflow as tf
 
 from mslt_tf.export.encoder import POSITIONS, input_specs
-from mslt_tf.export.text_inputs import TextPacker, text_spec
+from mslt_tf.export.text_inputs import TextPacker, check_as_many, text_spec
 from mslt_tf.modeling.trained_model import TrainedModel
 
 MASK = "[MASK]"
@@ -62,6 +62,7 @@ def _of_text(encoder: tf.train.Checkpoint, trained: TrainedModel) -> dict[str, _
 
     @tf.function(autograph=False, input_signature=[text_spec("text"), text_spec("text_pair")])
     def serve_text_pair(text: tf.Tensor, text_pair: tf.Tensor) -> _Tensors:
+        check_as_many({"text": text, "text_pair": text_pair})
         return encode(text, text_pair)
 
     @tf.function(autograph=False, input_signature=[text_spec("text")])

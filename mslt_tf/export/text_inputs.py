@@ -1,6 +1,6 @@
 """Texts turned into the encoder's inputs, within a graph."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import tensorflow as tf
 
@@ -12,6 +12,21 @@ from mslt_tf.tokenization.graph_tokenizer import GraphTokenizer
 def text_spec(name: str) -> tf.TensorSpec:
     """Returns string [any batch]."""
     return tf.TensorSpec([None], tf.string, name=name)
+
+
+def check_as_many(inputs: Mapping[str, tf.Tensor]) -> None:
+    """Checks that all inputs have as many texts as the first; of a graph, when it is called.
+
+    Args:
+        inputs: string [batch], by the names that a signature gives them.
+
+    Raises:
+        tensorflow.errors.InvalidArgumentError: they have not; both numbers are told.
+    """
+    (name, first), *others = inputs.items()
+    for other, texts in others:
+        message = f"{other} must have as many texts as {name}"
+        tf.debugging.assert_equal(tf.size(texts), tf.size(first), message)
 
 
 class TextPacker:

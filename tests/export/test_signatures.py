@@ -118,6 +118,12 @@ def test_texts_are_answered_alone_and_in_pairs(served, model):
     assert alone["sequence_output"].shape[1] == max(lengths)
 
 
+def test_pairs_of_unequal_number_are_refused(served):
+    texts, others = tf.constant(["the cat sat", "a film"]), tf.constant(["good"])
+    with pytest.raises(tf.errors.InvalidArgumentError, match="text_pair must have as many"):
+        served["serve_text_pair"](text=texts, text_pair=others)
+
+
 def test_a_long_text_is_cut_where_the_positions_end(served, model):
     found = served["serve_text"](text=tf.constant(["cat " * 500, "dog"]))
     cat = VOCABULARY.index("cat")

@@ -6,7 +6,7 @@ from typing import Any
 import tensorflow as tf
 
 from mslt_tf.export.encoder import input_specs, named_inputs
-from mslt_tf.export.text_inputs import TextPacker, text_spec
+from mslt_tf.export.text_inputs import TextPacker, check_as_many, text_spec
 from mslt_tf.finetuning.glue.glue_tasks import Task
 
 TEXTS = ("text", "text_pair")
@@ -39,6 +39,7 @@ def signatures(model: tf.keras.Model, task: Task, packer: TextPacker) -> dict[st
 
     @tf.function(autograph=False, input_signature=[{name: text_spec(name) for name in names}])
     def serve_text(texts: _Tensors) -> _Tensors:
+        check_as_many({name: texts[name] for name in names})
         return answer(packer.pack(*(packer.tokens(texts[name]) for name in names)))
 
     @tf.function(autograph=False, input_signature=[input_specs()])

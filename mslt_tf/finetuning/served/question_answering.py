@@ -7,12 +7,14 @@ import tensorflow as tf
 
 from mslt_tf.export.encoder import named_inputs
 from mslt_tf.export.packing import SpecialIds
-from mslt_tf.export.text_inputs import text_spec
+from mslt_tf.export.text_inputs import check_as_many, text_spec
 from mslt_tf.finetuning.served import graph_answers, graph_windows
 from mslt_tf.finetuning.served.graph_answers import Spans
 from mslt_tf.squad_settings import SquadSettings
 from mslt_tf.text_case import TextCase
 from mslt_tf.tokenization.graph_tokenizer import GraphTokenizer
+
+INPUTS = ("question", "context")
 
 _Tensors = dict[str, tf.Tensor]
 
@@ -50,9 +52,10 @@ def signatures(
 
     @tf.function(
         autograph=False,
-        input_signature=[{name: text_spec(name) for name in ("question", "context")}],
+        input_signature=[{name: text_spec(name) for name in INPUTS}],
     )
     def serving_default(inputs: _Tensors) -> _Tensors:
+        check_as_many({name: inputs[name] for name in INPUTS})
         query = tokenize(inputs["question"]).ids.merge_dims(1, 2)
         ids, starts, limits = (each.merge_dims(1, 2) for each in tokenize(inputs["context"]))
         windows = graph_windows.make_windows(query, ids, special, settings.windows)

@@ -87,6 +87,12 @@ def test_no_texts_have_no_labels(mrpc):
     assert shapes == {"label": [0], "labels": [0, 2], "probabilities": [0, 2]}
 
 
+def test_pairs_of_unequal_number_are_refused(mrpc):
+    texts, others = tf.constant(["a", "b"]), tf.constant(["a"])
+    with pytest.raises(tf.errors.InvalidArgumentError, match="text_pair must have as many"):
+        mrpc["serving_default"](text=texts, text_pair=others)
+
+
 def random_examples(seed, *, has_pairs):
     random = np.random.default_rng(seed)
 

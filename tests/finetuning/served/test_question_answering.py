@@ -131,6 +131,12 @@ def test_a_probability_is_a_share_among_all_spans_and_no_answer(null_threshold):
         assert probability == pytest.approx(listed[text.decode()], rel=1e-5)
 
 
+def test_questions_without_their_contexts_are_refused():
+    questions, contexts = tf.constant(["what?", "who?"]), tf.constant(["Paris"])
+    with pytest.raises(tf.errors.InvalidArgumentError, match="context must have as many texts as"):
+        served(SquadSettings(), null_threshold=0.0)({"question": questions, "context": contexts})
+
+
 def test_no_questions_have_no_answers():
     none = tf.constant([], tf.string)
     found = served(SquadSettings(), null_threshold=0.0)({"question": none, "context": none})
