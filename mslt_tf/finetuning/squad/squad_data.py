@@ -123,8 +123,10 @@ def training_answer(question: Question) -> Answer | None:
     return next(placed, None)
 
 
-def describe_misplaced(misplaced: Sequence[MisplacedAnswer], num_answers: int) -> str:
-    """Returns in a sentence how many of a file's answers are misplaced, and which the first are."""
+def describe_misplaced(questions: Sequence[Question]) -> str:
+    """Returns in a sentence how many of the answers are misplaced, and which the first are."""
+    misplaced = misplaced_answers(questions)
+    num_answers = sum(len(question.answers) for question in questions)
     examples = "; ".join(
         f"question {_shown(each.question_id)} has {_shown(each.answer.text)} at "
         f"{each.answer.start}, where {_shown(each.found)} stands"

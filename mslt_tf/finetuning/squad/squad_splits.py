@@ -35,7 +35,7 @@ def read(name: str, squad_dir: str, *, report: Callable[[str], None]) -> SquadSp
     Args:
         name: one of VERSIONS.
         squad_dir: the folder that holds them.
-        report: takes a line about training questions that are left out, see `check`.
+        report: takes lines about misplaced answers, see `check`.
 
     Raises:
         UserError: a file is not there, cannot be read, or is not as it must be.
@@ -75,7 +75,8 @@ def check(
         name: one of VERSIONS.
         data: by split, as it was read.
         sources: by split, what messages call its data, e.g. its path.
-        report: takes a line about questions with answers none of which is at its offset.
+        report: takes a line about training questions with answers none of which is at its offset,
+            and one about answers of the dev split that are not.
 
     Raises:
         UserError: the data is of another version or lacks answers, or no question is left.
@@ -85,6 +86,7 @@ def check(
         _check_answers(found, sources[split])
     train = tuple(question for question in data[TRAIN].questions if _can_be_learnt(question))
     _tell_left_out(data[TRAIN], len(train), sources[TRAIN], report)
+    _tell_misplaced(data[DEV], sources[DEV], report)
     return SquadSplits(name, train, data[DEV].questions)
 
 
@@ -129,9 +131,13 @@ def _tell_left_out(
     num_left_out = len(train.questions) - num_kept
     if not num_left_out:
         return
-    misplaced = squad_data.misplaced_answers(train.questions)
-    num_answers = sum(len(question.answers) for question in train.questions)
-    text = squad_data.describe_misplaced(misplaced, num_answers)
+    text = squad_data.describe_misplaced(train.questions)
     if not num_kept:
         raise UserError(f"{source} has nothing to learn: {text}. Mend it, or give another.")
     report(f"{source}: {num_left_out:,} questions are left out of training, as {text}.")
+
+
+def _tell_misplaced(dev: SquadData, source: str, report: Callable[[str], None]) -> None:
+    if squad_data.misplaced_answers(dev.questions):
+        text = squad_data.describe_misplaced(dev.questions)
+        report(f"{source}: {text}. They are scored all the same, by their texts.")

@@ -22,7 +22,7 @@ def read(name: str, *, data_dir: str, download: bool, report: Callable[[str], No
         name: one of `squad_splits.VERSIONS`.
         data_dir: where prepared data sets are; "" for tensorflow-datasets' own place.
         download: whether to download and prepare the data set where it is not there.
-        report: takes a line about training questions that are left out.
+        report: takes lines about misplaced answers, see `squad_splits.check`.
 
     Raises:
         UserError: the data set is not prepared, cannot be read or is not as it must be.

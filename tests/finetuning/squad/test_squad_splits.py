@@ -42,9 +42,12 @@ def test_questions_whose_answers_are_misplaced_are_left_out_of_training_and_told
     splits = squad_splits.read("squad_2.0", folder, report=lines.append)
     assert splits.train == (WITHOUT, WITH)
     assert splits.dev == (MISPLACED,)  # it is scored by its texts
-    (line,) = lines
-    assert "train-v2.0.json: 1 questions are left out of training, as 2 of 3 answers are" in line
-    assert "question 'moved' has 'south' at 6" in line
+    of_train, of_dev = lines
+    assert "train-v2.0.json: 1 questions are left out of training, as 2 of 3 answers " in of_train
+    assert "dev-v2.0.json: 2 of 2 answers are not at their answer_start" in of_dev
+    assert of_dev.endswith(". They are scored all the same, by their texts.")
+    for line in lines:
+        assert "question 'moved' has 'south' at 6" in line
 
 
 @pytest.mark.parametrize(
