@@ -36,6 +36,10 @@ _DAMAGE = (  # what zipfile raises on reading damaged files
 )
 
 
+class _RefusedError(ValueError):
+    """A file is packed as none of a submission should be; the message says how."""
+
+
 def validate(zip_path: str, glue_dir: str) -> list[str]:
     """Returns a sentence for each thing that is wrong with a submission; none: it is right.
 
@@ -55,7 +59,7 @@ def validate(zip_path: str, glue_dir: str) -> list[str]:
     try:
         archive = zipfile.ZipFile(io.BytesIO(content))
     except _DAMAGE as error:
-        return [f"It is no zip file that can be read ({_cause(error)}). Write it anew."]
+        return [f"It is no zip file, or {_cause(error)}. Write it anew."]
     # As the file has them: zipfile's own names end before a zero byte.
     counts = Counter(entry.orig_filename for entry in archive.infolist())
     faults = list(_name_faults(counts))
@@ -86,11 +90,20 @@ def _name_faults(counts: Counter[str]) -> Iterator[str]:
     for name in sorted(wanted & counts.keys()):
         if counts[name] > 1:
             yield f"{name} is there {counts[name]} times. Leave one."
+    foreign = sorted(counts.keys() - wanted)
+    if any(_is_in_folder(name) for name in foreign):
+        yield "It has files of a submission in a folder. Zip the files themselves, not the folder."
     yield from _some(
         f"{_shown(name)} is no file of a submission, which has {len(wanted)} files and no folder. "
         "Take it out."
-        for name in sorted(counts.keys() - wanted)
+        for name in foreign
+        if not _is_in_folder(name)
     )
+
+
+def _is_in_folder(name: str) -> bool:
+    folder, _, file = name.rpartition("/")
+    return bool(folder) and file in files()
 
 
 def _test_file_faults(task: Task, split: str, glue_dir: str) -> Iterator[str]:
@@ -114,7 +127,7 @@ def _file_faults(archive: zipfile.ZipFile, name: str, task: Task, num_rows: int)
     try:
         text = _unpack(archive, name, _MAX_ROW_BYTES * (num_rows + 1))
     except _DAMAGE as error:
-        yield f"it cannot be unpacked ({_cause(error)}). Write it anew."
+        yield f"{_cause(error)}. Write it anew."
         return
     if "\r" in text:
         yield "its lines end in CR LF, or it has other CRs. Let a line end in LF."
@@ -141,14 +154,17 @@ def _unpack(archive: zipfile.ZipFile, name: str, max_bytes: int) -> str:
     """
     entry = archive.getinfo(name)
     if entry.flag_bits & _IS_ENCRYPTED:
-        raise ValueError("it is encrypted")
+        raise _RefusedError("it is encrypted")
     if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise ValueError("it is compressed otherwise than by Deflate")
+        raise _RefusedError("it is compressed otherwise than by Deflate")
     with archive.open(entry) as file:
         content = file.read(max_bytes + 1)
     if len(content) > max_bytes:
-        raise ValueError(f"it has more than {max_bytes:,} bytes")
-    return content.decode("utf-8")
+        raise _RefusedError(f"it has more than {max_bytes:,} bytes")
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise _RefusedError("it is no UTF-8 text") from error
 
 
 def _row_fault(task: Task, row: int, line: str) -> str | None:
@@ -178,7 +194,8 @@ def _some(faults: Iterator[str]) -> Iterator[str]:
 
 
 def _cause(error: Exception) -> str:
-    return f"{_shown(str(error))}" if str(error) else type(error).__name__
+    """Returns why a zip or a file of it cannot be read; what zipfile says helps nobody."""
+    return str(error) if isinstance(error, _RefusedError) else "it is damaged or cut off"
 
 
 def _shown(text: str) -> str:
