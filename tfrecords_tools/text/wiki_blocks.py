@@ -54,7 +54,8 @@ def parse_wiki_blocks(
                 yield finished
             if block.mistake:
                 what = f"{line_name(number, begin)} {block.mistake}"
-                leniency.skip_rest(_broken_block(path, what))
+                is_first = not begin and not block.num_begun
+                leniency.skip_rest((_no_blocks if is_first else _broken_block)(path, what))
                 break
     if block.title is not None and not leniency.broken:
         what = f"the last one, {block.title!r}, has no {_DOC_END}"
@@ -69,12 +70,14 @@ class _Block:
     Attributes:
         title: of it; None between two blocks.
         document: its lines so far.
+        num_begun: how many blocks began.
         mistake: what is wrong with the line that was taken last, or "".
     """
 
     def __init__(self, leniency: Leniency) -> None:
         self.title: str | None = None
         self.document = DocumentBuilder(leniency)
+        self.num_begun = 0
         self.mistake = ""
         self._is_at_begin = False
 
@@ -83,6 +86,7 @@ class _Block:
         title = doc_title(line)
         if self.title is None:
             self.title, self._is_at_begin = title, True
+            self.num_begun += title is not None
             if title is None:
                 self.mistake = "stands outside of one"
             return None
@@ -96,6 +100,13 @@ class _Block:
         is_title = self._is_at_begin and text.strip() == self.title
         self._is_at_begin = False
         return None if is_title else self.document.add(text)
+
+
+def _no_blocks(path: str, what: str) -> str:
+    return (
+        f"{path} is to be read as <doc> blocks of WikiExtractor's, but {what}: it begins with "
+        "none. Give the kind of text that it is by --text_format, or leave that flag out."
+    )
 
 
 def _broken_block(path: str, what: str) -> str:

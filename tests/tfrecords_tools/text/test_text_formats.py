@@ -187,6 +187,11 @@ def test_broken_wiki_blocks_are_refused_or_read_up_to_there(
     assert sum(seen) == len(text.encode())
 
 
+def test_text_that_is_no_wiki_block_is_told_the_flag_that_says_so(read):
+    with pytest.raises(UserError, match=r"but line 2 stands .*: it begins with none\. .*--text_f"):
+        read("\nA cat is an animal.\n", "wiki")
+
+
 def test_json_lines_are_documents_of_the_lines_in_their_text(read):
     lines = [
         {"text": "one\n\n two \r\nthree\n", "title": "one"},
