@@ -35,11 +35,11 @@ class ScoreSettings:
 
     na_prob: FilePath = flag_field(
         "",
-        "JSON file with {id: number}, how likely it is that a question has no answer, such as the "
-        "null_odds.json beside predictions; for SQuAD 2.0.",
+        "For SQuAD 2.0: JSON file with {id: number}, such as null_odds.json beside predictions. "
+        "The higher the number, the likelier the question has no answer.",
     )
     na_prob_thresh: float = flag_field(
-        1.0, "Questions above this in --na_prob count as predicted to have no answer."
+        1.0, "A question whose number is above this counts as predicted to have no answer."
     )
 
     def __post_init__(self) -> None:
