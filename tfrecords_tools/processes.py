@@ -58,6 +58,7 @@ class Workers:
             context.set_forkserver_preload(_PRELOADED)
             with _ignoring(PARENTS_SIGNALS):  # the server and its workers inherit that
                 forkserver.ensure_running()
+            _wait_until_ready(context)
             self._finished = context.RawArray("q", _SLOTS)
             self._pool = ProcessPoolExecutor(
                 self._num_processes,
@@ -134,6 +135,21 @@ def _ignoring(signals: Iterable[signal.Signals]) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _wait_until_ready(context: Any) -> None:
+    """Waits until the server has imported what workers share, which takes seconds.
+
+    A worker asked for meanwhile would begin after an interruption, without a parent, and say so by
+    a traceback.
+    """
+    process = context.Process(target=_do_nothing)
+    process.start()
+    process.join()
+
+
+def _do_nothing() -> None:
+    pass
 
 
 def _begin_worker(finished: Any) -> None:

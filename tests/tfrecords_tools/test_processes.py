@@ -88,6 +88,25 @@ if __name__ == "__main__":
     assert "a worker process was killed" in result.stdout, result.stderr
 
 
+def test_an_interruption_while_workers_start_leaves_no_traceback(tmp_path: Path):
+    (tmp_path / "slow_import.py").write_text("import time\ntime.sleep(2)\n")
+    program = """
+import os, signal, threading
+from tests.tfrecords_tools import test_processes, worker_tasks
+from tfrecords_tools import processes
+
+processes._PRELOADED = ["slow_import"]
+threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+try:
+    with processes.Workers(2) as workers:
+        workers.run(worker_tasks.square, [1, 2], progress=test_processes.progress())
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+    result = run_program(program, tmp_path)
+    assert (result.stdout, result.stderr) == ("interrupted\n", "")
+
+
 def run_program(program: str, folder: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", program]
     environment = os.environ | {"PYTHONPATH": str(PROJECT)}
