@@ -19,6 +19,7 @@ MODULES = [
     "gpu_agreement",
     "learning",
     "scaling",
+    "serving",
     "step_time",
     "step_time.compare",
 ]

@@ -1,5 +1,7 @@
 """Which operations an exported graph may have: those of TensorFlow Serving 2.15."""
 
+import functools
+
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
@@ -28,6 +30,14 @@ TEXT_OPS = frozenset(
 _PYTHON_OPS = frozenset({"EagerPyFunc", "PyFunc", "PyFuncStateless"})
 
 
+@functools.cache
+def allowed() -> frozenset[str]:
+    """Returns the names of all operations that a graph may have."""
+    # raw_ops are those of TensorFlow itself, whatever else the process has loaded.
+    own = frozenset(name for name in dir(tf.raw_ops) if not name.startswith("_"))
+    return TEXT_OPS | own - _PYTHON_OPS
+
+
 def ops_of(saved: saved_model_pb2.SavedModel) -> set[str]:
     """Returns the names of all operations in a SavedModel, those in its functions included."""
     found = set()
@@ -49,11 +59,6 @@ def check(saved: saved_model_pb2.SavedModel, *, what: str) -> None:
     Raises:
         ValueError: the server lacks some; they are named. Users cannot mend that.
     """
-    lacking = sorted(op for op in ops_of(saved) if not _is_served(op))
+    lacking = sorted(ops_of(saved) - allowed())
     if lacking:
         raise ValueError(f"{what} has operations that {OLDEST_SERVER} lacks: {', '.join(lacking)}")
-
-
-def _is_served(op: str) -> bool:
-    # raw_ops are those of TensorFlow itself, whatever else the process has loaded.
-    return op in TEXT_OPS or (hasattr(tf.raw_ops, op) and op not in _PYTHON_OPS)

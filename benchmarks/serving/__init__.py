@@ -1,0 +1,1 @@
+"""Times a served model beside transformers on PyTorch; see `__main__`."""
