@@ -61,6 +61,21 @@ def input_specs(*names: str) -> dict[str, tf.TensorSpec]:
     return {name: tf.TensorSpec([None, None], tf.int32, name=name) for name in names or INPUTS}
 
 
+def check_shapes(inputs: Mapping[str, tf.Tensor]) -> None:
+    """Checks that mask and types have the shape of the ids; of a graph, when it is called.
+
+    TensorFlow adds the mask within a fused product, on CPUs, that looks at no shape: what it reads
+    of a smaller mask is not told.
+
+    Raises:
+        tensorflow.errors.InvalidArgumentError: they have not.
+    """
+    ids, *others = INPUTS
+    for name in others:
+        message = f"{name} must have the shape of {ids}"
+        tf.debugging.assert_equal(tf.shape(inputs[name]), tf.shape(inputs[ids]), message)
+
+
 def _layer_outputs(model: tf.keras.Model, config: ModelConfig) -> list[tf.Tensor]:
     """Returns the vectors after each layer, the lowest first; ALBERT applies a block repeatedly."""
     blocks = [model.get_layer(bert.block_name(i)) for i in range(config.num_blocks)]

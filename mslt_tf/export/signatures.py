@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 
 import tensorflow as tf
 
-from mslt_tf.export.encoder import POSITIONS, input_specs
+from mslt_tf.export.encoder import POSITIONS, check_shapes, input_specs
 from mslt_tf.export.text_inputs import TextPacker, check_as_many, text_spec
 from mslt_tf.modeling.trained_model import TrainedModel
 
@@ -35,6 +35,7 @@ def make(encoder: tf.train.Checkpoint, trained: TrainedModel) -> dict[str, _Sign
 
     @tf.function(autograph=False, input_signature=[input_specs()])
     def serving_default(inputs: _Tensors) -> _Tensors:
+        check_shapes(inputs)
         return _encode(encoder, inputs)
 
     @tf.function(autograph=False, input_signature=[text_spec("examples")])

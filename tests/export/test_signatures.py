@@ -71,6 +71,17 @@ def example(**features):
     return tf.train.Example(features=tf.train.Features(feature=lists)).SerializeToString()
 
 
+@pytest.mark.parametrize("name", ["input_mask", "input_type_ids"])
+@pytest.mark.parametrize("shape", [(1, 2), (1, 4), (2, 3)])
+def test_a_mask_or_types_of_another_shape_are_refused(served, name, shape):
+    ids = tf.constant([[CLS, SEP, SEP]])
+    inputs = {"input_word_ids": ids, "input_mask": ids, "input_type_ids": ids}
+    inputs[name] = tf.ones(shape, tf.int32)
+    message = f"{name} must have the shape of input_word_ids"
+    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+        served["serving_default"](**inputs)
+
+
 def test_records_are_answered_under_berts_names_and_tf_hubs(served, model):
     ids, types = [CLS, 20, SEP, 50, 51, SEP], [0, 0, 0, 1, 1, 1]
     padded = {"input_ids": [*ids, 0], "input_mask": [1] * 6 + [0], "segment_ids": [*types, 0]}

@@ -5,7 +5,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from mslt_tf.export.encoder import input_specs, named_inputs
+from mslt_tf.export.encoder import check_shapes, input_specs, named_inputs
 from mslt_tf.export.text_inputs import TextPacker, check_as_many, text_spec
 from mslt_tf.finetuning.glue.glue_tasks import Task
 
@@ -44,6 +44,7 @@ def signatures(model: tf.keras.Model, task: Task, packer: TextPacker) -> dict[st
 
     @tf.function(autograph=False, input_signature=[input_specs()])
     def serve_ids(inputs: _Tensors) -> _Tensors:
+        check_shapes(inputs)
         return answer(inputs)
 
     return {"serving_default": serve_text, "serve_text": serve_text, "serve_ids": serve_ids}
