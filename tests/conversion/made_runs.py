@@ -33,7 +33,7 @@ def write(folder: Path, *, num_stages: int = 3, **flags: object) -> PretrainingC
     settings = {"vocab_file": vocabulary, **TWO_STAGES, "num_train_steps": 9, **flags}
     config = tiny.config(**settings, output_dir=folder)
     run_record.write(config, step=0)
-    tokens = vocabulary_file.read(config.vocab_file, vocab_size=tiny.VOCAB_SIZE)
+    tokens = vocabulary_file.read(config.vocab_file, vocab_size=config.model.vocab_size)
     for span in config.plan.spans[:num_stages]:
         parts = StageParts.build(config, span, "off")
         randomize(parts.model, seed=(config.seed, span.index))
