@@ -5,12 +5,13 @@ import dataclasses
 import itertools
 import os
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import tensorflow as tf
 
 from mslt_tf import json_values
+from mslt_tf.conversion import small_files
 from mslt_tf.dataset_info import hash_vocabulary
 from mslt_tf.errors import UserError
 from mslt_tf.files import file_errors, pattern_names, vocabulary_file
@@ -33,6 +34,8 @@ CHECKPOINTS = "checkpoints"  # in the folder of a run
 CONFIG_FILE = "config.json"  # in the folder of a run: all its settings
 FORMS = "the folder of a run, RUN@STEP for one of its checkpoints, or RUN/checkpoints/step-N"
 VOCAB_ADVICE = "Give the vocabulary that the model was trained with by --vocab_file."
+
+T = TypeVar("T")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -203,22 +206,37 @@ def _evaluation_of(checkpoint: Checkpoint, report: Callable[[str], None]) -> Map
     return found[-1] if found else {}
 
 
-def _settings_of(checkpoint: str) -> _Settings | None:
-    """Returns what the run of a checkpoint says of itself; None where it does not lie in one."""
-    path = os.path.join(_run_of(checkpoint), CONFIG_FILE)
+def read_settings(declared: type[T], run: str, *, advice: str) -> T | None:
+    """Returns what the folder of a run says of its settings; None where it is no run's folder.
+
+    Args:
+        declared: a dataclass; its fields are the settings that are wanted, see `config.py`.
+        run: the folder.
+        advice: what to do where the file is damaged.
+
+    Raises:
+        UserError: config.json is not as a run writes it.
+        tensorflow.errors.OpError: it cannot be read.
+    """
+    path = os.path.join(run, CONFIG_FILE)
     if not tf.io.gfile.exists(path):
         return None
-    with tf.io.gfile.GFile(path, "rb") as file:
-        content = file.read()
-    names = {field.name for field in dataclasses.fields(_Settings)}
+    names = {field.name for field in dataclasses.fields(declared)}  # type: ignore[arg-type]
     try:
-        found = json_values.parse(Mapping[str, Any], json_values.loads(content))
-        return json_values.parse(_Settings, {k: v for k, v in found.items() if k in names})
-    except json_values.JsonValueError as error:
-        raise UserError(
-            f"{path} is not as a run writes it: {error}. Start the run again, which writes it "
-            "anew, or move the checkpoint elsewhere and give --vocab_file and --do_lower_case."
-        ) from error
+        found = json_values.parse(Mapping[str, Any], json_values.loads(small_files.read(path)))
+        return json_values.parse(declared, {k: v for k, v in found.items() if k in names})
+    except (json_values.JsonValueError, UserError) as error:
+        reason = str(error).rstrip(".")
+        raise UserError(f"{path} is not as a run writes it: {reason}. {advice}") from error
+
+
+def _settings_of(checkpoint: str) -> _Settings | None:
+    """Returns what the run of a checkpoint says of itself; None where it does not lie in one."""
+    advice = (
+        "Start the run again, which writes it anew, or move the checkpoint elsewhere and give "
+        "--vocab_file and --do_lower_case."
+    )
+    return read_settings(_Settings, _run_of(checkpoint), advice=advice)
 
 
 def _vocabulary(

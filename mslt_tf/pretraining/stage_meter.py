@@ -11,7 +11,7 @@ from mslt_tf.pretraining.run_setup import Run
 from mslt_tf.pretraining.train_step import StepMetrics, TrainSteps
 from mslt_tf.stage_plan import Stage, StageSpan
 from mslt_tf.terminal import format_duration
-from mslt_tf.training import optimization
+from mslt_tf.training import metrics_log, optimization
 from mslt_tf.training.run_log import RunLog
 
 
@@ -49,7 +49,8 @@ class StageMeter:
     def flush(self, step: int) -> None:
         """Logs what came since the last interval, if anything."""
         if self._num_steps:
-            self._log.metrics("train", stage=self._stage.name, step=step, values=self._values(step))
+            kind, name = metrics_log.TRAINING, self._stage.name
+            self._log.metrics(kind, stage=name, step=step, values=self._values(step))
             self._begin_interval()
 
     def _begin_interval(self) -> None:

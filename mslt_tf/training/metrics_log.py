@@ -9,6 +9,7 @@ from mslt_tf.files import file_errors
 from mslt_tf.training import event_file, json_lines
 
 METRICS_FILE = "metrics.jsonl"
+TRAINING = "train"  # the kind of an entry on the steps since the last such entry
 EVALUATION = "eval"  # the kind of an entry on held-out records
 CHECKPOINT = "checkpoint"  # the kind of an entry on a checkpoint that was written
 CHANGE = "change"  # the kind of an entry on a setting that is another one from its step on
