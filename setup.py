@@ -24,6 +24,7 @@ setup(
         "blingfire",  # sentence splitting: keeps "Mr." whole, 8 MB/s on a core
         "scikit-learn",  # GLUE's metrics: Matthews, F1, accuracy
         "scipy",  # GLUE's correlations: Pearson, Spearman
+        "matplotlib",  # the figures of run_report
         "safetensors",  # writes weights in the format that transformers loads
         "numpy==1.26.4",  # TensorFlow 2.15 is built against NumPy 1
         "tensorflow-metadata<1.16",  # newer needs protobuf 5, then tensorflow-datasets fails

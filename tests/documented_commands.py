@@ -17,6 +17,7 @@ TOOLS = {
     "mslt_tf.run_export": "mslt_tf.run_export",
     "mslt_tf.run_finetuning": "mslt_tf.finetuning_flags",
     "mslt_tf.run_pretraining": "mslt_tf.pretraining_flags",  # the module that defines its flags
+    "mslt_tf.run_report": "mslt_tf.run_report",
     "tfrecords_tools.build_vocab": "tfrecords_tools.build_vocab",
     "tfrecords_tools.create_data": "tfrecords_tools.create_data",
     "tfrecords_tools.inspect_data": "tfrecords_tools.inspect_data",

@@ -32,6 +32,7 @@ FLOORS = {
         "conversion": 3,
         "pretraining": 4,
         "finetuning": 4,
+        "analysis": 4,
     },
     "tfrecords_tools": {"text": 0, "recipe": 0, "": 1, "dataset": 2, "beam": 3},
 }

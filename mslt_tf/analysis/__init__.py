@@ -1,0 +1,1 @@
+"""Runs read back and compared: a report of curves, tables and figures."""

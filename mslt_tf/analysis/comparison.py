@@ -1,0 +1,97 @@
+"""Which runs may stand in one report: seeds of the same thing, and things that can be compared."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+
+from mslt_tf.analysis.runs import Evaluation, Run
+from mslt_tf.errors import UserError
+
+
+@dataclasses.dataclass(frozen=True)
+class Group:
+    """Runs of one name: seeds of the same thing."""
+
+    name: str
+    runs: tuple[Run, ...]  # at least one; all of one plan and model
+
+    @property
+    def first(self) -> Run:
+        """The run that speaks for the others where they do not differ."""
+        return self.runs[0]
+
+    @property
+    def state(self) -> str:
+        """Whether they are finished, in words."""
+        unfinished = [run.step for run in self.runs if not run.is_finished]
+        if not unfinished:
+            return "finished"
+        return f"not finished, step {min(unfinished):,} of {self.first.plan.num_steps:,}"
+
+
+def group(runs: Sequence[Run]) -> tuple[Group, ...]:
+    """Returns the runs by name, in their order.
+
+    Raises:
+        UserError: runs of one name differ in plan or model, or the losses of two runs cannot be
+            compared as vocabulary or held-out records differ; both are named.
+    """
+    for run in runs[1:]:
+        _check_comparable(runs[0], run)
+    by_name: dict[str, list[Run]] = {}
+    for run in runs:
+        by_name.setdefault(run.name, []).append(run)
+    for same in by_name.values():
+        for run in same[1:]:
+            _check_seeds(same[0], run)
+    return tuple(Group(name, tuple(same)) for name, same in by_name.items())
+
+
+def _check_seeds(first: Run, other: Run) -> None:
+    settings = (first.settings, other.settings)
+    for name in ("model", "plan"):
+        if len({getattr(each, name) for each in settings}) > 1:
+            raise UserError(
+                f"{first.folder} and {other.folder} are both called {first.name}, but differ in "
+                f"their {name}. Runs of one name are seeds of the same thing: give them other "
+                "names in --runs, NAME=FOLDER."
+            )
+
+
+def _check_comparable(first: Run, other: Run) -> None:
+    reason = _why_incomparable(first, other)
+    if reason:
+        raise UserError(
+            f"the losses of {first.folder} and {other.folder} cannot be compared: {reason}. Give "
+            "runs with one vocabulary and the same held-out records, or make a report of each."
+        )
+
+
+def _why_incomparable(first: Run, other: Run) -> str:
+    """Returns what makes losses incomparable, "" for nothing that is known."""
+    sizes = [run.settings.model.vocab_size for run in (first, other)]
+    if sizes[0] != sizes[1]:
+        return f"their vocabularies have {sizes[0]:,} and {sizes[1]:,} tokens"
+    ours, theirs = (held_out_records(run) for run in (first, other))
+    for length in sorted(ours.keys() & theirs.keys()):
+        if not ours[length].has_records_of(theirs[length]):
+            return (
+                f"their held-out records of {length} tokens differ, with a unigram entropy of "
+                f"{ours[length].unigram_entropy:.4f} and {theirs[length].unigram_entropy:.4f} nats"
+            )
+    if ours and theirs and not ours.keys() & theirs.keys():
+        lengths = [", ".join(map(str, found)) for found in (ours, theirs)]
+        return f"their held-out records have {lengths[0]} and {lengths[1]} tokens"
+    return ""
+
+
+def held_out_records(run: Run) -> dict[int, Evaluation]:
+    """Returns an evaluation for each sequence length that the run was evaluated at."""
+    return {run.plan.span_at(e.step - 1).stage.seq_length: e for e in run.evaluations}
+
+
+def steps_in_common(series: Sequence[Sequence[int]]) -> np.ndarray:
+    """Returns the steps that all have, ascending."""
+    common = set(series[0]).intersection(*series[1:])
+    return np.array(sorted(common), np.int64)

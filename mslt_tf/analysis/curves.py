@@ -1,0 +1,187 @@
+"""Losses against steps, wall-clock and FLOPs: the form of the paper's Figure 4."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from mslt_tf.analysis import comparison, drawing, quantities
+from mslt_tf.analysis.comparison import Group
+from mslt_tf.analysis.drawing import Look
+from mslt_tf.analysis.runs import Evaluation, TrainPoint
+from mslt_tf.analysis.section import Figure, Section
+
+MAX_POINTS = 300  # of a curve; more are averaged, as no eye tells them apart
+EARLY_SHARE = 0.1  # of the steps; the losses up to there may lie above the picture
+
+EXPLANATION = (
+    "Each colour is a run. The line with dots is the loss on held-out records, the pale one the "
+    "loss in training, which has dropout in it. A vertical tick is the end of a stage. Where runs "
+    "share a name, the line is the mean over them and the band goes from the lowest to the "
+    "highest. The thin grey line is the unigram entropy: the loss of guessing by the frequency of "
+    "the tokens alone. What a model learns of context lies below it."
+)
+TIME = (
+    "Time is what training steps took, compilation included. Evaluations, checkpoints and the "
+    "time between starts of a run are left out."
+)
+FLOPS = "FLOPs are those of matrix products, by arithmetic, for whole batches."
+
+Place = Callable[[Group, np.ndarray], np.ndarray]  # where steps of a group stand on the axis
+
+
+@dataclasses.dataclass(frozen=True)
+class Curve:
+    """Losses of a group at the steps that all of its runs have."""
+
+    steps: np.ndarray  # int64 [points]
+    mean: np.ndarray  # float64 [points], as are the other two
+    lowest: np.ndarray
+    highest: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class Axis:
+    """What losses are drawn against."""
+
+    name: str  # in the name of the figure
+    what: str  # in captions
+    place: Place
+    unit: Callable[[float], tuple[float, str]]  # scale and label, by the largest value
+
+
+def section(groups: Sequence[Group]) -> Section:
+    """Returns the curves of all runs."""
+    notes = [note for each in groups if (note := _note(each))]
+    return Section(
+        title="Loss",
+        paragraphs=(EXPLANATION, *notes),
+        figures=tuple(_figure(groups, axis) for axis in AXES),
+    )
+
+
+def curve_of(points: Sequence[Sequence[TrainPoint | Evaluation]]) -> Curve:
+    """Returns the curve of some runs' points.
+
+    Args:
+        points: of each run, by step.
+    """
+    by_step = [{point.step: point.loss for point in run} for run in points]
+    steps = comparison.steps_in_common([list(losses) for losses in by_step])
+    losses = np.array([[run[step] for step in steps] for run in by_step])
+    return Curve(steps, losses.mean(0), losses.min(0), losses.max(0))
+
+
+def thinned(curve: Curve) -> Curve:
+    """Returns a curve of `MAX_POINTS` at most: means of neighbours, at the last of their steps."""
+    if len(curve.steps) <= MAX_POINTS:
+        return curve
+    edges = np.linspace(0, len(curve.steps), MAX_POINTS + 1).astype(int)
+    starts, widths = edges[:-1], np.diff(edges)
+    means = [np.add.reduceat(v, starts) / widths for v in (curve.mean, curve.lowest, curve.highest)]
+    return Curve(curve.steps[edges[1:] - 1], *means)
+
+
+def _seconds(group: Group, steps: np.ndarray) -> np.ndarray:
+    return np.mean([run.seconds_at(steps) for run in group.runs], axis=0)
+
+
+def _time_unit(largest: float) -> tuple[float, str]:
+    scale, name = quantities.seconds_scale(largest)
+    return scale, f"training time ({name})"
+
+
+def _flops_unit(largest: float) -> tuple[float, str]:
+    scale, prefix = quantities.flops_scale(largest)
+    return scale, f"training cost ({prefix}FLOP)"
+
+
+AXES = (
+    Axis("steps", "updates", lambda _, steps: steps.astype(float), lambda _: (1.0, "steps")),
+    Axis("time", f"wall-clock. {TIME}", _seconds, _time_unit),
+    Axis("flops", f"computation. {FLOPS}", lambda g, s: g.first.flops_at(s), _flops_unit),
+)
+
+
+def _figure(groups: Sequence[Group], axis: Axis) -> Figure:
+    ends = [axis.place(each, np.array([min(run.step for run in each.runs)]))[0] for each in groups]
+    scale, label = axis.unit(max(ends))
+    with drawing.style():
+        figure, axes = drawing.new_figure()
+        for index, each in enumerate(groups):
+            look = drawing.look(index)
+            _draw(axes, each, look, lambda group, steps: axis.place(group, steps) / scale)
+        _draw_entropy(axes, groups)
+        axes.set_xlabel(label)
+        axes.set_ylabel("masked LM loss (nats)")
+        axes.set_ylim(*loss_range(groups))
+        axes.set_xlim(left=0)
+        axes.legend(loc="upper right")
+    names = ", ".join(each.name for each in groups)
+    return Figure(
+        name=f"loss_by_{axis.name}",
+        caption=f"Masked LM loss against {axis.what}",
+        alt=f"Curves of the masked LM loss of {names} against {axis.name}.",
+        drawing=figure,
+    )
+
+
+def _draw(axes: Axes, group: Group, look: Look, place: Place) -> None:
+    """Draws the losses of a group, where it has them."""
+    training = curve_of([run.training for run in group.runs])
+    held_out = curve_of([run.evaluations for run in group.runs])
+    has_held_out = len(held_out.steps) > 0
+    strong = held_out if has_held_out else thinned(training)
+    if has_held_out:
+        pale = thinned(training)
+        axes.plot(place(group, pale.steps), pale.mean, color=look.color, **drawing.PALE)
+    x = place(group, strong.steps)
+    dots = {"marker": look.marker, "markersize": 3.5} if has_held_out else {}
+    axes.plot(x, strong.mean, color=look.color, linestyle=look.line, label=group.name, **dots)
+    if len(group.runs) > 1:
+        axes.fill_between(x, strong.lowest, strong.highest, color=look.color, **drawing.BAND)
+    ends = [span.end for span in group.first.plan.spans if span.end <= training.steps[-1]]
+    heights = np.interp(ends, strong.steps, strong.mean)
+    axes.plot(place(group, np.array(ends)), heights, color=look.color, **drawing.TICK)
+
+
+def _draw_entropy(axes: Axes, groups: Sequence[Group]) -> None:
+    """Draws a line at the unigram entropy of each set of held-out records, once."""
+    found = {round(value, 4): None for value in _entropies(groups)}
+    for index, entropy in enumerate(found):
+        axes.axhline(entropy, label=None if index else "unigram entropy", **drawing.THIN)
+
+
+def _entropies(groups: Sequence[Group]) -> list[float]:
+    return [
+        e.unigram_entropy
+        for each in groups
+        for run in each.runs
+        for e in comparison.held_out_records(run).values()
+    ]
+
+
+def loss_range(groups: Sequence[Group]) -> tuple[float, float]:
+    """Returns the losses between which is drawn.
+
+    The first losses fall from about ln(vocabulary size) in a few steps. They are left to leave the
+    picture at its top, or they would squeeze what matters.
+    """
+    late: list[float] = _entropies(groups)
+    for run in (run for each in groups for run in each.runs):
+        early = EARLY_SHARE * run.plan.num_steps
+        points = [*run.training, *run.evaluations]
+        late += [p.loss for p in points if p.step > early] or [p.loss for p in points]
+    lowest, highest = min(late), max(late)
+    margin = 0.05 * (highest - lowest) or 0.05
+    return lowest - margin, highest + margin
+
+
+def _note(group: Group) -> str:
+    """Returns what is to be known of a group's curves; "" where nothing is."""
+    parts = [] if group.state == "finished" else [group.state]
+    without = [run.folder for run in group.runs if not run.evaluations]
+    if without:
+        parts.append(f"no held-out losses in {', '.join(without)}, so only training is drawn")
+    return f"{group.name}: {'; '.join(parts)}." if parts else ""

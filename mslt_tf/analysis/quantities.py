@@ -1,0 +1,64 @@
+"""Numbers as a report shows them."""
+
+import statistics
+from collections.abc import Callable, Sequence
+
+from mslt_tf.terminal import format_duration
+
+_PREFIXES = ("", "k", "M", "G", "T", "P", "E", "Z", "Y")
+
+
+def flops(value: float) -> str:
+    """Returns a number of floating-point operations with three digits.
+
+    >>> flops(0), flops(999), flops(2_345_678), flops(2.5e22)
+    ('0 FLOP', '999 FLOP', '2.35 MFLOP', '25.0 ZFLOP')
+    """
+    scale, prefix = flops_scale(value)
+    scaled = value / scale
+    digits = 0 if not prefix or scaled >= 100 else 1 if scaled >= 10 else 2
+    return f"{scaled:,.{digits}f} {prefix}FLOP"
+
+
+def flops_scale(largest: float) -> tuple[float, str]:
+    """Returns the power of 1000 that makes a number short, and its prefix.
+
+    >>> flops_scale(2e15)
+    (1000000000000000, 'P')
+    """
+    index = 0
+    while index < len(_PREFIXES) - 1 and largest >= 1_000 ** (index + 1):
+        index += 1
+    return 1_000**index, _PREFIXES[index]
+
+
+def seconds_scale(largest: float) -> tuple[float, str]:
+    """Returns how many seconds the unit has that fits a span of time, and its name.
+
+    >>> seconds_scale(60), seconds_scale(7_300)
+    ((1, 'seconds'), (3600, 'hours'))
+    """
+    if largest >= 2 * 3_600:
+        return 3_600, "hours"
+    return (60, "minutes") if largest >= 2 * 60 else (1, "seconds")
+
+
+def duration(seconds: float) -> str:
+    """Returns a time; short ones with tenths of a second.
+
+    >>> duration(3.21), duration(3_661)
+    ('3.2 s', '1:01:01')
+    """
+    return f"{seconds:.1f} s" if seconds < 60 else format_duration(seconds)
+
+
+def spread(values: Sequence[float], show: Callable[[float], str]) -> str:
+    """Returns the median, and of several values the lowest and the highest beside it.
+
+    >>> spread([3.0, 1.0, 2.0], "{:.1f}".format)
+    '2.0 (1.0 to 3.0)'
+    """
+    middle = show(statistics.median(values))
+    if len(values) == 1:
+        return middle
+    return f"{middle} ({show(min(values))} to {show(max(values))})"

@@ -1,0 +1,201 @@
+"""A run as a value: what its folder says of its plan, its losses and its time."""
+
+import dataclasses
+import functools
+import math
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+
+from mslt_tf import cost_model
+from mslt_tf.conversion import own_runs
+from mslt_tf.errors import UserError
+from mslt_tf.files import file_errors
+from mslt_tf.model_config import ModelConfig
+from mslt_tf.report_settings import NamedFolder
+from mslt_tf.stage_plan import StagePlan, StageSpan
+from mslt_tf.training import json_lines, metrics_log
+
+Entry = Mapping[str, Any]
+P = TypeVar("P", "TrainPoint", "Evaluation")
+
+_KINDS = (metrics_log.TRAINING, metrics_log.EVALUATION)
+_LARGEST = 1e30  # no loss, time or speed is larger
+
+
+@dataclasses.dataclass(frozen=True)
+class RunSettings:
+    """What a report needs of a run's settings."""
+
+    model: ModelConfig
+    plan: StagePlan
+    method: str = ""
+    seed: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainPoint:
+    """A line on training: averages over the steps since the line before."""
+
+    step: int
+    loss: float  # masked LM, nats per masked token, with dropout
+    seconds: float  # wall-clock of these steps
+    sequences_per_second: float | None  # without compilation; None where all steps compiled
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """A line on held-out records."""
+
+    step: int
+    loss: float  # masked LM, nats per masked token
+    unigram_entropy: float  # of the held-out records: it tells them apart
+
+    def has_records_of(self, other: "Evaluation") -> bool:
+        """Returns whether both were evaluated on the same held-out records, by their entropy."""
+        return math.isclose(self.unigram_entropy, other.unigram_entropy, rel_tol=1e-5)
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A run, finished or not."""
+
+    name: str  # runs of one name are seeds of the same thing
+    folder: str
+    settings: RunSettings
+    training: tuple[TrainPoint, ...]  # at least one, by step
+    evaluations: tuple[Evaluation, ...]  # by step; perhaps none
+    notes: tuple[str, ...] = ()  # what of the files was left out
+
+    @property
+    def plan(self) -> StagePlan:
+        """The run's stage plan."""
+        return self.settings.plan
+
+    @property
+    def step(self) -> int:
+        """The last step that is known to be done."""
+        return self.training[-1].step
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether all steps are done."""
+        return self.step == self.plan.num_steps
+
+    @property
+    def spans_begun(self) -> Sequence[StageSpan]:
+        """The stages of which a step is done."""
+        return [span for span in self.plan.spans if span.first_step < self.step]
+
+    def seconds_at(self, steps: Iterable[int]) -> np.ndarray:
+        """Returns the time that training took up to each step; within a line's steps evenly."""
+        ends = [0, *(point.step for point in self.training)]
+        times = np.cumsum([0.0, *(point.seconds for point in self.training)])
+        return np.interp(list(steps), ends, times)
+
+    def flops_at(self, steps: Iterable[int]) -> np.ndarray:
+        """Returns the FLOPs of training up to each step, by `cost_model`: matrix products only."""
+        ends = [0, *(span.end for span in self.plan.spans)]
+        totals = np.cumsum([0.0, *self._flops_of_stages])
+        return np.interp(list(steps), ends, totals)
+
+    @functools.cached_property
+    def _flops_of_stages(self) -> list[float]:
+        model = self.settings.model
+        return [
+            float(stage.num_sequences * cost_model.stage_cost(model, stage).flops)
+            for stage in self.plan.stages
+        ]
+
+
+def read(folder: NamedFolder, *, report: Callable[[str], None]) -> Run:
+    """Returns the run in a folder, which may go on meanwhile.
+
+    Args:
+        folder: `--output_dir` of run_pretraining.
+        report: takes a note on lines that cannot be used.
+
+    Raises:
+        UserError: it is no folder of a run, or has no line on training yet.
+    """
+    notes: list[str] = []
+    with file_errors.reading(f"the run {folder.path}"):
+        settings = _read_settings(folder.path)
+        path = os.path.join(folder.path, metrics_log.METRICS_FILE)
+        lines = json_lines.read(path, metrics_log.is_entry, report=notes.append)
+    entries = [line.entry for line in lines if line.entry["kind"] in _KINDS]
+    found = [_point(entry, settings.plan) for entry in entries]
+    training = _by_step(point for point in found if isinstance(point, TrainPoint))
+    if not training:
+        raise UserError(
+            f"the run {folder.path} has no line on training yet, so nothing can be drawn. Wait "
+            "until it has done --log_steps, or leave it out of --runs."
+        )
+    if None in found:
+        notes.append(
+            f"note: {path} has {found.count(None)} line(s) whose step, loss or time cannot be; "
+            "they are left out"
+        )
+    every = _by_step(point for point in found if isinstance(point, Evaluation))
+    evaluations = _of_latest_records(every, settings.plan)
+    if evaluations != every:
+        notes.append(
+            f"note: {folder.path} was evaluated on other held-out records up to step "
+            f"{max(set(every) - set(evaluations), key=_step).step:,}; these losses are left out"
+        )
+    for note in notes:
+        report(note)
+    return Run(folder.name, folder.path, settings, training, evaluations, tuple(notes))
+
+
+def _read_settings(path: str) -> RunSettings:
+    advice = "Start the run again, which writes it anew, or leave it out of --runs."
+    settings = own_runs.read_settings(RunSettings, path, advice=advice)
+    if settings is None:
+        raise UserError(
+            f"{path} is no folder of a run: it holds no {own_runs.CONFIG_FILE}. Give the "
+            "--output_dir of run_pretraining in --runs."
+        )
+    return settings
+
+
+def _point(entry: Entry, plan: StagePlan) -> TrainPoint | Evaluation | None:
+    """Returns what a line on losses says; None where it cannot be true."""
+    step, loss = entry["step"], _number(entry, "masked_lm_loss")
+    if loss is None or not 1 <= step <= plan.num_steps:
+        return None
+    if entry["kind"] == metrics_log.TRAINING:
+        seconds = _number(entry, "seconds")
+        speed = _number(entry, "sequences_per_second")
+        return None if seconds is None else TrainPoint(step, loss, seconds, speed)
+    entropy = _number(entry, "unigram_entropy")
+    return None if entropy is None else Evaluation(step, loss, entropy)
+
+
+def _number(entry: Entry, name: str) -> float | None:
+    value = entry.get(name)
+    is_number = type(value) in (int, float) and 0 <= value <= _LARGEST
+    return float(value) if is_number else None
+
+
+def _by_step(points: Iterable[P]) -> tuple[P, ...]:
+    """Returns points in the order of their steps, of equal steps the last that was written."""
+    return tuple(sorted({point.step: point for point in points}.values(), key=_step))
+
+
+def _step(point: TrainPoint | Evaluation) -> int:
+    return point.step
+
+
+def _of_latest_records(
+    evaluations: Sequence[Evaluation], plan: StagePlan
+) -> tuple[Evaluation, ...]:
+    """Returns those on the held-out records that the run has now, for each sequence length."""
+    latest = {plan.span_at(e.step - 1).stage.seq_length: e for e in evaluations}
+    return tuple(
+        e
+        for e in evaluations
+        if e.has_records_of(latest[plan.span_at(e.step - 1).stage.seq_length])
+    )

@@ -1,0 +1,1 @@
+"""Tests of mslt_tf.analysis."""
