@@ -6,43 +6,20 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mslt_tf import finetuning_results
 from mslt_tf.files import file_errors, own_file
 from mslt_tf.finetuning import trial
 from mslt_tf.finetuning.trial import TrialResult
+from mslt_tf.finetuning_results import Spread, TaskSummary
 from mslt_tf.terminal import format_duration
 
-JSON_FILE, MARKDOWN_FILE = "results.json", "results.md"
+JSON_FILE, MARKDOWN_FILE = finetuning_results.FILE_NAME, "results.md"
 
 # What tables show; the other values of SQuAD 2.0 are in the files.
 SHOWN = (
     *("matthews", "f1", "accuracy", "pearson", "spearman"),
     *("exact_match", "exact", "best_exact", "best_f1"),
 )
-
-
-@dataclasses.dataclass(frozen=True)
-class Spread:
-    """A metric over the seeds of the learning rate that won."""
-
-    median: float
-    lowest: float
-    highest: float
-
-
-@dataclasses.dataclass(frozen=True)
-class TaskSummary:
-    """The results of a task."""
-
-    task: str
-    settings: Mapping[str, Any]  # of its trials: epochs, batch size, ...
-    learning_rate: float  # that with the best median of the selection scores, see `summarize`
-    num_seeds: int  # of this rate
-    num_trials: int
-    metrics: Mapping[str, Mapping[str, Spread]]  # by split, then by metric
-    seconds: float  # of all trials
-    examples_per_second: float  # median over all trials
-    padding_share: float  # of the tokens of training
-    best_trial: str  # the single one with the best selection score
 
 
 def read_task(output_dir: str, task: str) -> list[TrialResult]:

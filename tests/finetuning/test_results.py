@@ -6,6 +6,7 @@ import pytest
 
 from mslt_tf.finetuning import results, trial
 from mslt_tf.finetuning.trial import Trial, TrialResult
+from mslt_tf.finetuning_results import Spread
 
 
 def result(rate, seed, f1, accuracy, *, seconds=60.0, speed=100.0):
@@ -41,8 +42,8 @@ def test_a_rate_is_chosen_by_its_median_and_a_trial_by_its_own_score(folder):
     summary = results.summarize(found, {})
     assert summary.learning_rate == 2e-5
     assert summary.metrics["dev"] == {
-        "f1": results.Spread(0.82, 0.80, 0.84),
-        "accuracy": results.Spread(0.78, 0.70, 0.80),
+        "f1": Spread(0.82, 0.80, 0.84),
+        "accuracy": Spread(0.78, 0.70, 0.80),
     }
     assert (summary.num_seeds, summary.num_trials) == (3, 6)
     assert (summary.seconds, summary.examples_per_second) == (3_900.0, 100.0)
