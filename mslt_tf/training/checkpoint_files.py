@@ -73,6 +73,16 @@ def read_sealed(folder: str) -> dict[str, Any]:
     return content
 
 
+def read_state(folder: str) -> dict[str, Any]:
+    """Returns what `seal` was given, of a folder whose other files are not looked at.
+
+    Raises:
+        UserError: `state.json` is missing or damaged.
+    """
+    with file_errors.naming(f"{folder} cannot be read", _UNUSABLE):
+        return _read_state(os.path.join(folder, STATE_FILE))[0]
+
+
 def room(folder: str) -> int | None:
     """Returns the bytes that a local folder has, used and free on its disk; None for others."""
     parent = os.path.dirname(folder)
