@@ -1,6 +1,7 @@
 """Which runs may stand in one report: seeds of the same thing, and things that can be compared."""
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -22,12 +23,17 @@ class Group:
         return self.runs[0]
 
     @property
+    def is_finished(self) -> bool:
+        """Whether all runs have done all steps."""
+        return all(run.is_finished for run in self.runs)
+
+    @property
     def state(self) -> str:
         """Whether they are finished, in words."""
-        unfinished = [run.step for run in self.runs if not run.is_finished]
-        if not unfinished:
+        if self.is_finished:
             return "finished"
-        return f"not finished, step {min(unfinished):,} of {self.first.plan.num_steps:,}"
+        step = min(run.step for run in self.runs)
+        return f"not finished, step {step:,} of {self.first.plan.num_steps:,}"
 
 
 def group(runs: Sequence[Run]) -> tuple[Group, ...]:
@@ -37,8 +43,8 @@ def group(runs: Sequence[Run]) -> tuple[Group, ...]:
         UserError: runs of one name differ in plan or model, or the losses of two runs cannot be
             compared as vocabulary or held-out records differ; both are named.
     """
-    for run in runs[1:]:
-        _check_comparable(runs[0], run)
+    for first, other in itertools.combinations(runs, 2):  # some tell less of themselves
+        _check_comparable(first, other)
     by_name: dict[str, list[Run]] = {}
     for run in runs:
         by_name.setdefault(run.name, []).append(run)
@@ -73,6 +79,8 @@ def _why_incomparable(first: Run, other: Run) -> str:
     sizes = [run.settings.model.vocab_size for run in (first, other)]
     if sizes[0] != sizes[1]:
         return f"their vocabularies have {sizes[0]:,} and {sizes[1]:,} tokens"
+    if len({run.vocabulary for run in (first, other)} - {""}) > 1:
+        return "their vocabularies differ (by their hashes)"
     ours, theirs = (held_out_records(run) for run in (first, other))
     for length in sorted(ours.keys() & theirs.keys()):
         if not ours[length].has_records_of(theirs[length]):

@@ -20,13 +20,14 @@ EXPLANATION = (
     "loss in training, which has dropout in it. A vertical tick is the end of a stage. Where runs "
     "share a name, the line is the mean over them and the band goes from the lowest to the "
     "highest. The thin grey line is the unigram entropy: the loss of guessing by the frequency of "
-    "the tokens alone. What a model learns of context lies below it."
+    "the tokens alone. What a model learns of context lies below it. The losses of the first "
+    "steps may lie above the picture."
 )
 TIME = (
     "Time is what training steps took, compilation included. Evaluations, checkpoints and the "
-    "time between starts of a run are left out."
+    "time between starts of a run are left out"
 )
-FLOPS = "FLOPs are those of matrix products, by arithmetic, for whole batches."
+FLOPS = "FLOPs are those of matrix products, by arithmetic, for whole batches"
 
 Place = Callable[[Group, np.ndarray], np.ndarray]  # where steps of a group stand on the axis
 
@@ -121,7 +122,7 @@ def _figure(groups: Sequence[Group], axis: Axis) -> Figure:
     names = ", ".join(each.name for each in groups)
     return Figure(
         name=f"loss_by_{axis.name}",
-        caption=f"Masked LM loss against {axis.what}",
+        caption=f"Masked LM loss against {axis.what}.",
         alt=f"Curves of the masked LM loss of {names} against {axis.name}.",
         drawing=figure,
     )
@@ -180,7 +181,7 @@ def loss_range(groups: Sequence[Group]) -> tuple[float, float]:
 
 def _note(group: Group) -> str:
     """Returns what is to be known of a group's curves; "" where nothing is."""
-    parts = [] if group.state == "finished" else [group.state]
+    parts = [] if group.is_finished else [group.state]
     without = [run.folder for run in group.runs if not run.evaluations]
     if without:
         parts.append(f"no held-out losses in {', '.join(without)}, so only training is drawn")

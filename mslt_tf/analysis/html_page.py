@@ -28,7 +28,8 @@ table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabul
 caption { text-align: left; color: var(--soft); padding-bottom: .4rem; }
 th, td { text-align: left; vertical-align: top; padding: .35rem .9rem .35rem 0;
   border-bottom: 1px solid var(--line); }
-thead th { vertical-align: bottom; }
+td, tbody th { white-space: nowrap; }
+thead th { vertical-align: bottom; min-width: 3rem; max-width: 8rem; }
 """
 
 
@@ -67,7 +68,7 @@ def _section(section: Section, svgs: Mapping[str, bytes]) -> Iterator[str]:
 
 
 def _table(table: Table) -> str:
-    header = "".join(f'<th scope="col">{html.escape(cell)}</th>' for cell in table.header)
+    header = "".join(f'<th scope="col">{_cell(text)}</th>' for text in table.header)
     rows = "\n".join(f"<tr>{_cells(row)}</tr>" for row in table.rows)
     return (
         f'<div class="wide" tabindex="0"><table><caption>{html.escape(table.caption)}</caption>\n'
@@ -76,8 +77,12 @@ def _table(table: Table) -> str:
 
 
 def _cells(row: Sequence[str]) -> str:
-    first, *others = map(html.escape, row)
+    first, *others = map(_cell, row)
     return f'<th scope="row">{first}</th>' + "".join(f"<td>{cell}</td>" for cell in others)
+
+
+def _cell(text: str) -> str:
+    return "<br>".join(map(html.escape, text.split("\n")))
 
 
 def inline_svg(svg: bytes, figure: Figure) -> str:

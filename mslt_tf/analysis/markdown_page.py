@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from mslt_tf.analysis.section import Section, Table
 
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#|~!$&])")
+_SPECIAL = re.compile(r"(^[#+=-](?=.)|[\\`*_\[\]<>|~$&])")
 
 
 def page(title: str, made: str, sections: Sequence[Section], *, figures: str) -> str:
@@ -24,7 +24,7 @@ def page(title: str, made: str, sections: Sequence[Section], *, figures: str) ->
             blocks.append(f"![{escape(figure.alt)}]({figures}/{figure.name}.png)")
             blocks.append(escape(figure.caption))
         for table in section.tables:
-            blocks += [f"{escape(table.caption)}:", "\n".join(_rows(table))]
+            blocks += [escape(table.caption), "\n".join(_rows(table))]
     return "\n\n".join(blocks) + "\n"
 
 
@@ -39,6 +39,10 @@ def escape(text: str) -> str:
 
 def _rows(table: Table) -> Iterator[str]:
     for index, row in enumerate((table.header, *table.rows)):
-        yield f"| {' | '.join(map(escape, row))} |"
+        yield f"| {' | '.join(map(_cell, row))} |"
         if not index:
             yield f"|{'---|' * len(row)}"
+
+
+def _cell(text: str) -> str:
+    return "<br>".join(map(escape, text.split("\n")))

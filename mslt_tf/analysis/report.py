@@ -7,7 +7,17 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from mslt_tf.analysis import comparison, curves, drawing, html_page, markdown_page, runs, speed
+from mslt_tf.analysis import (
+    comparison,
+    curves,
+    drawing,
+    html_page,
+    markdown_page,
+    overview,
+    runs,
+    scores,
+    speed,
+)
 from mslt_tf.analysis.section import Section
 from mslt_tf.files import file_errors, new_file, published_folder
 from mslt_tf.report_settings import ReportSettings
@@ -32,7 +42,9 @@ def write(settings: ReportSettings) -> None:
     _check_place(path)
     found = [runs.read(folder, report=say) for folder in settings.named_runs]
     groups = comparison.group(found)
-    sections = (curves.section(groups), speed.section(groups))
+    sections = [overview.section(groups), curves.section(groups), speed.section(groups)]
+    if settings.finetuning:
+        sections.append(scores.section(scores.read_all(settings.named_finetunings), groups))
     published_folder.publish(
         path,
         KIND,

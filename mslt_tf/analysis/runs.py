@@ -1,5 +1,6 @@
 """A run as a value: what its folder says of its plan, its losses and its time."""
 
+import contextlib
 import dataclasses
 import functools
 import math
@@ -16,7 +17,7 @@ from mslt_tf.files import file_errors
 from mslt_tf.model_config import ModelConfig
 from mslt_tf.report_settings import NamedFolder
 from mslt_tf.stage_plan import StagePlan, StageSpan
-from mslt_tf.training import json_lines, metrics_log
+from mslt_tf.training import checkpoint_files, checkpoint_folder, json_lines, metrics_log
 
 Entry = Mapping[str, Any]
 P = TypeVar("P", "TrainPoint", "Evaluation")
@@ -67,6 +68,7 @@ class Run:
     settings: RunSettings
     training: tuple[TrainPoint, ...]  # at least one, by step
     evaluations: tuple[Evaluation, ...]  # by step; perhaps none
+    vocabulary: str = ""  # its hash; "" where no checkpoint tells
     notes: tuple[str, ...] = ()  # what of the files was left out
 
     @property
@@ -147,7 +149,19 @@ def read(folder: NamedFolder, *, report: Callable[[str], None]) -> Run:
         )
     for note in notes:
         report(note)
-    return Run(folder.name, folder.path, settings, training, evaluations, tuple(notes))
+    vocabulary = _vocabulary(folder.path)
+    return Run(folder.name, folder.path, settings, training, evaluations, vocabulary, tuple(notes))
+
+
+def _vocabulary(path: str) -> str:
+    """Returns the hash of a run's vocabulary, as its newest checkpoint tells it."""
+    folder = os.path.join(path, own_runs.CHECKPOINTS)
+    for step in reversed(checkpoint_folder.steps(folder)):
+        with contextlib.suppress(UserError):  # a run that goes on has removed it meanwhile
+            return own_runs.vocabulary_sha256(
+                checkpoint_files.read_state(checkpoint_folder.path_of(folder, step))["settings"]
+            )
+    return ""
 
 
 def _read_settings(path: str) -> RunSettings:

@@ -12,7 +12,7 @@ _NAME = re.compile("[a-z0-9_]{1,60}")
 
 @dataclasses.dataclass(frozen=True)
 class Table:
-    """Cells of plain text; the first column names the rows."""
+    """Cells of plain text, in which lines may end; the first column names the rows."""
 
     caption: str
     header: tuple[str, ...]

@@ -1,28 +1,199 @@
 """How fast runs were, measured and by arithmetic, and what it took them to reach a loss."""
 
-from collections.abc import Sequence
+import dataclasses
+import statistics
+from collections.abc import Iterator, Sequence
 
+from mslt_tf import cost_model
 from mslt_tf.analysis import quantities
 from mslt_tf.analysis.comparison import Group
+from mslt_tf.analysis.runs import Evaluation, Run
 from mslt_tf.analysis.section import Section, Table
+from mslt_tf.stage_plan import StageSpan
+
+NOTHING = "-"
+
+TIME_AND_COST = (
+    "Time is that of the training steps, compilation included, without evaluations, checkpoints "
+    "and the time between starts. Times of different machines cannot be compared. Cost is the "
+    "FLOPs of matrix products, by arithmetic. Of several runs, cells hold the median (lowest to "
+    "highest)."
+)
+REACHING = (
+    "What a run (row) had spent at its first evaluation at or below the loss that a run (column) "
+    "ended with; nothing is guessed between evaluations."
+)
 
 
 def section(groups: Sequence[Group]) -> Section:
     """Returns the tables of time and cost of all runs."""
-    return Section(title="Time and cost", tables=(_runs_table(groups),))
-
-
-def _runs_table(groups: Sequence[Group]) -> Table:
-    header = ("run", "steps", "time", "cost")
-    rows = tuple(
-        (
-            each.name,
-            quantities.spread([run.step for run in each.runs], "{:,.0f}".format),
-            quantities.spread(
-                [run.seconds_at([run.step])[0] for run in each.runs], quantities.duration
-            ),
-            quantities.spread([run.flops_at([run.step])[0] for run in each.runs], quantities.flops),
-        )
-        for each in groups
+    base = baseline(groups)
+    speedups = (
+        f"Speed-ups are over {base.name}, of a step, averaged over the run so far: by the time it "
+        "took, by arithmetic, and by the median speed of each stage without compilation. The last "
+        "column is the third over the second."
     )
-    return Table("Time and cost of training so far", header, rows)
+    notes = (
+        f"{each.name}: {each.state}. What it has done so far may be its cheaper part."
+        for each in groups
+        if not each.is_finished
+    )
+    tables = [_runs_table(groups, base), _stages_table(groups)]
+    with_losses = [each for each in groups if _ends(each)]
+    if len(with_losses) > 1:
+        tables.append(_reaching_table(with_losses))
+    return Section("Time and cost", (TIME_AND_COST, speedups, *notes), tables=tuple(tables))
+
+
+def baseline(groups: Sequence[Group]) -> Group:
+    """Returns what speed-ups are over: the first run by the original method, else the first."""
+    originals = (each for each in groups if each.first.settings.method == "original")
+    return next(originals, groups[0])
+
+
+def steps_per_second(run: Run, span: StageSpan) -> float | None:
+    """Returns the median speed of a stage without compilation; None where none was measured."""
+    speeds = [
+        point.sequences_per_second / span.stage.batch_size
+        for point in run.training
+        if span.first_step < point.step <= span.end and point.sequences_per_second
+    ]
+    return statistics.median(speeds) if speeds else None
+
+
+def first_at_or_below(run: Run, target: Evaluation) -> int | None:
+    """Returns the step of the first evaluation that is as good, on the same held-out records."""
+    return next(
+        (
+            found.step
+            for found in run.evaluations
+            if found.has_records_of(target) and found.loss <= target.loss
+        ),
+        None,
+    )
+
+
+def _runs_table(groups: Sequence[Group], base: Group) -> Table:
+    header = (
+        *("run", "steps", "time", "cost", "last held-out loss"),
+        *("speed-up", "by arithmetic", "without compilation", "of arithmetic"),
+    )
+    rows = []
+    for each in groups:
+        by_arithmetic = _cost_of_step(base) / _cost_of_step(each)
+        compiled = _ratio(_compiled_seconds_of_step(base), _compiled_seconds_of_step(each))
+        rows.append(
+            (
+                each.name,
+                quantities.spread([run.step for run in each.runs], "{:,.0f}".format),
+                quantities.spread([_seconds(run) for run in each.runs], quantities.duration),
+                quantities.spread([_flops(run) for run in each.runs], quantities.flops),
+                _losses([end.loss for end in _ends(each)]),
+                _shown(_ratio(_seconds_of_step(base), _seconds_of_step(each)), "{:.2f}"),
+                f"{by_arithmetic:.2f}",
+                _shown(compiled, "{:.2f}"),
+                _shown(compiled and compiled / by_arithmetic, "{:.0%}"),
+            )
+        )
+    return Table("Runs, as far as they are done.", header, tuple(rows))
+
+
+def _stages_table(groups: Sequence[Group]) -> Table:
+    header = (
+        *("run", "stage", "depth", "trained", "steps", "steps/s"),
+        *("cost of a step, original = 1", "held-out loss at its end"),
+    )
+    rows = tuple(row for each in groups for row in _stage_rows(each))
+    return Table("Stages.", header, rows)
+
+
+def _stage_rows(group: Group) -> Iterator[tuple[str, ...]]:
+    plan = group.first.plan
+    for span in group.first.spans_begun:
+        stage = span.stage
+        speeds = [speed for run in group.runs if (speed := steps_per_second(run, span))]
+        ends = [e.loss for run in group.runs for e in run.evaluations if e.step == span.end]
+        yield (
+            group.name,
+            stage.name,
+            f"{stage.num_blocks} of {plan.stages[-1].num_blocks} {plan.block_unit}",
+            f"{stage.num_blocks - stage.num_frozen_blocks}",
+            f"{stage.num_steps:,}",
+            quantities.spread(speeds, "{:,.3g}".format) if speeds else NOTHING,
+            f"{cost_model.relative_cost(group.first.settings.model, stage):.2f}",
+            _losses(ends),
+        )
+
+
+def _reaching_table(groups: Sequence[Group]) -> Table:
+    targets = [_median_end(each) for each in groups]
+    columns = zip(groups, targets, strict=True)
+    header = ("run", *(f"{each.name}: {target.loss:.3f}" for each, target in columns))
+    rows = tuple((each.name, *(_reaching(each, target) for target in targets)) for each in groups)
+    return Table(REACHING, header, rows)
+
+
+def _reaching(group: Group, target: Evaluation) -> str:
+    """Returns step, time and cost of reaching a loss, a line each."""
+    reached = [(run, step) for run in group.runs if (step := first_at_or_below(run, target))]
+    if not reached:
+        return "not reached"
+    parts = [
+        f"step {quantities.spread([step for _, step in reached], '{:,.0f}'.format)}",
+        quantities.spread([run.seconds_at([s])[0] for run, s in reached], quantities.duration),
+        quantities.spread([run.flops_at([s])[0] for run, s in reached], quantities.flops),
+    ]
+    if len(reached) < len(group.runs):
+        parts.insert(0, f"reached by {len(reached)} of {len(group.runs)}:")
+    return "\n".join(parts)
+
+
+def _ends(group: Group) -> list[Evaluation]:
+    """Returns the last evaluation of each run that has one."""
+    return [run.evaluations[-1] for run in group.runs if run.evaluations]
+
+
+def _median_end(group: Group) -> Evaluation:
+    ends = _ends(group)
+    return dataclasses.replace(ends[0], loss=statistics.median(end.loss for end in ends))
+
+
+def _seconds(run: Run) -> float:
+    return float(run.seconds_at([run.step])[0])
+
+
+def _flops(run: Run) -> float:
+    return float(run.flops_at([run.step])[0])
+
+
+def _seconds_of_step(group: Group) -> float:
+    return statistics.median(_seconds(run) / run.step for run in group.runs)
+
+
+def _cost_of_step(group: Group) -> float:
+    return statistics.median(_flops(run) / run.step for run in group.runs)
+
+
+def _compiled_seconds_of_step(group: Group) -> float:
+    """Returns the time of a step without compilation, averaged over steps; 0 if it is not known."""
+    times = []
+    for run in group.runs:
+        spans = run.spans_begun
+        speeds = [steps_per_second(run, span) for span in spans]
+        if not all(speeds):
+            return 0.0
+        num_steps = [min(span.end, run.step) - span.first_step for span in spans]
+        times.append(sum(n / s for n, s in zip(num_steps, speeds, strict=True) if s) / run.step)
+    return statistics.median(times)
+
+
+def _ratio(numerator: float, denominator: float) -> float | None:
+    return numerator / denominator if numerator and denominator else None
+
+
+def _shown(value: float | None, form: str) -> str:
+    return NOTHING if value is None else form.format(value)
+
+
+def _losses(values: Sequence[float]) -> str:
+    return quantities.spread(values, "{:.3f}".format) if values else NOTHING

@@ -44,7 +44,12 @@ def write(
 
 def entry(config: PretrainingConfig, kind: str, step: int, loss: float, **values: float) -> str:
     """Returns a line of metrics.jsonl; 16 sequences a second."""
-    stage = config.plan.span_at(min(step, config.plan.num_steps) - 1).stage.name
+    stage = config.plan.span_at(step - 1).stage.name
     speed = {"sequences_per_second": 16.0} if kind == "train" else {}
     whole = {"kind": kind, "stage": stage, "step": step, "masked_lm_loss": loss, **speed, **values}
     return json.dumps(whole) + "\n"
+
+
+def changed(line: str, values: Mapping[str, object]) -> str:
+    """Returns a line with other values."""
+    return json.dumps({**json.loads(line), **values}) + "\n"

@@ -1,0 +1,40 @@
+"""Which runs a report compares, before any of their numbers."""
+
+from collections.abc import Sequence
+
+from mslt_tf.analysis.comparison import Group
+from mslt_tf.analysis.section import Section, Table
+
+
+def section(groups: Sequence[Group]) -> Section:
+    """Returns what the runs are."""
+    header = ("run", "seeds", "method", "model", "steps planned", "tokens x batch", "state")
+    rows = tuple(
+        (
+            each.name,
+            f"{len(each.runs)}",
+            each.first.settings.method,
+            each.first.settings.model.summary(),
+            f"{each.first.plan.num_steps:,}",
+            "\n".join(_batches(each)),
+            each.state,
+        )
+        for each in groups
+    )
+    folders = Table(
+        "Where they lie.",
+        ("run", "seed", "folder"),
+        tuple(
+            (each.name, f"{run.settings.seed}", run.folder) for each in groups for run in each.runs
+        ),
+    )
+    notes = tuple(
+        note.removeprefix("note: ") for each in groups for run in each.runs for note in run.notes
+    )
+    return Section("Runs", notes, tables=(Table("What is compared.", header, rows), folders))
+
+
+def _batches(group: Group) -> list[str]:
+    """Returns the lengths and batches of the stages, each once."""
+    stages = group.first.plan.stages
+    return list(dict.fromkeys(f"{s.seq_length} x {s.batch_size:,}" for s in stages))
