@@ -254,6 +254,16 @@ def test_tensorflow_addons_is_imported_in_one_module_only() -> None:
     assert importers <= {HOME_OF_TENSORFLOW_ADDONS}
 
 
+def test_matplotlib_is_imported_in_one_room_only() -> None:
+    importers = {
+        room_of(module, path)
+        for module, path in find_modules(ROOT).items()
+        for _, imported in imports_of(path)
+        if imported.partition(".")[0] == "matplotlib"
+    }
+    assert importers == {"analysis"}  # so that who trains does not wait for it
+
+
 def test_no_import_is_relative() -> None:
     relative = [
         f"{module}:{node.lineno}"

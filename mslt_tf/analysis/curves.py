@@ -15,6 +15,8 @@ from mslt_tf.analysis.section import Figure, Section
 MAX_POINTS = 300  # of a curve; more are averaged, as no eye tells them apart
 EARLY_SHARE = 0.1  # of the steps; the losses up to there may lie above the picture
 
+ENTROPY = "unigram entropy"
+
 EXPLANATION = (
     "Each colour is a run. The line with dots is the loss on held-out records, the pale one the "
     "loss in training, which has dropout in it. A vertical tick is the end of a stage. Where runs "
@@ -108,17 +110,19 @@ AXES = (
 def _figure(groups: Sequence[Group], axis: Axis) -> Figure:
     ends = [axis.place(each, np.array([min(run.step for run in each.runs)]))[0] for each in groups]
     scale, label = axis.unit(max(ends))
+    entropies = {round(value, 4) for value in _entropies(groups)}
     with drawing.style():
         figure, axes = drawing.new_figure()
         for index, each in enumerate(groups):
             look = drawing.look(index)
             _draw(axes, each, look, lambda group, steps: axis.place(group, steps) / scale)
-        _draw_entropy(axes, groups)
-        axes.set_xlabel(label)
-        axes.set_ylabel("masked LM loss (nats)")
-        axes.set_ylim(*loss_range(groups))
+        for entropy in entropies:
+            axes.axhline(entropy, label=ENTROPY, **drawing.THIN)
+        axes.set(xlabel=label, ylabel="masked LM loss (nats)", ylim=loss_range(groups))
         axes.set_xlim(left=0)
-        axes.legend(loc="upper right")
+        drawing.add_legend(
+            figure, [each.name for each in groups], thin=ENTROPY if entropies else ""
+        )
     names = ", ".join(each.name for each in groups)
     return Figure(
         name=f"loss_by_{axis.name}",
@@ -129,29 +133,23 @@ def _figure(groups: Sequence[Group], axis: Axis) -> Figure:
 
 
 def _draw(axes: Axes, group: Group, look: Look, place: Place) -> None:
-    """Draws the losses of a group, where it has them."""
-    training = curve_of([run.training for run in group.runs])
+    """Draws the losses of a group: on held-out records over training, or training alone."""
+    training = thinned(curve_of([run.training for run in group.runs]))
     held_out = curve_of([run.evaluations for run in group.runs])
-    has_held_out = len(held_out.steps) > 0
-    strong = held_out if has_held_out else thinned(training)
-    if has_held_out:
-        pale = thinned(training)
-        axes.plot(place(group, pale.steps), pale.mean, color=look.color, **drawing.PALE)
-    x = place(group, strong.steps)
-    dots = {"marker": look.marker, "markersize": 3.5} if has_held_out else {}
-    axes.plot(x, strong.mean, color=look.color, linestyle=look.line, label=group.name, **dots)
+    drawn = training
+    if len(held_out.steps):
+        drawn = held_out
+        axes.plot(place(group, training.steps), training.mean, color=look.color, **drawing.PALE)
+    if not len(drawn.steps):
+        return  # seeds that log at other steps, and have just begun
+    x = place(group, drawn.steps)
+    marker = {"marker": look.marker, "markersize": 3.5} if drawn is held_out else {}
+    axes.plot(x, drawn.mean, color=look.color, linestyle=look.line, label=group.name, **marker)
     if len(group.runs) > 1:
-        axes.fill_between(x, strong.lowest, strong.highest, color=look.color, **drawing.BAND)
-    ends = [span.end for span in group.first.plan.spans if span.end <= training.steps[-1]]
-    heights = np.interp(ends, strong.steps, strong.mean)
+        axes.fill_between(x, drawn.lowest, drawn.highest, color=look.color, **drawing.BAND)
+    ends = [span.end for span in group.first.plan.spans if span.end <= drawn.steps[-1]]
+    heights = np.interp(ends, drawn.steps, drawn.mean)
     axes.plot(place(group, np.array(ends)), heights, color=look.color, **drawing.TICK)
-
-
-def _draw_entropy(axes: Axes, groups: Sequence[Group]) -> None:
-    """Draws a line at the unigram entropy of each set of held-out records, once."""
-    found = {round(value, 4): None for value in _entropies(groups)}
-    for index, entropy in enumerate(found):
-        axes.axhline(entropy, label=None if index else "unigram entropy", **drawing.THIN)
 
 
 def _entropies(groups: Sequence[Group]) -> list[float]:

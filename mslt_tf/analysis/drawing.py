@@ -7,12 +7,13 @@ import contextlib
 import dataclasses
 import io
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 # Of lines and letters. The page puts the colour of its own text in its place, light or dark.
 INK = "#5a6472"
@@ -27,7 +28,7 @@ TICK: dict[str, Any] = {"linestyle": "none", "marker": "|", "markersize": 14, "z
 THIN: dict[str, Any] = {"color": INK, "linewidth": 0.8, "linestyle": ":", "zorder": 0}
 
 _STYLE: dict[str, Any] = {
-    "figure.figsize": (6.0, 3.7),
+    "figure.figsize": (6.0, 4.0),
     "figure.constrained_layout.use": True,
     "font.family": "sans-serif",
     "font.size": 11,
@@ -82,6 +83,25 @@ def new_figure() -> tuple[Figure, Axes]:
     """Returns a figure of the usual size with one pair of axes; within `style`."""
     figure = Figure()
     return figure, figure.add_subplot()
+
+
+def add_legend(figure: Figure, names: Sequence[str], *, thin: str = "") -> None:
+    """Names the lines above the axes, where they hide nothing; within `style`.
+
+    Args:
+        figure: with one pair of axes.
+        names: of the runs, in the order of their looks.
+        thin: of a line that is `THIN`; "" without one.
+    """
+    looks = [look(index) for index in range(len(names))]
+    lines = [
+        Line2D([], [], color=each.color, linestyle=each.line, marker=each.marker, markersize=3.5)
+        for each in looks
+    ]
+    if thin:
+        lines.append(Line2D([], [], **THIN))
+    # Given one by one: matplotlib leaves out by itself what begins with "_".
+    figure.legend(lines, [*names, thin][: len(lines)], loc="outside upper left", ncols=2)
 
 
 def png(figure: Figure) -> bytes:

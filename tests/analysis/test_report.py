@@ -1,45 +1,131 @@
-"""The report as a whole: its files, and what it refuses."""
+"""The report as a whole: its files, its page, and what it refuses to replace."""
 
+import re
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
 from mslt_tf.analysis import report
+from mslt_tf.errors import UserError
 from mslt_tf.report_settings import ReportSettings
-from tests.analysis import run_folders
+from tests.analysis import run_folders, test_scores
+
+CURVES = ("loss_by_steps", "loss_by_time", "loss_by_flops")
+SVG = "{http://www.w3.org/2000/svg}svg"
+ODD_NAME = '<b>a|b</b> "$x$" & _1_ é 漢'
 
 
-def make(tmp_path: Path, *runs: str) -> Path:
-    """Writes a report of runs, by their names in a folder, and returns its folder."""
-    entries = tuple(
-        f"{name}{equals}{tmp_path / (folder or name)}" if equals else str(tmp_path / name)
-        for name, equals, folder in (run.partition("=") for run in runs)
-    )
-    report.write(ReportSettings(runs=entries, output_dir=str(tmp_path / "report")))
-    return tmp_path / "report"
+def make(output_dir: Path, **runs: Path) -> Path:
+    """Writes a report of runs by their names, and returns its folder."""
+    named = tuple(f"{name}={path}" for name, path in runs.items())
+    report.write(ReportSettings(runs=named, output_dir=str(output_dir)))
+    return output_dir
 
 
-@pytest.fixture
-def two_runs(tmp_path: Path) -> None:
-    """A run of two stages and one that is not finished."""
-    held_out = {6: 3.2, 10: 3.0}
-    flags = run_folders.TWO_STAGES
-    run_folders.write(tmp_path / "mslt", train={4: 3.4, 10: 3.1}, held_out=held_out, **flags)
-    run_folders.write(tmp_path / "original", train={2: 3.3, 4: 3.2}, method="original")
-
-
-@pytest.mark.usefixtures("two_runs")
-def test_it_is_one_page_and_a_file_of_each_figure_in_two_forms(tmp_path: Path):
-    folder = make(tmp_path, "mslt", "original")
-    names = {path.name for path in folder.rglob("*.*")} - {"made_by_mslt_tf.json"}
-    curves = ["loss_by_steps", "loss_by_time", "loss_by_flops"]
-    figures = {f"{name}.{form}" for name in curves for form in ("png", "svg")}
-    assert names == {"report.html", "report.md"} | figures
+def body_of(folder: Path) -> ElementTree.Element:
+    """Returns what a page shows; it is well-formed enough to be read as XML."""
     html = (folder / "report.html").read_text("utf-8")
-    page = ElementTree.fromstring(html.partition("<body>")[2].join(["<body>", ""])[:-8])
-    assert len(page.findall(".//{http://www.w3.org/2000/svg}svg")) == len(curves)
-    ids = [element.get("id") for element in page.iter() if element.get("id")]
-    assert len(ids) == len(set(ids))
-    assert "http" not in html.replace("http://www.w3.org/", "")
-    assert "<script" not in html
+    found = re.search("<body>.*</body>", html, re.DOTALL)
+    assert found
+    return ElementTree.fromstring(found[0].replace("<br>", "<br/>"))
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of two stages."""
+    folder = tmp_path_factory.mktemp("runs") / "mslt"
+    held_out = {6: 3.2, 10: 3.0}
+    return run_folders.write(
+        folder, train={4: 3.4, 10: 3.1}, held_out=held_out, **run_folders.TWO_STAGES
+    )
+
+
+@pytest.fixture(scope="module")
+def made(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A report of a run whose name is hard on all formats, with a fine-tuning of it."""
+    folder = tmp_path_factory.mktemp("reports")
+    run_folders.write(run.parent / "other", train={10: 3.0})
+    results = test_scores.write(folder / "results", [test_scores.MRPC])
+    settings = ReportSettings(
+        runs=(f"{ODD_NAME}={run}", f"_hidden={run}/../other"),
+        finetuning=(f"{ODD_NAME}={results.path}",),
+        output_dir=f"{folder}/report/",
+    )
+    report.write(settings)
+    return folder / "report"
+
+
+def test_it_is_a_page_a_text_and_a_file_of_each_figure_in_two_forms(made: Path):
+    figures = {f"figures/{name}.{form}" for name in CURVES for form in ("png", "svg")}
+    names = {"report.html", "report.md", "made_by_mslt_tf.json"}
+    assert contents(made).keys() == names | figures
+
+
+def test_the_page_needs_nothing_else(made: Path):
+    html = (made / "report.html").read_text("utf-8")
+    assert len(body_of(made).findall(f".//{SVG}")) == len(CURVES)
+    assert not re.findall("<(?:script|img|link|iframe|object)|@import|url\\((?!#)", html)
+    addresses = set(re.findall(r"https?://[^\s\"'<]*", html))
+    assert addresses <= {"http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"}
+
+
+def test_figures_in_one_page_do_not_share_ids(made: Path):
+    ids = [element.get("id") for element in body_of(made).iter() if element.get("id")]
+    assert len(ids) == len(set(ids)) > 0
+    html = (made / "report.html").read_text("utf-8")
+    assert {*re.findall(r"url\(#([^)]*)\)", html), *re.findall('href="#([^"]*)"', html)} <= {*ids}
+
+
+def test_odd_names_are_shown_as_they_are(made: Path):
+    body = body_of(made)
+    assert not body.findall(".//b")
+    cells = ["".join(cell.itertext()) for cell in body.iter("th")]
+    assert cells.count(ODD_NAME) >= 5  # a row in each table
+    in_figures = [text.text for text in body.iter(f"{SVG[:-3]}text")]
+    assert in_figures.count(ODD_NAME) == in_figures.count("_hidden") == len(CURVES)
+    markdown = (made / "report.md").read_text("utf-8")
+    assert "\\<b\\>a\\|b\\</b\\>" in markdown
+    assert "<b>" not in markdown
+
+
+def test_the_text_says_the_same_as_the_page(made: Path):
+    markdown = (made / "report.md").read_text("utf-8")
+    plain = re.sub(r"\\(.)", r"\1", markdown.replace("<br>", ""))
+    body = body_of(made)
+    said = [*body.iter("p"), *body.iter("figcaption"), *body.iter("caption"), *body.iter("td")]
+    assert len(said) > 40
+    for element in said:
+        assert "".join(element.itertext()) in plain
+    for path in re.findall(r"\]\((.*?)\)", markdown):
+        assert (made / path).is_file()
+
+
+def test_a_report_of_ours_is_replaced_and_nothing_else(tmp_path: Path, run: Path):
+    folder = make(tmp_path / "report", first=run)
+    make(folder, second=run)
+    assert "second" in (folder / "report.md").read_text("utf-8")
+    (folder / "notes.txt").write_text("mine", "utf-8")
+    before = contents(folder)
+    with pytest.raises(UserError, match=r"holds notes.txt, not written by this program"):
+        make(folder, third=run)
+    assert contents(folder) == before
+    assert [path.name for path in tmp_path.iterdir()] == ["report"]
+
+
+def test_a_folder_of_the_users_is_refused_before_anything_is_read(tmp_path: Path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "report.html").write_text("mine", "utf-8")
+    with pytest.raises(UserError, match=r"mine holds report.html, not written by this program"):
+        make(tmp_path / "mine", missing=tmp_path / "missing")
+    assert (tmp_path / "mine" / "report.html").read_text("utf-8") == "mine"
+
+
+def test_nothing_is_left_where_the_runs_cannot_be_read(tmp_path: Path):
+    with pytest.raises(UserError, match="missing is no folder of a run"):
+        make(tmp_path / "new" / "report", missing=tmp_path / "missing")
+    assert not contents(tmp_path)

@@ -1,0 +1,123 @@
+"""The tables of time and cost against a calculation by hand."""
+
+from pathlib import Path
+
+import pytest
+
+from mslt_tf import cost_model
+from mslt_tf.analysis import comparison, runs, speed
+from mslt_tf.analysis.comparison import Group
+from mslt_tf.report_settings import NamedFolder
+from tests import tiny
+from tests.analysis import run_folders
+
+STAGES = run_folders.TWO_STAGES
+BATCH = tiny.FLAGS["train_batch_size"]
+
+
+def write(tmp_path: Path, name: str, folder: str, **settings: object) -> runs.Run:
+    """Returns a run of a name."""
+    path = run_folders.write(tmp_path / folder, **settings)
+    return runs.read(NamedFolder(name, str(path)), report=lambda note: None)
+
+
+@pytest.fixture
+def groups(tmp_path: Path) -> tuple[Group, ...]:
+    """Two seeds of mslt, and the original, of which mslt reaches the loss in one seed only."""
+    train = {2: 3.4, 6: 3.3, 10: 3.2}
+    one = {6: 3.3, 8: 3.1, 10: 3.0}
+    two = {6: 3.4, 8: 3.3, 10: 3.2}
+    return comparison.group(
+        [
+            write(tmp_path, "mslt", "1", train=train, held_out=one, seconds=4.0, **STAGES),
+            write(tmp_path, "mslt", "2", train=train, held_out=two, seconds=6.0, **STAGES),
+            write(
+                tmp_path,
+                "original",
+                "3",
+                train=train,
+                held_out={6: 3.2, 10: 3.05},
+                seconds=10.0,
+                method="original",
+            ),
+        ]
+    )
+
+
+def cost_of_step(**flags: object) -> list[float]:
+    """Returns the FLOPs of a step of each stage."""
+    config = tiny.config(**flags)
+    stages = config.plan.stages
+    return [BATCH * cost_model.stage_cost(config.model, stage).flops for stage in stages]
+
+
+def table(groups: tuple[Group, ...], index: int) -> dict[str, dict[str, str]]:
+    """Returns a table's cells by row and column; rows of one name by their stage as well."""
+    found = speed.section(groups).tables[index]
+    names = [" ".join(row[:2]) if found.header[1] == "stage" else row[0] for row in found.rows]
+    rows = [dict(zip(found.header, row, strict=True)) for row in found.rows]
+    return dict(zip(names, rows, strict=True))
+
+
+def test_runs_are_compared_by_time_and_by_arithmetic(groups: tuple[Group, ...]):
+    first, second = cost_of_step(**STAGES)
+    (original,) = cost_of_step(method="original")
+    by_arithmetic = 10 * original / (6 * first + 4 * second)
+    found = table(groups, 0)["mslt"]
+    assert found["steps"] == "10 (10 to 10)"
+    assert found["time"] == "15.0 s (12.0 s to 18.0 s)"
+    assert found["last held-out loss"] == "3.100 (3.000 to 3.200)"
+    assert found["speed-up"] == "2.00"  # 30 s over 15
+    assert found["by arithmetic"] == f"{by_arithmetic:.2f}"
+    assert found["without compilation"] == "1.00"  # every line says 16 sequences a second
+    assert found["of arithmetic"] == f"{1 / by_arithmetic:.0%}"
+    assert by_arithmetic > 1.05
+    assert table(groups, 0)["original"]["speed-up"] == "1.00"
+
+
+def test_each_stage_has_its_speed_its_cost_and_the_loss_at_its_end(groups: tuple[Group, ...]):
+    first, second = cost_of_step(**STAGES)
+    (original,) = cost_of_step(method="original")
+    found = table(groups, 1)
+    assert found["mslt layers_2"]["depth"] == "2 of 4 layers"
+    assert found["mslt layers_4"]["trained"] == "2"
+    assert [found[f"mslt layers_{n}"]["steps"] for n in (2, 4)] == ["6", "4"]
+    assert found["mslt layers_2"]["steps/s"] == "2 (2 to 2)"  # 16 sequences/s, 8 a batch
+    costs = [found[f"mslt layers_{n}"]["cost of a step, original = 1"] for n in (2, 4)]
+    assert costs == [f"{first / original:.2f}", f"{second / original:.2f}"]
+    assert found["mslt layers_2"]["held-out loss at its end"] == "3.350 (3.300 to 3.400)"
+
+
+def test_a_loss_is_reached_at_the_first_evaluation_at_or_below_it(groups: tuple[Group, ...]):
+    found = table(groups, 2)
+    # 3.05 lies between the evaluations at steps 8 and 10 of one seed, and below all of the other.
+    by_mslt = found["mslt"]["original: 3.050"].split("\n")
+    assert by_mslt[:3] == ["reached by 1 of 2:", "step 10", "12.0 s"]
+    by_original = found["original"]["mslt: 3.100"].split("\n")
+    assert by_original[:2] == ["step 10", "30.0 s"]
+    # The median of the ends of the seeds; equal is enough.
+    assert found["mslt"]["mslt: 3.100"].split("\n")[1] == "step 8"
+
+
+def test_a_loss_that_was_not_reached_is_said_to_be_so(tmp_path: Path):
+    good = write(tmp_path, "good", "1", train={10: 3.0}, held_out={10: 2.5})
+    bad = write(tmp_path, "bad", "2", train={10: 3.0}, held_out={10: 2.500001})
+    assert table(comparison.group([good, bad]), 2)["bad"]["good: 2.500"] == "not reached"
+
+
+def test_runs_that_were_not_evaluated_have_no_table_of_reaching(tmp_path: Path):
+    silent = write(tmp_path, "a", "1", train={10: 3.0})
+    other = write(tmp_path, "b", "2", train={10: 3.0}, held_out={10: 2.5})
+    assert len(speed.section(comparison.group([silent, other])).tables) == 2
+
+
+def test_an_unfinished_run_is_told_and_compared_by_what_it_did(tmp_path: Path):
+    held_out = {6: 3.2}
+    part = write(tmp_path, "part", "1", train={6: 3.2}, held_out=held_out, seconds=6.0, **STAGES)
+    whole = write(tmp_path, "whole", "2", train={10: 3.0}, seconds=30.0, method="original")
+    groups = comparison.group([part, whole])
+    (first, _), (original,) = cost_of_step(**STAGES), cost_of_step(method="original")
+    assert table(groups, 0)["part"]["speed-up"] == "3.00"  # 3 s a step over 1
+    assert table(groups, 0)["part"]["by arithmetic"] == f"{original / first:.2f}"
+    assert "part: not finished, step 6 of 10." in " ".join(speed.section(groups).paragraphs)
+    assert "part layers_4" not in table(groups, 1)
