@@ -4,8 +4,6 @@ import dataclasses
 import itertools
 from collections.abc import Sequence
 
-import numpy as np
-
 from mslt_tf.analysis.runs import Evaluation, Run
 from mslt_tf.errors import UserError
 
@@ -23,6 +21,11 @@ class Group:
         return self.runs[0]
 
     @property
+    def step(self) -> int:
+        """The last step that any of them has done."""
+        return max(run.step for run in self.runs)
+
+    @property
     def is_finished(self) -> bool:
         """Whether all runs have done all steps."""
         return all(run.is_finished for run in self.runs)
@@ -32,8 +35,9 @@ class Group:
         """Whether they are finished, in words."""
         if self.is_finished:
             return "finished"
-        step = min(run.step for run in self.runs)
-        return f"not finished, step {step:,} of {self.first.plan.num_steps:,}"
+        steps = [run.step for run in self.runs if not run.is_finished]
+        of_all = f"{len(steps)} of {len(self.runs)} " if len(self.runs) > 1 else ""
+        return f"{of_all}not finished, step {min(steps):,} of {self.first.plan.num_steps:,}"
 
 
 def group(runs: Sequence[Run]) -> tuple[Group, ...]:
@@ -97,9 +101,3 @@ def _why_incomparable(first: Run, other: Run) -> str:
 def held_out_records(run: Run) -> dict[int, Evaluation]:
     """Returns an evaluation for each sequence length that the run was evaluated at."""
     return {run.plan.span_at(e.step - 1).stage.seq_length: e for e in run.evaluations}
-
-
-def steps_in_common(series: Sequence[Sequence[int]]) -> np.ndarray:
-    """Returns the steps that all have, ascending."""
-    common = set(series[0]).intersection(*series[1:])
-    return np.array(sorted(common), np.int64)

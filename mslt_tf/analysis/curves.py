@@ -20,10 +20,10 @@ ENTROPY = "unigram entropy"
 EXPLANATION = (
     "Each colour is a run. The line with dots is the loss on held-out records, the pale one the "
     "loss in training, which has dropout in it. A vertical tick is the end of a stage. Where runs "
-    "share a name, the line is the mean over them and the band goes from the lowest to the "
-    "highest. The thin grey line is the unigram entropy: the loss of guessing by the frequency of "
-    "the tokens alone. What a model learns of context lies below it. The losses of the first "
-    "steps may lie above the picture."
+    "share a name, the line is the mean over them, as far as each has come, and the band goes from "
+    "the lowest to the highest. The thin grey line is the unigram entropy: the loss of guessing by "
+    "the frequency of the tokens alone. What a model learns of context lies below it. The losses "
+    "of the first steps may lie above the picture."
 )
 TIME = (
     "Time is what training steps took, compilation included. Evaluations, checkpoints and the "
@@ -36,7 +36,7 @@ Place = Callable[[Group, np.ndarray], np.ndarray]  # where steps of a group stan
 
 @dataclasses.dataclass(frozen=True)
 class Curve:
-    """Losses of a group at the steps that all of its runs have."""
+    """Losses of a group, see `curve_of`."""
 
     steps: np.ndarray  # int64 [points]
     mean: np.ndarray  # float64 [points], as are the other two
@@ -65,15 +65,23 @@ def section(groups: Sequence[Group]) -> Section:
 
 
 def curve_of(points: Sequence[Sequence[TrainPoint | Evaluation]]) -> Curve:
-    """Returns the curve of some runs' points.
+    """Returns the curve of some runs' points: at each step over the runs that have come so far.
+
+    Steps at which one of these has no point are left out, or the line would jump to and fro.
 
     Args:
         points: of each run, by step.
     """
     by_step = [{point.step: point.loss for point in run} for run in points]
-    steps = comparison.steps_in_common([list(losses) for losses in by_step])
-    losses = np.array([[run[step] for step in steps] for run in by_step])
-    return Curve(steps, losses.mean(0), losses.min(0), losses.max(0))
+    ends = [max(losses, default=0) for losses in by_step]
+    found = {}
+    for step in sorted(set().union(*by_step)):
+        so_far = [losses for losses, end in zip(by_step, ends, strict=True) if step <= end]
+        if all(step in losses for losses in so_far):
+            found[step] = [losses[step] for losses in so_far]
+    summaries = [(np.mean(each), min(each), max(each)) for each in found.values()]
+    mean, lowest, highest = np.array(summaries, float).reshape(-1, 3).T
+    return Curve(np.array(list(found), int), mean, lowest, highest)
 
 
 def thinned(curve: Curve) -> Curve:
@@ -87,7 +95,10 @@ def thinned(curve: Curve) -> Curve:
 
 
 def _seconds(group: Group, steps: np.ndarray) -> np.ndarray:
-    return np.mean([run.seconds_at(steps) for run in group.runs], axis=0)
+    """Returns the time up to each step, the mean over the runs that have come so far."""
+    times = np.array([run.seconds_at(steps) for run in group.runs])
+    has_come = np.array([steps <= run.step for run in group.runs])
+    return np.mean(times, axis=0, where=has_come)
 
 
 def _time_unit(largest: float) -> tuple[float, str]:
@@ -108,7 +119,7 @@ AXES = (
 
 
 def _figure(groups: Sequence[Group], axis: Axis) -> Figure:
-    ends = [axis.place(each, np.array([min(run.step for run in each.runs)]))[0] for each in groups]
+    ends = [axis.place(each, np.array([each.step]))[0] for each in groups]
     scale, label = axis.unit(max(ends))
     entropies = {round(value, 4) for value in _entropies(groups)}
     with drawing.style():
@@ -141,7 +152,7 @@ def _draw(axes: Axes, group: Group, look: Look, place: Place) -> None:
         drawn = held_out
         axes.plot(place(group, training.steps), training.mean, color=look.color, **drawing.PALE)
     if not len(drawn.steps):
-        return  # seeds that log at other steps, and have just begun
+        return  # of two seeds that log at other steps, and have just begun
     x = place(group, drawn.steps)
     marker = {"marker": look.marker, "markersize": 3.5} if drawn is held_out else {}
     axes.plot(x, drawn.mean, color=look.color, linestyle=look.line, label=group.name, **marker)
@@ -167,11 +178,10 @@ def loss_range(groups: Sequence[Group]) -> tuple[float, float]:
     The first losses fall from about ln(vocabulary size) in a few steps. They are left to leave the
     picture at its top, or they would squeeze what matters.
     """
-    late: list[float] = _entropies(groups)
-    for run in (run for each in groups for run in each.runs):
-        early = EARLY_SHARE * run.plan.num_steps
-        points = [*run.training, *run.evaluations]
-        late += [p.loss for p in points if p.step > early] or [p.loss for p in points]
+    of_runs = [run for each in groups for run in each.runs]
+    points = [(p, run) for run in of_runs for p in (*run.training, *run.evaluations)]
+    late = [p.loss for p, run in points if p.step > EARLY_SHARE * run.plan.num_steps]
+    late = (late or [p.loss for p, _ in points]) + _entropies(groups)
     lowest, highest = min(late), max(late)
     margin = 0.05 * (highest - lowest) or 0.05
     return lowest - margin, highest + margin
@@ -181,6 +191,8 @@ def _note(group: Group) -> str:
     """Returns what is to be known of a group's curves; "" where nothing is."""
     parts = [] if group.is_finished else [group.state]
     without = [run.folder for run in group.runs if not run.evaluations]
-    if without:
-        parts.append(f"no held-out losses in {', '.join(without)}, so only training is drawn")
+    if len(without) == len(group.runs):
+        parts.append("no held-out losses, so only training is drawn")
+    elif without:
+        parts.append(f"no held-out losses in {', '.join(without)}")
     return f"{group.name}: {'; '.join(parts)}." if parts else ""

@@ -28,7 +28,7 @@ TICK: dict[str, Any] = {"linestyle": "none", "marker": "|", "markersize": 14, "z
 THIN: dict[str, Any] = {"color": INK, "linewidth": 0.8, "linestyle": ":", "zorder": 0}
 
 _STYLE: dict[str, Any] = {
-    "figure.figsize": (6.0, 4.0),
+    "figure.figsize": (5.4, 3.9),
     "figure.constrained_layout.use": True,
     "font.family": "sans-serif",
     "font.size": 11,
@@ -38,6 +38,7 @@ _STYLE: dict[str, Any] = {
     "grid.alpha": 0.15,
     "legend.frameon": False,
     "legend.fontsize": 10,
+    "legend.handlelength": 2.8,
     "lines.linewidth": 1.8,
     "text.parse_math": False,  # names of runs may hold dollar signs
     "svg.fonttype": "none",  # letters stay letters, in the fonts of whoever looks

@@ -21,7 +21,7 @@ h2 { font-size: 1.25rem; margin-top: 2.5rem; border-top: 1px solid var(--line);
   padding-top: 1rem; }
 p { max-width: 44rem; }
 .made, figcaption { color: var(--soft); font-size: .9rem; }
-figure { margin: 1.5rem 0; max-width: 44rem; }
+figure { margin: 1.5rem 0; max-width: 38rem; }
 figure svg { display: block; width: 100%; height: auto; color: var(--ink); }
 .wide { overflow-x: auto; margin: 1.5rem 0; }
 table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }

@@ -109,7 +109,7 @@ def _stages_table(groups: Sequence[Group]) -> Table:
 
 def _stage_rows(group: Group) -> Iterator[tuple[str, ...]]:
     plan = group.first.plan
-    for span in group.first.spans_begun:
+    for span in (span for span in plan.spans if span.first_step < group.step):
         stage = span.stage
         speeds = [speed for run in group.runs if (speed := steps_per_second(run, span))]
         ends = [e.loss for run in group.runs for e in run.evaluations if e.step == span.end]

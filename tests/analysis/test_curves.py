@@ -28,14 +28,24 @@ def lines_of(section: Section, name: str) -> dict[str, np.ndarray]:
     return {line.get_label(): np.array(line.get_data()) for line in axes.get_lines()}
 
 
-def test_seeds_are_their_mean_and_their_range_at_the_steps_they_share():
+def test_seeds_are_their_mean_and_their_range_as_far_as_each_has_come():
     one = [Evaluation(step, loss, 3.5) for step, loss in ((2, 4.0), (4, 3.0), (6, 2.0))]
     two = [Evaluation(step, loss, 3.5) for step, loss in ((4, 5.0), (6, 2.5), (8, 1.0))]
-    found = curves.curve_of([one, two])
-    np.testing.assert_array_equal(found.steps, [4, 6])
-    np.testing.assert_array_equal(found.mean, [4.0, 2.25])
-    np.testing.assert_array_equal(found.lowest, [3.0, 2.0])
-    np.testing.assert_array_equal(found.highest, [5.0, 2.5])
+    found = curves.curve_of([one, two, []])  # of step 2 the second tells nothing
+    np.testing.assert_array_equal(found.steps, [4, 6, 8])
+    np.testing.assert_array_equal(found.mean, [4.0, 2.25, 1.0])
+    np.testing.assert_array_equal(found.lowest, [3.0, 2.0, 1.0])
+    np.testing.assert_array_equal(found.highest, [5.0, 2.5, 1.0])
+
+
+def test_time_is_the_mean_over_the_seeds_that_have_come_so_far(tmp_path: Path):
+    seeds = [
+        make(tmp_path, "run", "1", train={5: 3.0, 10: 2.9}, held_out={5: 3, 10: 2}, seconds=20),
+        make(tmp_path, "run", "2", train={5: 3.0}, held_out={5: 4}, seconds=40),
+    ]
+    section = curves.section(comparison.group(seeds))
+    np.testing.assert_allclose(lines_of(section, "loss_by_time")["run"], [[30, 40], [3.5, 2]])
+    assert "run: 1 of 2 not finished, step 5 of 10." in section.paragraphs
 
 
 def test_long_curves_are_means_of_neighbours():
@@ -102,5 +112,6 @@ def test_the_first_losses_do_not_squeeze_the_others(tmp_path: Path):
     low, high = curves.loss_range(comparison.group([run]))
     assert 2.8 < low < 2.9
     assert 3.6 < high < 3.7
-    early = make(tmp_path, "early", "2", train={1: 11.0})  # there is nothing else yet
-    assert curves.loss_range(comparison.group([early]))[1] > 11.0
+    early = make(tmp_path, "early", "2", train={1: 11.0})
+    assert curves.loss_range(comparison.group([run, early])) == (low, high)
+    assert curves.loss_range(comparison.group([early]))[1] > 11.0  # there is nothing else yet
