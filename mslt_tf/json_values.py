@@ -6,6 +6,7 @@ its shape and types were compared with those that the code declares.
 
 import dataclasses
 import json
+import sys
 import types
 import typing
 from collections.abc import Mapping
@@ -78,7 +79,7 @@ def _parse(declared: Any, value: Any, name: str) -> Any:
 
 
 def _parse_plain(declared: type, value: Any, name: str) -> Any:
-    if declared is float and type(value) is int:
+    if declared is float and type(value) is int and abs(value) <= sys.float_info.max:
         return float(value)
     if declared is types.NoneType:
         return _check(value is None, value, name, "null")

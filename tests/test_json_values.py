@@ -63,6 +63,7 @@ def test_fields_with_defaults_may_be_absent_and_whole_numbers_stand_for_floats()
         ({"wheels": {}}, "wheels is {}, not a list"),
         ({"wheels": [{"size": 1}, {"size": "x"}]}, "wheels.1.size is 'x', not a number"),
         ({"wheels": [{"size": 1, "kind": "left"}]}, "wheels.0.kind is 'left', not one of"),
+        ({"wheels": [{"size": 10**400}]}, r"wheels.0.size is 10*\.\.\., not a number"),
         ({"wheels": [7]}, "wheels.0 is 7, not an object"),
         ({"parts": {"a": [1, "b"]}}, "parts.a.1 is 'b', not a whole number"),
         ({"owner": 3}, "owner is 3, not null"),
