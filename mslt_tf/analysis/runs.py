@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import functools
 import math
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -11,13 +10,14 @@ from typing import Any, TypeVar
 import numpy as np
 
 from mslt_tf import cost_model
+from mslt_tf.bounds import Bounds, check_number
 from mslt_tf.conversion import own_runs
 from mslt_tf.errors import UserError
 from mslt_tf.files import file_errors
 from mslt_tf.model_config import ModelConfig
 from mslt_tf.report_settings import NamedFolder
 from mslt_tf.stage_plan import StagePlan, StageSpan
-from mslt_tf.training import checkpoint_files, checkpoint_folder, json_lines, metrics_log
+from mslt_tf.training import checkpoint_folder, checkpointing, json_lines, metrics_log
 
 Entry = Mapping[str, Any]
 P = TypeVar("P", "TrainPoint", "Evaluation")
@@ -34,6 +34,19 @@ class RunSettings:
     plan: StagePlan
     method: str = ""
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        # A damaged file may have numbers that no arithmetic below could hold.
+        check_number("plan.num_steps", self.plan.num_steps, Bounds(at_most=10**12))
+        check_number("the FLOPs of the plan", sum(self.flops_of_stages), Bounds(at_most=10**36))
+
+    @property
+    def flops_of_stages(self) -> list[int]:
+        """The FLOPs of each stage, by `cost_model`: matrix products only."""
+        return [
+            stage.num_sequences * cost_model.stage_cost(self.model, stage).flops
+            for stage in self.plan.stages
+        ]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,18 +111,10 @@ class Run:
         return np.interp(list(steps), ends, times)
 
     def flops_at(self, steps: Iterable[int]) -> np.ndarray:
-        """Returns the FLOPs of training up to each step, by `cost_model`: matrix products only."""
+        """Returns the FLOPs of training up to each step, those of `flops_of_stages`."""
         ends = [0, *(span.end for span in self.plan.spans)]
-        totals = np.cumsum([0.0, *self._flops_of_stages])
+        totals = np.cumsum([0.0, *map(float, self.settings.flops_of_stages)])
         return np.interp(list(steps), ends, totals)
-
-    @functools.cached_property
-    def _flops_of_stages(self) -> list[float]:
-        model = self.settings.model
-        return [
-            float(stage.num_sequences * cost_model.stage_cost(model, stage).flops)
-            for stage in self.plan.stages
-        ]
 
 
 def read(folder: NamedFolder, *, report: Callable[[str], None]) -> Run:
@@ -125,42 +130,49 @@ def read(folder: NamedFolder, *, report: Callable[[str], None]) -> Run:
     notes: list[str] = []
     with file_errors.reading(f"the run {folder.path}"):
         settings = _read_settings(folder.path)
-        path = os.path.join(folder.path, metrics_log.METRICS_FILE)
-        lines = json_lines.read(path, metrics_log.is_entry, report=notes.append)
-    entries = [line.entry for line in lines if line.entry["kind"] in _KINDS]
-    found = [_point(entry, settings.plan) for entry in entries]
-    training = _by_step(point for point in found if isinstance(point, TrainPoint))
+        points = _read_points(folder.path, settings.plan, report=notes.append)
+        vocabulary = _vocabulary(folder.path)
+    training = _by_step(point for point in points if isinstance(point, TrainPoint))
     if not training:
         raise UserError(
             f"the run {folder.path} has no line on training yet, so nothing can be drawn. Wait "
             "until it has done --log_steps, or leave it out of --runs."
         )
-    if None in found:
-        notes.append(
-            f"note: {path} has {found.count(None)} line(s) whose step, loss or time cannot be; "
-            "they are left out"
-        )
-    every = _by_step(point for point in found if isinstance(point, Evaluation))
+    every = _by_step(point for point in points if isinstance(point, Evaluation))
     evaluations = _of_latest_records(every, settings.plan)
     if evaluations != every:
+        last = max(set(every) - set(evaluations), key=_step)
         notes.append(
             f"note: {folder.path} was evaluated on other held-out records up to step "
-            f"{max(set(every) - set(evaluations), key=_step).step:,}; these losses are left out"
+            f"{last.step:,}; these losses are left out"
         )
     for note in notes:
         report(note)
-    vocabulary = _vocabulary(folder.path)
     return Run(folder.name, folder.path, settings, training, evaluations, vocabulary, tuple(notes))
 
 
-def _vocabulary(path: str) -> str:
+def _read_points(
+    run: str, plan: StagePlan, *, report: Callable[[str], None]
+) -> list[TrainPoint | Evaluation]:
+    """Returns what the metrics of a run say of losses."""
+    path = os.path.join(run, metrics_log.METRICS_FILE)
+    lines = json_lines.read(path, metrics_log.is_entry, report=report)
+    found = [_point(line.entry, plan) for line in lines if line.entry["kind"] in _KINDS]
+    if None in found:
+        report(
+            f"note: {path} has {found.count(None)} line(s) whose step, loss or time cannot be; "
+            "they are left out"
+        )
+    return [point for point in found if point]
+
+
+def _vocabulary(run: str) -> str:
     """Returns the hash of a run's vocabulary, as its newest checkpoint tells it."""
-    folder = os.path.join(path, own_runs.CHECKPOINTS)
+    folder = os.path.join(run, own_runs.CHECKPOINTS)
     for step in reversed(checkpoint_folder.steps(folder)):
         with contextlib.suppress(UserError):  # a run that goes on has removed it meanwhile
-            return own_runs.vocabulary_sha256(
-                checkpoint_files.read_state(checkpoint_folder.path_of(folder, step))["settings"]
-            )
+            path = checkpoint_folder.path_of(folder, step)
+            return own_runs.vocabulary_sha256(checkpointing.read(path, checks_files=False))
     return ""
 
 

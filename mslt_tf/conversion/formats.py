@@ -58,5 +58,5 @@ def _of_own_run(path: str, report: Callable[[str], None]) -> FoundModel:
         missing=(),
         unused=(),
         vocabulary=None,
-        vocabulary_sha256=own_runs.vocabulary_sha256(checkpoint.settings),
+        vocabulary_sha256=own_runs.vocabulary_sha256(checkpoint),
     )

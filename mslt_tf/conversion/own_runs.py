@@ -160,9 +160,9 @@ def weights_of(checkpoint: Checkpoint) -> dict[str, dict[str, np.ndarray]]:
         return checkpointing.read_weights(checkpoint)
 
 
-def vocabulary_sha256(settings: Mapping[str, Any]) -> str:
-    """Returns what a checkpoint's settings identify its vocabulary by; "" if it is not known."""
-    found = settings.get(record_sets.VOCABULARY, "")
+def vocabulary_sha256(checkpoint: Checkpoint) -> str:
+    """Returns what identifies the vocabulary of a checkpoint's records; "" if it is not known."""
+    found = checkpoint.settings.get(record_sets.VOCABULARY, "")
     return found if isinstance(found, str) else ""
 
 
@@ -254,7 +254,7 @@ def _vocabulary(
     tokens = vocabulary_file.read(
         path, vocab_size=config.vocab_size, flag=flag, advice=VOCAB_ADVICE
     )
-    known = vocabulary_sha256(checkpoint.settings)
+    known = vocabulary_sha256(checkpoint)
     if not known:
         report(f"note: the checkpoint does not tell its vocabulary; {path} is taken for it")
     elif known != hash_vocabulary(tokens):

@@ -131,13 +131,17 @@ def newest(folder: str, *, report: Callable[[str], None]) -> Checkpoint | None:
     return None
 
 
-def read(path: str) -> Checkpoint:
+def read(path: str, *, checks_files: bool = True) -> Checkpoint:
     """Checks the files of a checkpoint and returns what it says of itself.
+
+    Args:
+        path: its folder.
+        checks_files: False for whoever needs none but `state.json`: the others may be large.
 
     Raises:
         UserError: `path` is no checkpoint of ours, or names the file that is damaged or missing.
     """
-    content = checkpoint_files.read_sealed(path)
+    content = checkpoint_files.read_sealed(path, checks_files=checks_files)
     try:
         state = json_values.parse(State, content)
     except json_values.JsonValueError as error:

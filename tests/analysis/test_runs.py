@@ -1,5 +1,6 @@
 """What is read of a run's folder, finished, going on or damaged."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,10 @@ from mslt_tf import cost_model
 from mslt_tf.analysis import runs
 from mslt_tf.analysis.runs import Run
 from mslt_tf.errors import UserError
+from mslt_tf.records import record_sets
 from mslt_tf.report_settings import NamedFolder
+from mslt_tf.training import checkpoint_files
+from mslt_tf.training.checkpointing import State
 from tests import tiny
 from tests.analysis import run_folders
 
@@ -102,6 +106,18 @@ def test_losses_on_held_out_records_of_before_are_left_out_with_a_note(tmp_path:
     assert "other held-out records up to step 8" in "".join(notes)
 
 
+def test_the_vocabulary_is_what_the_newest_checkpoint_says_that_can_be_used(tmp_path: Path):
+    folder = run_folders.write(tmp_path / "run", train={2: 3.4})
+    assert read(folder).vocabulary == ""
+    for step in (4, 6, 8):
+        checkpoint = folder / "checkpoints" / f"step-{step:08d}"
+        checkpoint.mkdir(parents=True)
+        state = State(step, identity={}, settings={record_sets.VOCABULARY: f"hash {step}"})
+        checkpoint_files.seal(str(checkpoint), dataclasses.asdict(state))
+    (checkpoint / "state.json").write_text("{}", "utf-8")
+    assert read(folder).vocabulary == "hash 6"
+
+
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path):
     (tmp_path / "data").mkdir()
     for name in ("data", "nothing"):
@@ -124,12 +140,17 @@ def test_a_run_without_a_line_on_training_is_refused(tmp_path: Path):
         ('"hidden_size": 8', '"hidden_size": "8"', "model.hidden_size is '8', not a whole"),
         ('"hidden_size": 8', '"hidden_size": 0', "hidden_size is 0"),
         ('"batch_size": 8', '"batch_size": -8', "batch_size is -8"),
+        ('"num_steps": 2', f'"num_steps": 2{"0" * 400}', "num_steps is [0-9]*. Use at most"),
+        ('"hidden_size": 8', f'"hidden_size": 8{"0" * 400}', "the FLOPs of the plan is"),
         ("{", "", "it is no JSON"),
     ],
+    ids=["a text", "too small", "negative", "too many", "too large", "no JSON"],
 )
 def test_damaged_settings_are_named(tmp_path: Path, before: str, after: str, complaint: str):
     folder = run_folders.write(tmp_path / "run", train={2: 3.4})
     path = folder / "config.json"
-    path.write_text(path.read_text("utf-8").replace(before, after), "utf-8")
+    content = path.read_text("utf-8")
+    assert before in content
+    path.write_text(content.replace(before, after), "utf-8")
     with pytest.raises(UserError, match=f"config.json is not as a run writes it.*{complaint}"):
         read(folder)

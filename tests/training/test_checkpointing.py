@@ -186,6 +186,16 @@ def test_only_checkpoints_that_are_looked_at_are_read(two_saved, tmp_path):
     assert lines == []
 
 
+def test_what_it_says_of_itself_can_be_had_without_its_files(two_saved, tmp_path):
+    folder = shutil.copytree(two_saved, tmp_path / "run") / "step-00000002"
+    whole = checkpointing.read(str(folder))
+    (folder / DATA).unlink()
+    assert checkpointing.read(str(folder), checks_files=False) == whole
+    flip_bit(folder / STATE, 400)
+    with pytest.raises(UserError, match=r"state\.json is damaged"):
+        checkpointing.read(str(folder), checks_files=False)
+
+
 def test_all_is_on_disk_before_the_folder_gets_its_name_and_before_older_ones_go(
     tmp_path, monkeypatch
 ):
