@@ -107,6 +107,9 @@ def test_the_text_says_the_same_as_the_page(made: Path):
 
 def test_a_report_of_ours_is_replaced_and_nothing_else(tmp_path: Path, run: Path):
     folder = make(tmp_path / "report", first=run)
+    half_written = tmp_path / ".report.partial_of_mslt_tf" / "figures" / "loss_by_steps.svg"
+    half_written.parent.mkdir(parents=True)
+    half_written.touch()
     make(folder, second=run)
     assert "second" in (folder / "report.md").read_text("utf-8")
     (folder / "notes.txt").write_text("mine", "utf-8")
