@@ -75,7 +75,9 @@ def _named(flag: str, text: str) -> NamedFolder:
 
 
 def _check_no_repetition(flag: str, folders: tuple[NamedFolder, ...]) -> None:
-    paths = [os.path.normpath(folder.path) for folder in folders]
-    for index, path in enumerate(paths):
-        if path in paths[:index]:
-            raise UserError(f"--{flag} names {path} twice. Give each folder once.")
+    seen: set[str] = set()
+    for folder in folders:
+        path = os.path.normpath(folder.path)
+        if path in seen:
+            raise UserError(f"--{flag} names {folder.path} twice. Give each folder once.")
+        seen.add(path)

@@ -37,5 +37,5 @@ def test_what_is_missing_or_given_twice_is_told():
         ReportSettings(output_dir="report")
     with pytest.raises(UserError, match="--output_dir is not set"):
         ReportSettings(runs=("a",))
-    with pytest.raises(UserError, match="--runs names runs/a twice"):
+    with pytest.raises(UserError, match="--runs names runs//a twice"):
         ReportSettings(runs=("one=runs/a", "two=runs//a/"), output_dir="report")

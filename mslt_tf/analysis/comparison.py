@@ -4,7 +4,7 @@ import dataclasses
 import itertools
 from collections.abc import Sequence
 
-from mslt_tf.analysis.runs import Evaluation, Run
+from mslt_tf.analysis.runs import Evaluation, Run, RunSettings
 from mslt_tf.errors import UserError
 
 
@@ -13,7 +13,7 @@ class Group:
     """Runs of one name: seeds of the same thing."""
 
     name: str
-    runs: tuple[Run, ...]  # at least one; all of one plan and model
+    runs: tuple[Run, ...]  # at least one; their settings are the same but for the seed
 
     @property
     def first(self) -> Run:
@@ -44,7 +44,7 @@ def group(runs: Sequence[Run]) -> tuple[Group, ...]:
     """Returns the runs by name, in their order.
 
     Raises:
-        UserError: runs of one name differ in plan or model, or the losses of two runs cannot be
+        UserError: runs of one name differ in their settings, or the losses of two runs cannot be
             compared as vocabulary or held-out records differ; both are named.
     """
     for first, other in itertools.combinations(runs, 2):  # some tell less of themselves
@@ -59,9 +59,8 @@ def group(runs: Sequence[Run]) -> tuple[Group, ...]:
 
 
 def _check_seeds(first: Run, other: Run) -> None:
-    settings = (first.settings, other.settings)
-    for name in ("model", "plan"):
-        if len({getattr(each, name) for each in settings}) > 1:
+    for name in (field.name for field in dataclasses.fields(RunSettings) if field.name != "seed"):
+        if getattr(first.settings, name) != getattr(other.settings, name):
             raise UserError(
                 f"{first.folder} and {other.folder} are both called {first.name}, but differ in "
                 f"their {name}. Runs of one name are seeds of the same thing: give them other "

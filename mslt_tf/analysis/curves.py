@@ -188,11 +188,8 @@ def loss_range(groups: Sequence[Group]) -> tuple[float, float]:
 
 
 def _note(group: Group) -> str:
-    """Returns what is to be known of a group's curves; "" where nothing is."""
-    parts = [] if group.is_finished else [group.state]
+    """Returns whose held-out losses are missing; "" where none are."""
     without = [run.folder for run in group.runs if not run.evaluations]
     if len(without) == len(group.runs):
-        parts.append("no held-out losses, so only training is drawn")
-    elif without:
-        parts.append(f"no held-out losses in {', '.join(without)}")
-    return f"{group.name}: {'; '.join(parts)}." if parts else ""
+        return f"{group.name} was not evaluated on held-out records: only training is drawn."
+    return f"{', '.join(without)} has no held-out losses yet." if without else ""

@@ -2,19 +2,30 @@
 
 from collections.abc import Sequence
 
+from mslt_tf import cost_model
 from mslt_tf.analysis.comparison import Group
 from mslt_tf.analysis.section import Section, Table
 
 
 def section(groups: Sequence[Group]) -> Section:
     """Returns what the runs are."""
-    header = ("run", "seeds", "method", "model", "steps planned", "tokens x batch", "state")
+    header = (
+        "run",
+        "seeds",
+        "method",
+        "model",
+        "parameters",
+        "steps planned",
+        "tokens x batch",
+        "state",
+    )
     rows = tuple(
         (
             each.name,
             f"{len(each.runs)}",
             each.first.settings.method,
             each.first.settings.model.summary(),
+            f"{_num_parameters(each) / 1e6:,.3g} M",
             f"{each.first.plan.num_steps:,}",
             "\n".join(_batches(each)),
             each.state,
@@ -32,6 +43,13 @@ def section(groups: Sequence[Group]) -> Section:
         note.removeprefix("note: ") for each in groups for run in each.runs for note in run.notes
     )
     return Section("Runs", notes, tables=(Table("What is compared.", header, rows), folders))
+
+
+def _num_parameters(group: Group) -> int:
+    """Returns the number of parameters of the whole model, heads included."""
+    model, plan = group.first.settings.model, group.first.plan
+    whole = cost_model.original_stage(model, plan.stages[-1])
+    return cost_model.trainable_parameters(model, whole)
 
 
 def _batches(group: Group) -> list[str]:

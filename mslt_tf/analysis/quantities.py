@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 from mslt_tf.terminal import format_duration
 
+NOTHING = "-"  # in a cell
 _PREFIXES = ("", "k", "M", "G", "T", "P", "E", "Z", "Y")
 
 
@@ -55,9 +56,11 @@ def duration(seconds: float) -> str:
 def spread(values: Sequence[float], show: Callable[[float], str]) -> str:
     """Returns the median, and of several values the lowest and the highest beside it.
 
-    >>> spread([3.0, 1.0, 2.0], "{:.1f}".format)
-    '2.0 (1.0 to 3.0)'
+    >>> spread([3.0, 1.0, 2.0], "{:.1f}".format), spread([], str)
+    ('2.0 (1.0 to 3.0)', '-')
     """
+    if not values:
+        return NOTHING
     middle = show(statistics.median(values))
     if len(values) == 1:
         return middle

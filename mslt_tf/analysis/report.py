@@ -42,9 +42,10 @@ def write(settings: ReportSettings) -> None:
     _check_place(path)
     found = [runs.read(folder, report=say) for folder in settings.named_runs]
     groups = comparison.group(found)
+    results = scores.read_all(settings.named_finetunings)
     sections = [overview.section(groups), curves.section(groups), speed.section(groups)]
-    if settings.finetuning:
-        sections.append(scores.section(scores.read_all(settings.named_finetunings), groups))
+    if results:
+        sections.append(scores.section(results, groups))
     published_folder.publish(
         path,
         KIND,

@@ -11,6 +11,7 @@ import numpy as np
 
 from mslt_tf import cost_model
 from mslt_tf.bounds import Bounds, check_number
+from mslt_tf.config import OptimizerConfig
 from mslt_tf.conversion import own_runs
 from mslt_tf.errors import UserError
 from mslt_tf.files import file_errors
@@ -28,11 +29,16 @@ _LARGEST = 1e30  # no loss, time or speed is larger
 
 @dataclasses.dataclass(frozen=True)
 class RunSettings:
-    """What a report needs of a run's settings."""
+    """What a report needs of a run's settings; seeds of the same thing have all but one alike."""
 
     model: ModelConfig
     plan: StagePlan
+    optimizer: OptimizerConfig
     method: str = ""
+    precision: str = ""
+    trunk_precision: str = ""
+    trunk_dropout: bool = True
+    dynamic_masking: str = ""
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -92,7 +98,17 @@ class Run:
     @property
     def step(self) -> int:
         """The last step that is known to be done."""
-        return self.training[-1].step
+        return max(points[-1].step for points in (self.training, self.evaluations) if points)
+
+    @property
+    def seconds(self) -> float:
+        """The time that training took so far."""
+        return sum(point.seconds for point in self.training)
+
+    @property
+    def flops(self) -> float:
+        """The FLOPs of training so far."""
+        return float(self.flops_at([self.step])[0])
 
     @property
     def is_finished(self) -> bool:

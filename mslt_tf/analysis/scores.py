@@ -17,8 +17,6 @@ from mslt_tf.files import file_errors
 from mslt_tf.finetuning_results import Spread, TaskSummary
 from mslt_tf.report_settings import NamedFolder
 
-NOTHING = "-"
-
 
 @dataclasses.dataclass(frozen=True)
 class Column:
@@ -147,7 +145,7 @@ def _pooled(spreads: Sequence[Spread]) -> Spread:
 
 def _cell(scores: _Scores | None) -> str:
     if not scores:
-        return NOTHING
+        return quantities.NOTHING
     median, lowest, highest = (
         "/".join(f"{getattr(spread, name):.1f}" for spread in scores)
         for name in ("median", "lowest", "highest")
@@ -157,7 +155,7 @@ def _cell(scores: _Scores | None) -> str:
 
 def _average(found: Sequence[_Scores | None]) -> str:
     if not all(found):
-        return NOTHING
+        return quantities.NOTHING
     means = [statistics.fmean(spread.median for spread in scores) for scores in found if scores]
     return f"{statistics.fmean(means):.1f}"
 
@@ -165,10 +163,8 @@ def _average(found: Sequence[_Scores | None]) -> str:
 def _effort(group: Group | None) -> tuple[str, str]:
     """Returns the steps and the time of a run, as cells."""
     if group is None:
-        return NOTHING, NOTHING
-    steps = [run.step for run in group.runs]
-    seconds = [float(run.seconds_at([run.step])[0]) for run in group.runs]
+        return quantities.NOTHING, quantities.NOTHING
     return (
-        quantities.spread(steps, "{:,.0f}".format),
-        quantities.spread(seconds, quantities.duration),
+        quantities.spread([run.step for run in group.runs], "{:,.0f}".format),
+        quantities.spread([run.seconds for run in group.runs], quantities.duration),
     )

@@ -11,8 +11,6 @@ from mslt_tf.analysis.runs import Evaluation, Run
 from mslt_tf.analysis.section import Section, Table
 from mslt_tf.stage_plan import StageSpan
 
-NOTHING = "-"
-
 TIME_AND_COST = (
     "Time is that of the training steps, compilation included, without evaluations, checkpoints "
     "and the time between starts. Times of different machines cannot be compared. Cost is the "
@@ -86,8 +84,8 @@ def _runs_table(groups: Sequence[Group], base: Group) -> Table:
             (
                 each.name,
                 quantities.spread([run.step for run in each.runs], "{:,.0f}".format),
-                quantities.spread([_seconds(run) for run in each.runs], quantities.duration),
-                quantities.spread([_flops(run) for run in each.runs], quantities.flops),
+                quantities.spread([run.seconds for run in each.runs], quantities.duration),
+                quantities.spread([run.flops for run in each.runs], quantities.flops),
                 _losses([end.loss for end in _ends(each)]),
                 _shown(_ratio(_seconds_of_step(base), _seconds_of_step(each)), "{:.2f}"),
                 f"{by_arithmetic:.2f}",
@@ -119,7 +117,7 @@ def _stage_rows(group: Group) -> Iterator[tuple[str, ...]]:
             f"{stage.num_blocks} of {plan.stages[-1].num_blocks} {plan.block_unit}",
             f"{stage.num_blocks - stage.num_frozen_blocks}",
             f"{stage.num_steps:,}",
-            quantities.spread(speeds, "{:,.3g}".format) if speeds else NOTHING,
+            quantities.spread(speeds, "{:,.3g}".format),
             f"{cost_model.relative_cost(group.first.settings.model, stage):.2f}",
             _losses(ends),
         )
@@ -158,20 +156,12 @@ def _median_end(group: Group) -> Evaluation:
     return dataclasses.replace(ends[0], loss=statistics.median(end.loss for end in ends))
 
 
-def _seconds(run: Run) -> float:
-    return float(run.seconds_at([run.step])[0])
-
-
-def _flops(run: Run) -> float:
-    return float(run.flops_at([run.step])[0])
-
-
 def _seconds_of_step(group: Group) -> float:
-    return statistics.median(_seconds(run) / run.step for run in group.runs)
+    return statistics.median(run.seconds / run.step for run in group.runs)
 
 
 def _cost_of_step(group: Group) -> float:
-    return statistics.median(_flops(run) / run.step for run in group.runs)
+    return statistics.median(run.flops / run.step for run in group.runs)
 
 
 def _compiled_seconds_of_step(group: Group) -> float:
@@ -192,8 +182,8 @@ def _ratio(numerator: float, denominator: float) -> float | None:
 
 
 def _shown(value: float | None, form: str) -> str:
-    return NOTHING if value is None else form.format(value)
+    return quantities.NOTHING if value is None else form.format(value)
 
 
 def _losses(values: Sequence[float]) -> str:
-    return quantities.spread(values, "{:.3f}".format) if values else NOTHING
+    return quantities.spread(values, "{:.3f}".format)

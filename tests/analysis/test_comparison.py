@@ -30,7 +30,13 @@ def test_runs_of_one_name_are_one_thing(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("flags", "what"), [({"hidden_size": 4}, "model"), ({"method": "original"}, "plan")]
+    ("flags", "what"),
+    [
+        ({"hidden_size": 4}, "model"),
+        ({"method": "original"}, "plan"),
+        ({"learning_rate": 0.02}, "optimizer"),
+        ({"trunk_dropout": "false"}, "trunk_dropout"),
+    ],
 )
 def test_runs_of_one_name_must_differ_in_nothing_but_the_seed(
     tmp_path: Path, flags: dict[str, object], what: str

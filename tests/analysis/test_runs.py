@@ -57,6 +57,13 @@ def test_cost_is_that_of_each_stage_for_its_steps(tmp_path: Path):
     np.testing.assert_allclose(run.flops_at([2, 6, 9]), expected, rtol=1e-12)
 
 
+def test_an_evaluation_whose_lines_on_training_are_lost_counts_as_done(tmp_path: Path):
+    held_out = {10: 3.0}
+    run = read(run_folders.write(tmp_path / "run", train={4: 3.1}, held_out=held_out, seconds=6.0))
+    assert (run.step, run.is_finished, run.seconds) == (10, True, 6.0)
+    np.testing.assert_allclose(run.seconds_at([10]), [6.0])
+
+
 def test_half_a_line_at_the_end_is_what_a_run_that_goes_on_leaves(tmp_path: Path):
     folder = run_folders.write(tmp_path / "run", train={2: 3.4, 4: 3.3})
     add(folder, '{"kind": "train", "step": 6, "mask')

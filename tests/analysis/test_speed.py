@@ -121,3 +121,4 @@ def test_an_unfinished_run_is_told_and_compared_by_what_it_did(tmp_path: Path):
     assert table(groups, 0)["part"]["by arithmetic"] == f"{original / first:.2f}"
     assert "part: not finished, step 6 of 10." in " ".join(speed.section(groups).paragraphs)
     assert "part layers_4" not in table(groups, 1)
+    assert groups[0].state == "not finished, step 6 of 10"
