@@ -13,6 +13,7 @@ from mslt_tf.analysis.runs import Evaluation, TrainPoint
 from mslt_tf.analysis.section import Figure, Section
 
 MAX_POINTS = 300  # of a curve; more are averaged, as no eye tells them apart
+MAX_DOTS = 30  # on a curve
 EARLY_SHARE = 0.1  # of the steps; the losses up to there may lie above the picture
 
 ENTROPY = "unigram entropy"
@@ -101,6 +102,10 @@ def _seconds(group: Group, steps: np.ndarray) -> np.ndarray:
     return np.mean(times, axis=0, where=has_come)
 
 
+def _steps_unit(largest: float) -> tuple[float, str]:
+    return (1_000, "steps (thousands)") if largest >= 20_000 else (1, "steps")
+
+
 def _time_unit(largest: float) -> tuple[float, str]:
     scale, name = quantities.seconds_scale(largest)
     return scale, f"training time ({name})"
@@ -112,7 +117,7 @@ def _flops_unit(largest: float) -> tuple[float, str]:
 
 
 AXES = (
-    Axis("steps", "updates", lambda _, steps: steps.astype(float), lambda _: (1.0, "steps")),
+    Axis("steps", "updates", lambda _, steps: steps.astype(float), _steps_unit),
     Axis("time", f"wall-clock. {TIME}", _seconds, _time_unit),
     Axis("flops", f"computation. {FLOPS}", lambda g, s: g.first.flops_at(s), _flops_unit),
 )
@@ -154,8 +159,9 @@ def _draw(axes: Axes, group: Group, look: Look, place: Place) -> None:
     if not len(drawn.steps):
         return  # of two seeds that log at other steps, and have just begun
     x = place(group, drawn.steps)
-    marker = {"marker": look.marker, "markersize": 3.5} if drawn is held_out else {}
-    axes.plot(x, drawn.mean, color=look.color, linestyle=look.line, label=group.name, **marker)
+    dots = {"marker": look.marker, "markevery": 1 + len(x) // MAX_DOTS}
+    dots = dots if drawn is held_out else {}
+    axes.plot(x, drawn.mean, color=look.color, linestyle=look.line, label=group.name, **dots)
     if len(group.runs) > 1:
         axes.fill_between(x, drawn.lowest, drawn.highest, color=look.color, **drawing.BAND)
     ends = [span.end for span in group.first.plan.spans if span.end <= drawn.steps[-1]]

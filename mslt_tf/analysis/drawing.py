@@ -40,6 +40,7 @@ _STYLE: dict[str, Any] = {
     "legend.fontsize": 10,
     "legend.handlelength": 2.8,
     "lines.linewidth": 1.8,
+    "lines.markersize": 3.5,
     "text.parse_math": False,  # names of runs may hold dollar signs
     "svg.fonttype": "none",  # letters stay letters, in the fonts of whoever looks
     "svg.hashsalt": "mslt_tf",  # the same figure gives the same bytes
@@ -96,8 +97,7 @@ def add_legend(figure: Figure, names: Sequence[str], *, thin: str = "") -> None:
     """
     looks = [look(index) for index in range(len(names))]
     lines = [
-        Line2D([], [], color=each.color, linestyle=each.line, marker=each.marker, markersize=3.5)
-        for each in looks
+        Line2D([], [], color=each.color, linestyle=each.line, marker=each.marker) for each in looks
     ]
     if thin:
         lines.append(Line2D([], [], **THIN))

@@ -91,6 +91,14 @@ def test_a_run_without_evaluations_is_drawn_by_its_training_and_said_to_be(secti
     assert note == "silent was not evaluated on held-out records: only training is drawn."
 
 
+def test_many_steps_are_counted_in_thousands(tmp_path: Path):
+    flags = {"method": "original", "num_train_steps": 40_000}
+    run = make(tmp_path, "run", "1", train={20_000: 3.2, 40_000: 3.0}, **flags)
+    (figure,) = curves.section(comparison.group([run])).figures[:1]
+    assert figure.drawing.axes[0].get_xlabel() == "steps (thousands)"
+    np.testing.assert_allclose(figure.drawing.axes[0].get_lines()[0].get_xdata(), [20, 40])
+
+
 def test_the_end_of_each_stage_is_marked_on_the_curve(tmp_path: Path):
     held_out = {4: 3.4, 6: 3.2, 10: 3.0}
     flags = run_folders.TWO_STAGES
