@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from mslt_tf.analysis import comparison, drawing, quantities
 from mslt_tf.analysis.comparison import Group
 from mslt_tf.analysis.drawing import Look
-from mslt_tf.analysis.runs import Evaluation, TrainPoint
+from mslt_tf.analysis.runs import Evaluation, Run, TrainPoint
 from mslt_tf.analysis.section import Figure, Section
 
 MAX_POINTS = 300  # of a curve; more are averaged, as no eye tells them apart
@@ -96,10 +96,19 @@ def thinned(curve: Curve) -> Curve:
 
 
 def _seconds(group: Group, steps: np.ndarray) -> np.ndarray:
-    """Returns the time up to each step, the mean over the runs that have come so far."""
-    times = np.array([run.seconds_at(steps) for run in group.runs])
-    has_come = np.array([steps <= run.step for run in group.runs])
-    return np.mean(times, axis=0, where=has_come)
+    """Returns the time up to each step: a step takes the mean of the runs that have come so far.
+
+    The mean of their times would run backwards where a slow run ends and a fast one goes on.
+    """
+    grid = np.array(sorted({0, *(step for run in group.runs for step in _known_steps(run))}))
+    taken = np.diff([run.seconds_at(grid) for run in group.runs], axis=1)
+    has_come = np.array([grid[1:] <= run.step for run in group.runs])
+    means = np.mean(taken, axis=0, where=has_come)
+    return np.interp(steps, grid, np.cumsum([0.0, *means]))
+
+
+def _known_steps(run: Run) -> list[int]:
+    return [*(point.step for point in run.training), run.step]
 
 
 def _steps_unit(largest: float) -> tuple[float, str]:

@@ -28,7 +28,7 @@ def section(groups: Sequence[Group]) -> Section:
             f"{_num_parameters(each) / 1e6:,.3g} M",
             f"{each.first.plan.num_steps:,}",
             "\n".join(_batches(each)),
-            each.state,
+            each.state.replace(", ", ",\n"),
         )
         for each in groups
     )

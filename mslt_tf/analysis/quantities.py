@@ -54,14 +54,12 @@ def duration(seconds: float) -> str:
 
 
 def spread(values: Sequence[float], show: Callable[[float], str]) -> str:
-    """Returns the median, and of several values the lowest and the highest beside it.
+    r"""Returns the median, and where values differ the lowest and the highest in a line below it.
 
     >>> spread([3.0, 1.0, 2.0], "{:.1f}".format), spread([], str)
-    ('2.0 (1.0 to 3.0)', '-')
+    ('2.0\n(1.0 to 3.0)', '-')
     """
     if not values:
         return NOTHING
-    middle = show(statistics.median(values))
-    if len(values) == 1:
-        return middle
-    return f"{middle} ({show(min(values))} to {show(max(values))})"
+    middle, lowest, highest = map(show, (statistics.median(values), min(values), max(values)))
+    return middle if lowest == highest else f"{middle}\n({lowest} to {highest})"

@@ -143,7 +143,7 @@ def _reaching(group: Group, target: Evaluation) -> str:
     ]
     if len(reached) < len(group.runs):
         parts.insert(0, f"reached by {len(reached)} of {len(group.runs)}:")
-    return "\n".join(parts)
+    return "\n".join(part.replace("\n", " ") for part in parts)
 
 
 def _ends(group: Group) -> list[Evaluation]:

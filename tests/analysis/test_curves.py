@@ -38,13 +38,14 @@ def test_seeds_are_their_mean_and_their_range_as_far_as_each_has_come():
     np.testing.assert_array_equal(found.highest, [5.0, 2.5, 1.0])
 
 
-def test_time_is_the_mean_over_the_seeds_that_have_come_so_far(tmp_path: Path):
+def test_a_step_takes_the_mean_time_of_the_seeds_that_have_come_so_far(tmp_path: Path):
     seeds = [
         make(tmp_path, "run", "1", train={5: 3.0, 10: 2.9}, held_out={5: 3, 10: 2}, seconds=20),
         make(tmp_path, "run", "2", train={5: 3.0}, held_out={5: 4}, seconds=40),
     ]
     section = curves.section(comparison.group(seeds))
-    np.testing.assert_allclose(lines_of(section, "loss_by_time")["run"], [[30, 40], [3.5, 2]])
+    # The slower one ends at step 5: 30 seconds up to there, then the 20 of the other.
+    np.testing.assert_allclose(lines_of(section, "loss_by_time")["run"], [[30, 50], [3.5, 2]])
 
 
 def test_long_curves_are_means_of_neighbours():
