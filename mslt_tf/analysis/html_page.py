@@ -29,7 +29,9 @@ caption { text-align: left; color: var(--soft); padding-bottom: .4rem; }
 th, td { text-align: left; vertical-align: top; padding: .35rem .9rem .35rem 0;
   border-bottom: 1px solid var(--line); }
 td, tbody th { white-space: nowrap; }
-thead th { vertical-align: bottom; min-width: 4.5rem; max-width: 8rem; }
+thead th { vertical-align: bottom; min-width: 4.5rem; max-width: 9rem; }
+th:first-child { position: sticky; left: 0; background: var(--paper); }
+@media (max-width: 40rem) { thead th { white-space: nowrap; max-width: none; } }
 """
 
 

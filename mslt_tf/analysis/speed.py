@@ -28,8 +28,7 @@ def section(groups: Sequence[Group]) -> Section:
     base = baseline(groups)
     speedups = (
         f"Speed-ups are over {base.name}, of a step, averaged over the run so far: by the time it "
-        "took, by arithmetic, and by the median speed of each stage without compilation. The last "
-        "column is the third over the second."
+        "took, by arithmetic, and by the median speed of each stage without compilation."
     )
     notes = (
         f"{each.name}: {each.state}. What it has done so far may be its cheaper part."
@@ -74,7 +73,8 @@ def first_at_or_below(run: Run, target: Evaluation) -> int | None:
 def _runs_table(groups: Sequence[Group], base: Group) -> Table:
     header = (
         *("run", "steps", "time", "cost", "last held-out loss"),
-        *("speed-up", "by arithmetic", "without compilation", "of arithmetic"),
+        *("speed-up", "speed-up by arithmetic", "speed-up without compilation"),
+        "the last over the one before",
     )
     rows = []
     for each in groups:
