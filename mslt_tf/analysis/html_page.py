@@ -24,7 +24,8 @@ p { max-width: 44rem; }
 figure { margin: 1.5rem 0; max-width: 38rem; }
 figure svg { display: block; width: 100%; height: auto; color: var(--ink); }
 .wide { overflow-x: auto; margin: 1.5rem 0; }
-table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
+table { border-collapse: separate; border-spacing: 0; font-size: .9rem;
+  font-variant-numeric: tabular-nums; }
 caption { text-align: left; color: var(--soft); padding-bottom: .4rem; }
 th, td { text-align: left; vertical-align: top; padding: .35rem .9rem .35rem 0;
   border-bottom: 1px solid var(--line); }
