@@ -96,8 +96,7 @@ def inline_svg(svg: bytes, figure: Figure) -> str:
     ElementTree.register_namespace("", _SVG)
     ElementTree.register_namespace("xlink", _XLINK)
     root = ElementTree.fromstring(svg)
-    for metadata in root.findall(f"{{{_SVG}}}metadata"):
-        root.remove(metadata)
+    root[:] = [element for element in root if element.tag != f"{{{_SVG}}}metadata"]
     for element in root.iter():
         for name, value in element.attrib.items():
             element.set(name, _attribute(name, value, f"{figure.name}_"))
