@@ -1,4 +1,4 @@
-"""Pretrains a tiny BERT on a small text: vocabulary, records, five stages, exported encoder.
+"""Pretrains a tiny BERT on a small text: vocabulary, records, three stages, exported encoder.
 
   python -m scripts.demo
 
@@ -28,7 +28,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CONFIG = "configs/tiny.flags"
 EMBEDDED = "embedded"  # as an --input, the text that the installation itself holds
 VOCAB_SIZE = 4096  # most tokens; how many there are in the end depends on the text
-NUM_PASSES = 4  # over the text; enough records for one epoch
+NUM_PASSES = 5  # over the text; enough records for one epoch
 ORIGIN_NAME = "vocab_origin.json"  # what vocab.txt was made from
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 INTERRUPTED_STATUS = 128 + signal.SIGINT
@@ -85,8 +85,8 @@ def main() -> int:
 def run_demo(folder: str, text: str, *, num_train_steps: int) -> int:
     """Runs the four commands and says what came of them; returns the exit status 0."""
     _say(
-        "The demo makes a vocabulary and records from a small text, pretrains a tiny BERT in five "
-        "stages\nand exports its encoder: about 5 minutes on 2 CPU cores. Ctrl-C stops it, and "
+        "The demo makes a vocabulary and records from a small text, pretrains a tiny BERT in three "
+        "stages\nand exports its encoder: about 8 minutes on 2 CPU cores. Ctrl-C stops it, and "
         f"the same command continues.\nEverything goes to {folder}."
     )
     begin = time.monotonic()

@@ -13,7 +13,8 @@ The demo is done ({seconds:,.0f} s this time). On documents kept out of training
 
 Loss is in nats per masked word piece. Always guessing by how frequent each piece is, without a look
 at the sentence, has a loss of {entropy:.3f}; what lies below that was learnt from the context.
-Model and text are tiny: this shows that all parts work, and nothing else.
+The words that it guessed above show what such a loss is worth. Model and text are tiny: this shows
+that all parts work and that something is learnt, and not how good the method is.
 
 What lies in {folder} (to remove it all: {removal}):
   vocab.txt          {vocab_size:,} word pieces; vocab_origin.json says of which text
@@ -69,5 +70,7 @@ def read_info(folder: Path) -> DatasetInfo:
 
 
 def _read_evaluations(folder: Path) -> list[dict]:
+    """Returns the last evaluation of each stage."""
     lines = (folder / "run" / "metrics.jsonl").read_text("utf-8").splitlines()
-    return [entry for entry in map(json.loads, lines) if entry["kind"] == "eval"]
+    entries = [entry for entry in map(json.loads, lines) if entry["kind"] == "eval"]
+    return list({entry["stage"]: entry for entry in entries}.values())

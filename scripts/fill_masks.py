@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tfrecords_tools.recipe.masking import Features
 
 MASK = "[MASK]"
-NUM_TOKENS = range(8, 25)  # long enough to say something, short enough for a line
+NUM_TOKENS = range(20, 45)  # long enough to give context
 NUM_LETTERS = 3  # at the least, of a word that is asked for
 NUM_GUESSES = 3
 
@@ -76,7 +76,8 @@ def _held_out(folder: str, vocab_file: str) -> Iterator[Cloze]:
     paths = inspection.shard_paths(info, "heldout", input_dir=folder)
     for batch in inspection.read_batches(paths, info, num_records=sys.maxsize):
         for row in range(len(batch.input_ids)):
-            cloze = make_cloze(*_first_segment(batch, row, vocabulary))
+            tokens, masked = _first_segment(batch, row, vocabulary)
+            cloze = make_cloze(tokens, masked) if len(tokens) in NUM_TOKENS else None
             if cloze is not None:
                 yield cloze
 
@@ -101,7 +102,7 @@ def make_cloze(tokens: list[str], masked: list[int]) -> Cloze | None:
     >>> make_cloze(["the", "cat", "##s", "sat", "on", "the", "mat", "."], [1, 3])
     Cloze(text='the cats [MASK] on the mat .', word='sat')
     """
-    if len(tokens) not in NUM_TOKENS or set(tokens) & set(SPECIAL_TOKENS):
+    if set(tokens) & set(SPECIAL_TOKENS):
         return None
     for position in masked:
         word, after = tokens[position], tokens[position + 1 :][:1]

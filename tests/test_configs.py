@@ -159,7 +159,7 @@ def test_trainable_parameters_and_arithmetic_speedup(
         ("base_stacking", [0.125, 0.175, 0.7]),
         ("large_stacking", [0.125, 0.175, 0.7]),
         ("large_original", [1]),
-        ("tiny", [0.2] * 5),
+        ("tiny", [0.8, 0.1, 0.1]),
         ("albert_base", [0.2] * 5),
         ("base_512", [0.2] * 4 + [0.1, 0.1]),
         ("large_original_512", [0.9, 0.1]),

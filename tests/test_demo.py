@@ -246,7 +246,7 @@ def interrupt_demo(folder: Path, *, num_train_steps: int) -> str:
     with start_demo(folder, num_train_steps=num_train_steps) as process:
         assert process.stdout
         for line in process.stdout:
-            if line.startswith("layers_1  step"):
+            if line.startswith("layers_2  step"):
                 process.send_signal(signal.SIGINT)
                 break
         rest = process.stdout.read()
@@ -268,7 +268,7 @@ def test_an_interrupted_demo_goes_on_where_it_was_and_then_knows_that_it_is_done
     assert "Interrupted; saved." in interrupted
     assert "Run the demo again to go on" in interrupted
     assert "Traceback" not in interrupted
-    assert "layers_1 goes on at step" in said
+    assert "layers_2 goes on at step" in said
     assert "joint     300" in said.split("The demo is done")[1]
     assert (folder / "run" / "export" / "encoder" / "saved_model.pb").exists()
     assert len(re.findall(r"\[MASK\].*\n    was: \w+ +guessed: (\S+ 0\.\d\d *){3}\n", said)) == 3

@@ -25,6 +25,6 @@ def test_pieces_and_signs_are_not_asked_for(position):
     assert make_cloze(SENTENCE, [position]) is None
 
 
-@pytest.mark.parametrize("tokens", [SENTENCE[:5], SENTENCE * 2, [*SENTENCE, "[UNK]"]])
-def test_short_long_and_unreadable_sentences_are_left_out(tokens):
-    assert make_cloze(tokens, [3]) is None
+def test_sentences_with_unknown_words_are_left_out():
+    assert make_cloze(SENTENCE, [3]) is not None
+    assert make_cloze([*SENTENCE, "[UNK]"], [3]) is None
