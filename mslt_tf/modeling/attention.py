@@ -64,18 +64,28 @@ class SelfAttention(tf.keras.layers.Layer):
             dropout_key: of `dropout.make_key`, or None for no dropout of the probabilities.
             training: whether the forms that the layer was made with are used.
         """
-        forms = self._forms.when(training)
-        query, key, value = (
-            split_heads(linear(x), self._num_heads, forms)
-            for linear, x in (
-                (self.query, from_tokens),
-                (self.key, to_tokens),
-                (self.value, to_tokens),
-            )
-        )  # [batch, heads, from or seq, head_size]
-        mask_bias = attention_bias(input_mask, query.dtype)
-        probs = attention_probs(query, key, mask_bias, dropout_key, forms)
+        probs = self.probs(from_tokens, to_tokens, input_mask, dropout_key, training)
+        value = self._heads(self.value, to_tokens, training)
         return self.output_dense(merge_heads(tf.matmul(probs, value)))
+
+    def probs(
+        self,
+        from_tokens: tf.Tensor,
+        to_tokens: tf.Tensor,
+        input_mask: tf.Tensor,
+        dropout_key: Key | None = None,
+        training: bool = False,
+    ) -> tf.Tensor:
+        """Returns the weights of the values [batch, heads, from, seq]; arguments as of `call`."""
+        query = self._heads(self.query, from_tokens, training)
+        key = self._heads(self.key, to_tokens, training)
+        mask_bias = attention_bias(input_mask, query.dtype)
+        forms = self._forms.when(training)
+        return attention_probs(query, key, mask_bias, dropout_key, forms)
+
+    def _heads(self, linear: Linear, x: tf.Tensor, training: bool) -> tf.Tensor:
+        """Returns [batch, heads, from or seq, head_size]."""
+        return split_heads(linear(x), self._num_heads, self._forms.when(training))
 
 
 def attention_bias(input_mask: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
