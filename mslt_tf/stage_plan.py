@@ -137,14 +137,14 @@ class StagePlan:
             ("stage", "steps", self.block_unit, "trains", "starts from", "seq", "batch")
         ]
         for stage in self.stages:
-            trains = _ranges(range(stage.num_frozen_blocks, stage.num_blocks))
+            trains = ranges(range(stage.num_frozen_blocks, stage.num_blocks))
             rows.append(
                 (
                     stage.name,
                     f"{stage.num_steps:,}",
                     str(stage.num_blocks),
                     trains + (" +emb" if stage.trains_embeddings else ""),
-                    _ranges(stage.block_sources),
+                    ranges(stage.block_sources),
                     str(stage.seq_length),
                     str(stage.batch_size),
                 )
@@ -174,7 +174,7 @@ def _trains_the_same(before: Stage, stage: Stage) -> bool:
     )
 
 
-def _ranges(blocks: Sequence[int | None]) -> str:
+def ranges(blocks: Sequence[int | None]) -> str:
     """Writes ascending runs short: (0, 1, 2, 0, 1) as "0-2 0-1", fresh blocks as "new"."""
     if not any(block is not None for block in blocks):
         return "new"

@@ -21,8 +21,10 @@ h2 { font-size: 1.25rem; margin-top: 2.5rem; border-top: 1px solid var(--line);
   padding-top: 1rem; }
 p { max-width: 44rem; }
 .made, figcaption { color: var(--soft); font-size: .9rem; }
-figure { margin: 1.5rem 0; max-width: 38rem; }
-figure svg { display: block; width: 100%; height: auto; color: var(--ink); }
+figure { margin: 1.5rem 0; }
+figcaption { max-width: 38rem; }
+figure svg { display: block; color: var(--ink); }
+figure > svg { width: 100%; max-width: 38rem; height: auto; }
 .wide { overflow-x: auto; margin: 1.5rem 0; }
 table { border-collapse: separate; border-spacing: 0; font-size: .9rem;
   font-variant-numeric: tabular-nums; }
@@ -65,9 +67,14 @@ def _section(section: Section, svgs: Mapping[str, bytes]) -> Iterator[str]:
     yield f"<h2>{html.escape(section.title)}</h2>"
     yield from (f"<p>{html.escape(text)}</p>" for text in section.paragraphs)
     for figure in section.figures:
-        yield f"<figure>{inline_svg(svgs[figure.name], figure)}"
+        yield f"<figure>{_drawing(svgs[figure.name], figure)}"
         yield f"<figcaption>{html.escape(figure.caption)}</figcaption></figure>"
     yield from (_table(table) for table in section.tables)
+
+
+def _drawing(svg: bytes, figure: Figure) -> str:
+    element = inline_svg(svg, figure)
+    return f'<div class="wide" tabindex="0">{element}</div>' if figure.is_wide else element
 
 
 def _table(table: Table) -> str:

@@ -63,3 +63,13 @@ def spread(values: Sequence[float], show: Callable[[float], str]) -> str:
         return NOTHING
     middle, lowest, highest = map(show, (statistics.median(values), min(values), max(values)))
     return middle if lowest == highest else f"{middle}\n({lowest} to {highest})"
+
+
+def mean_and_range(values: Sequence[float]) -> str:
+    """Returns the mean, and of several values the lowest and the highest beside it.
+
+    >>> mean_and_range([0.25, 0.5]), mean_and_range([1.0])
+    ('0.38 (0.25 to 0.50)', '1.00')
+    """
+    mean = f"{statistics.fmean(values):.2f}"
+    return mean if len(values) == 1 else f"{mean} ({min(values):.2f} to {max(values):.2f})"

@@ -18,6 +18,10 @@ from mslt_tf.analysis import (
     scores,
     speed,
 )
+from mslt_tf.analysis.attention import chosen_heads, snapshots
+from mslt_tf.analysis.attention import section as attention_section
+from mslt_tf.analysis.attention import text as attention_text
+from mslt_tf.analysis.comparison import Group
 from mslt_tf.analysis.section import Section
 from mslt_tf.files import file_errors, new_file, published_folder
 from mslt_tf.report_settings import ReportSettings
@@ -36,16 +40,20 @@ def write(settings: ReportSettings) -> None:
 
     Raises:
         UserError: a folder is no run, runs cannot be compared, or something that is not ours lies
-            where the report goes.
+            where the report goes, or the runs cannot read the text of --attention_text.
     """
     path = settings.output_dir.rstrip("/") or "/"
     _check_place(path)
+    lines = attention_text.read(settings.attention_text) if settings.attention_text else ()
     found = [runs.read(folder, report=say) for folder in settings.named_runs]
     groups = comparison.group(found)
     results = scores.read_all(settings.named_finetunings)
+    attention = _read_attention(lines, groups, settings) if lines else None
     sections = [overview.section(groups), curves.section(groups), speed.section(groups)]
     if results:
         sections.append(scores.section(results, groups))
+    if attention:
+        sections.append(attention_section.section(attention, settings.heads))
     published_folder.publish(
         path,
         KIND,
@@ -54,6 +62,16 @@ def write(settings: ReportSettings) -> None:
         advice="Mend that and make the report again.",
     )
     say(f"done: {os.path.join(path, HTML_FILE)}")
+
+
+def _read_attention(
+    lines: Sequence[str], groups: Sequence[Group], settings: ReportSettings
+) -> snapshots.Attention:
+    found = snapshots.read(lines, groups, settings.vocab_file, report=say)
+    chosen_heads.check(settings.heads, found)
+    for note in found.notes:
+        say(f"note: {note}")
+    return found
 
 
 def owns(path: str) -> bool:

@@ -30,6 +30,7 @@ class Figure:
     caption: str
     alt: str  # what it shows, for whoever does not see it
     drawing: "matplotlib.figure.Figure"
+    is_wide: bool = False  # shown at its own size, which a narrow page scrolls
 
     def __post_init__(self) -> None:
         assert _NAME.fullmatch(self.name), self.name
