@@ -1,7 +1,7 @@
 """Layers beside the layers that they were copied from, and what became of both in training."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -15,18 +15,14 @@ from mslt_tf.analysis.section import Figure, Table
 from mslt_tf.report_settings import Head
 from mslt_tf.stage_plan import ranges
 
-DIVERGENCE = (
-    "Jensen-Shannon divergence of attention (0: equal, 1: disjoint), heads of one number compared, "
-    "mean over heads and tokens"
-)
 COPIES = (
-    f"Layers and the layers that they were copied from, in the same checkpoint: {DIVERGENCE}. "
-    "Mean (lowest to highest) over the layers; unrelated are all pairs of layers that have no "
-    "weights from one layer. Where a run copied nothing, the same pairs stand for comparison."
+    "Divergence between layers and the layers that they were copied from, in the same checkpoint; "
+    "mean (lowest to highest) over the layers, and over pairs of unrelated layers. Of a run that "
+    "copied nothing, the same pairs stand for comparison."
 )
 KEPT = (
-    "Layers at the end of the stage that began with them, and the same layers in the newest "
-    f"checkpoint: {DIVERGENCE}. Mean (lowest to highest) over the layers."
+    "Divergence between layers at the end of the stage that began with them, and the same layers "
+    "in the newest checkpoint; mean (lowest to highest) over the layers."
 )
 
 
@@ -35,29 +31,31 @@ class Compared:
     """How much layers differ from their sources, and unrelated layers from each other."""
 
     to_source: np.ndarray  # float64 [copied layers]
+    to_even: np.ndarray  # float64 [copied layers], from attention to all tokens alike
     unrelated: np.ndarray  # float64 [pairs]; perhaps none
 
 
 def compare(run: RunAttention, snapshot: Snapshot, copies: Copies) -> Compared:
     """Returns the divergences of some copies at a checkpoint."""
-    found = snapshot.divergences
     per_block = run.run.settings.model.layers_per_block
     related_by = (*snapshot.copies, copies)
     is_unrelated = np.triu(are_unrelated(related_by, snapshot.num_layers, per_block))
-    return Compared(found[list(copies.layers), list(copies.sources)], found[is_unrelated])
+    layers, sources = list(copies.layers), list(copies.sources)
+    return Compared(
+        to_source=snapshot.divergences[layers, sources],
+        to_even=snapshot.divergences_from_even[layers],
+        unrelated=snapshot.divergences[is_unrelated],
+    )
 
 
 def findings(attention: Attention) -> Iterator[str]:
-    """Yields a sentence on the newest checkpoint of each run that has copies."""
+    """Yields what the newest checkpoint of each run says of copies, or of the same pairs."""
     for run in attention.runs:
         for copies in run.newest.copies:
-            found = compare(run, run.newest, copies)
-            yield (
-                f"{run.name}, step {run.newest.step:,}: layers {ranges(copies.layers)} differ from "
-                f"{ranges(copies.sources)}, which they were copied from, by "
-                f"{np.mean(found.to_source):.2f} (Jensen-Shannon divergence, from 0 for equal "
-                f"attention to 1 for disjoint). {_against_unrelated(found)}"
-            )
+            yield _finding(run, copies, "the source")
+    for run in attention.runs:
+        for copies in _pairs_to_compare(run, attention):
+            yield _finding(run, copies, "what is no source here")
 
 
 def figures(attention: Attention, asked: int | tuple[Head, ...]) -> Iterator[Figure]:
@@ -88,25 +86,36 @@ def tables(attention: Attention) -> Iterator[Table]:
     """Yields the table of copies over training, and the one of layers that stayed."""
     copies = tuple(row for run in attention.runs for row in _copies_rows(run, attention))
     if copies:
-        header = ("run", "stage", "step", "layers", "copied from", "to these", "unrelated")
+        header = (
+            *("run", "stage", "step", "layers", "copied from"),
+            *("from these", "from even attention", "unrelated"),
+        )
         yield Table(COPIES, header, copies)
     kept = tuple(row for run in attention.runs for row in _kept_rows(run))
     if kept:
-        yield Table(KEPT, ("run", "stage", "layers", "steps compared", "to then"), kept)
+        yield Table(KEPT, ("run", "stage", "layers", "steps compared", "divergence"), kept)
 
 
-def _against_unrelated(found: Compared) -> str:
+def _finding(run: RunAttention, copies: Copies, source: str) -> str:
+    found = compare(run, run.newest, copies)
+    said = (
+        f"{run.name}, step {run.newest.step:,}: the divergence of {_named(copies.layers)} from "
+        f"{source}, {_named(copies.sources)}, is {np.mean(found.to_source):.2f}. "
+    )
     if not len(found.unrelated):
-        return "There is no unrelated pair of layers to compare that with."
+        return said + "There is no unrelated pair to compare that with."
     mean = np.mean(found.unrelated)
-    said = f"Unrelated layers differ by {mean:.2f}: "
+    said += f"That of unrelated pairs is {mean:.2f}. "
     if np.max(found.to_source) < np.min(found.unrelated):
-        return said + "each copy looks more like its source than any two unrelated layers do."
+        return said + "Each of the pairs differs less than any unrelated one."
     closer = int(np.sum(found.to_source < mean))
     return (
-        said + f"{closer} of {len(found.to_source)} copies look more like their source than "
-        "unrelated layers do on average."
+        said + f"Of the pairs, those that differ less than that: {closer} of {len(copies.layers)}."
     )
+
+
+def _named(layers: Sequence[int]) -> str:
+    return f"layer{'s' * (len(layers) > 1)} {ranges(layers)}"
 
 
 def _panels(run: RunAttention, head: Head, copies: Copies) -> list[Panel]:
@@ -124,17 +133,18 @@ def _copies_rows(run: RunAttention, attention: Attention) -> Iterator[tuple[str,
     for snapshot in run.snapshots:
         for each in snapshot.copies:
             yield _copies_row(run, snapshot, each, ranges(each.sources))
-    if not run.newest.copies:
-        for each in _copies_of_others(run.newest, attention):
-            yield _copies_row(run, run.newest, each, f"not copied: {ranges(each.sources)}")
+    for each in _pairs_to_compare(run, attention):
+        yield _copies_row(run, run.newest, each, f"not copied: {ranges(each.sources)}")
 
 
-def _copies_of_others(snapshot: Snapshot, attention: Attention) -> tuple[Copies, ...]:
-    """Returns the copies of the first run of as many layers that has some."""
+def _pairs_to_compare(run: RunAttention, attention: Attention) -> tuple[Copies, ...]:
+    """Returns for a run without copies those of the first that has some, and as many layers."""
+    if run.newest.copies:
+        return ()
     others = (
         other.newest.copies
         for other in attention.runs
-        if other.newest.num_layers == snapshot.num_layers and other.newest.copies
+        if other.newest.num_layers == run.newest.num_layers and other.newest.copies
     )
     return next(others, ())
 
@@ -151,6 +161,7 @@ def _copies_row(
         ranges(copies.layers),
         sources,
         quantities.mean_and_range(found.to_source.tolist()),
+        quantities.mean_and_range(found.to_even.tolist()),
         quantities.mean_and_range(unrelated) if unrelated else quantities.NOTHING,
     )
 

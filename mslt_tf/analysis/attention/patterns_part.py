@@ -13,16 +13,17 @@ from mslt_tf.analysis.section import Figure, Table
 MOSTLY = 0.5  # a head looks mostly somewhere if more than this share of its attention is there
 SHARES = (("cls", "[CLS]"), ("sep", "[SEP]"), ("near", "near tokens"))
 
-CAPTION = (
-    "Shares of attention on [CLS], on [SEP] and on near tokens (the token itself and up to "
-    f"{NEAR} positions to either side), and the entropy of attention in bits: means over all "
-    "tokens, [CLS] and [SEP] among them. The shares overlap. Over the heads of a layer: mean "
-    "(lowest to highest). Even: a head that attends to all tokens alike."
+SHARES_WHAT = (
+    "Three shares say where a head looks: how much of its attention is on [CLS], on [SEP], and on "
+    f"near tokens (the token itself and up to {NEAR} positions to either side); means over all "
+    "tokens, [CLS] and [SEP] among them. They overlap. Entropy, in bits, says how widely it looks. "
+    "Even attention, to all tokens alike, is what to hold them against."
 )
 
 
 def findings(attention: Attention) -> Iterator[str]:
-    """Yields a sentence or some on the newest checkpoint of each run."""
+    """Yields what the numbers are, and what they are at the newest checkpoint of each run."""
+    yield SHARES_WHAT
     even = even_patterns(attention.sentences)
     for run in attention.runs:
         patterns = patterns_of(run.newest.maps, attention.sentences)
@@ -41,7 +42,7 @@ def _mean_against_even(patterns: Patterns, even: Patterns) -> str:
         f"{np.mean(getattr(patterns, name)):.0%} on {what} ({getattr(even, name)[0, 0]:.0%})"
         for name, what in SHARES
     )
-    return f"The mean over heads, and in brackets what even attention gives: {', '.join(shares)}."
+    return f"Means over heads, and in brackets even attention's: {', '.join(shares)}."
 
 
 def figures(attention: Attention) -> Iterator[Figure]:
@@ -65,7 +66,8 @@ def tables(attention: Attention) -> Iterator[Table]:
     last = ("even", "", "", *_cells(even, 0))
     for run in attention.runs:
         rows = tuple(row for each in run.newest_of_stages for row in _rows(each, attention))
-        yield Table(f"{run.name}. {CAPTION}", header, (*rows, last))
+        caption = f"{run.name}: where its layers look, mean over heads (lowest to highest)."
+        yield Table(caption, header, (*rows, last))
 
 
 def _rows(snapshot: Snapshot, attention: Attention) -> Iterator[tuple[str, ...]]:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,6 +19,7 @@ from mslt_tf.report_settings import Head
 SIDE, LABELS = 2.5, 0.8  # inches of a map, and of the tokens beside it
 WIDTH = 5.4  # inches of other pictures, as of all figures of the report
 POINTS = 72  # in an inch
+MAX_TITLE = 32  # characters, or it would reach over the map beside it
 SMALLEST, LARGEST = 5.0, 8.0  # points of a token's letters
 
 AXES = (
@@ -79,7 +81,7 @@ def draw_patterns(patterns: Patterns) -> Figure:
 
 
 def _draw_map(axes: Axes, panel: Panel) -> None:
-    axes.set_title(panel.title, fontsize=9)
+    axes.set_title(textwrap.shorten(panel.title, MAX_TITLE, placeholder=" ..."), fontsize=9)
     axes.grid(False)
     if panel.map is None:
         axes.text(0.5, 0.5, "not there", transform=axes.transAxes, ha="center", va="center")

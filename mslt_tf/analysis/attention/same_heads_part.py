@@ -15,10 +15,9 @@ from mslt_tf.report_settings import Head
 IN_A_ROW = 3  # maps; more in one would be too small to read
 
 CAPTION = (
-    "The newest checkpoints of two runs: Jensen-Shannon divergence of the attention of their "
-    "layers, heads of one number compared; 0 for equal attention, 1 for disjoint. Mean (lowest to "
-    "highest) over layers, and over all pairs of different layers. Runs of one seed begin with "
-    "the same weights in layers of one number; else a number tells nothing of a head."
+    "Divergence between the newest checkpoints of two runs; mean (lowest to highest) over layers, "
+    "and over all pairs of different layers. Runs of one seed begin with the same weights in "
+    "layers of one number; in others a number tells nothing of a head."
 )
 
 
@@ -51,7 +50,7 @@ def tables(attention: Attention) -> Iterator[Table]:
 def _rows_of_panels(runs: Sequence[RunAttention], heads: Sequence[Head]) -> list[list[Panel]]:
     """Returns a row for each head; of a single run, two heads in a row."""
     rows = [
-        [pictures.panel(f"{run.name} {head}", run.newest, head) for run in runs] for head in heads
+        [pictures.panel(f"{head} {run.name}", run.newest, head) for run in runs] for head in heads
     ]
     if len(runs) == 1 and len(heads) % 2 == 0:
         return [first + second for first, second in zip(rows[::2], rows[1::2], strict=True)]

@@ -18,6 +18,15 @@ PAPER = (
 )
 
 
+DIVERGENCE = (
+    "How much two layers differ is the Jensen-Shannon divergence of their attention: 0 for equal "
+    "attention, 1 for disjoint. Heads of one number are compared, and heads and tokens averaged. "
+    "Unrelated layers, which do not go back to one layer, show what much is. Layers that look "
+    "nearly everywhere differ little whatever they are, so the divergence from even attention "
+    "stands beside it."
+)
+
+
 def section(attention: Attention, heads: int | tuple[Head, ...]) -> Section:
     """Returns where the heads of all runs look.
 
@@ -25,12 +34,14 @@ def section(attention: Attention, heads: int | tuple[Head, ...]) -> Section:
         attention: of the runs.
         heads: those to draw, or how many, see `chosen_heads`.
     """
+    divergences = (*copies_part.tables(attention), *same_heads_part.tables(attention))
     return Section(
         title="Attention",
         paragraphs=(
             WHAT + _text(attention),
             PAPER,
             *patterns_part.findings(attention),
+            *((DIVERGENCE,) if divergences else ()),
             *copies_part.findings(attention),
             *attention.notes,
         ),
@@ -39,11 +50,7 @@ def section(attention: Attention, heads: int | tuple[Head, ...]) -> Section:
             *patterns_part.figures(attention),
             *copies_part.figures(attention, heads),
         ),
-        tables=(
-            *patterns_part.tables(attention),
-            *copies_part.tables(attention),
-            *same_heads_part.tables(attention),
-        ),
+        tables=(*patterns_part.tables(attention), *divergences),
     )
 
 

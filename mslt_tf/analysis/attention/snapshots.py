@@ -36,6 +36,12 @@ class Snapshot:
         """Those between all of its layers: float64 [layers, layers]."""
         return layer_divergences(self.maps, self.maps)
 
+    @functools.cached_property
+    def divergences_from_even(self) -> np.ndarray:
+        """Those between its layers and attention to all tokens alike: float64 [layers]."""
+        even = [np.full_like(maps[:1], 1 / maps.shape[-1]) for maps in self.maps]
+        return layer_divergences(self.maps, even)[:, 0]
+
     @property
     def num_layers(self) -> int:
         """How many layers the model had."""

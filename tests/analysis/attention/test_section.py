@@ -8,7 +8,7 @@ import pytest
 from scipy.spatial import distance
 
 from mslt_tf.analysis import runs
-from mslt_tf.analysis.attention import section, snapshots
+from mslt_tf.analysis.attention import section
 from mslt_tf.analysis.attention.copies import copies_at
 from mslt_tf.analysis.attention.snapshots import Attention, RunAttention, Snapshot
 from mslt_tf.analysis.section import Section, Table
@@ -60,7 +60,7 @@ def js(p: np.ndarray, q: np.ndarray) -> float:
 
 
 def test_layers_are_told_by_the_mean_and_range_of_their_heads(made: Section):
-    found = rows(made.tables, "mslt. Shares")
+    found = rows(made.tables, "mslt: where its layers look")
     assert [row[:3] for row in found[:3]] == [
         ("layers_2", "2", "0"),
         ("layers_2", "2", "1"),
@@ -76,26 +76,39 @@ def test_layers_are_told_by_the_mean_and_range_of_their_heads(made: Section):
 
 def test_copies_are_compared_with_their_sources_and_with_what_is_unrelated(made: Section):
     half = js(SEP, EVEN) / 2  # of layer 3, whose other head is as it was
+    from_even = (js(SELF, EVEN) / 2, js(CLS, EVEN) / 2)
     unrelated = [(0, 1), (0, 3), (1, 2), (2, 3)]
     maps = GROWN[4]
     others = [np.mean([js(maps[a, h], maps[b, h]) for h in range(2)]) for a, b in unrelated]
     spread = f"{np.mean(others):.2f} ({min(others):.2f} to {max(others):.2f})"
-    mslt, original = rows(made.tables, "Layers and the layers that they were copied from")
-    assert mslt[:5] == ("mslt", "layers_4", "4", "2-3", "0-1")
-    assert mslt[5:] == (f"{half / 2:.2f} (0.00 to {half:.2f})", spread)
-    # The same pairs of layers, which are in the reverse order there.
-    assert original == ("original", "original", "6", "2-3", "not copied: 0-1", *mslt[5:])
-    (said,) = (text for text in made.paragraphs if "copied from, by" in text)
-    closer = sum(found < np.mean(others) for found in (0, half))
-    assert f"Unrelated layers differ by {np.mean(others):.2f}: " in said
-    assert f"{closer} of 2 copies" in said or half < min(others)
+    mslt, original = rows(made.tables, "Divergence between layers and the layers")
+    assert mslt == (
+        *("mslt", "layers_4", "4", "2-3", "0-1", f"{half / 2:.2f} (0.00 to {half:.2f})"),
+        f"{np.mean(from_even):.2f} ({min(from_even):.2f} to {max(from_even):.2f})",
+        spread,
+    )
+    # Its layers are those of mslt in the reverse order, so the pairs are the same.
+    assert original[:5] == ("original", "original", "6", "2-3", "not copied: 0-1")
+    assert (original[5], original[7]) == (mslt[5], spread)
+
+
+def test_words_on_copies_follow_the_numbers(made: Section):
+    (said,) = (text for text in made.paragraphs if "from the source" in text)
+    assert said.startswith("mslt, step 4: the divergence of layers 2-3 from the source, layers 0-1")
+    assert said.endswith("Each of the pairs differs less than any unrelated one.")
+    (said,) = (text for text in made.paragraphs if "what is no source here" in text)
+    assert said.startswith("original, step 6: the divergence of layers 2-3 from")
+    for last_two, number in ([[SELF, EVEN], [SEP, CLS]], 1), ([[CLS, SEP], [SELF, EVEN]], 0):
+        run = run_attention("a", {4: layers([SELF, EVEN], [CLS, SEP], *last_two)})
+        (said,) = (text for text in make([run]).paragraphs if "from the source" in text)
+        assert said.endswith(f"those that differ less than that: {number} of 2.")
 
 
 def test_layers_are_compared_with_themselves_at_the_end_of_their_stage():
     later = layers([SELF, SELF], [CLS, SEP], [SELF, EVEN], [CLS, EVEN])
     found = make([run_attention("mslt", {**FIRST_STAGE, **GROWN, 6: later})])
     change = js(EVEN, SELF) / 2
-    assert rows(found.tables, "Layers at the end of the stage") == (
+    assert rows(found.tables, "Divergence between layers at the end") == (
         ("mslt", "layers_2", "0-1", "2, 6", f"{change / 2:.2f} (0.00 to {change:.2f})"),
         ("mslt", "layers_4", "2-3", "4, 6", "0.00 (0.00 to 0.00)"),
     )
@@ -117,11 +130,11 @@ def test_heads_that_were_asked_for_are_drawn_where_they_are():
         for name in ("attention_heads_0", "attention_copies_0")
     )
     panels = {a.get_title(): a for a in heads.drawing.axes if a.get_title()}
-    assert set(panels) == {"mslt 3.1", "small 3.1", "mslt 1.0", "small 1.0"}
-    np.testing.assert_array_equal(panels["mslt 3.1"].images[0].get_array(), EVEN)
-    np.testing.assert_array_equal(panels["small 1.0"].images[0].get_array(), CLS)
-    assert not panels["small 3.1"].images
-    labels = [label.get_text() for label in panels["mslt 1.0"].get_yticklabels()]
+    assert set(panels) == {"3.1 mslt", "3.1 small", "1.0 mslt", "1.0 small"}
+    np.testing.assert_array_equal(panels["3.1 mslt"].images[0].get_array(), EVEN)
+    np.testing.assert_array_equal(panels["1.0 small"].images[0].get_array(), CLS)
+    assert not panels["3.1 small"].images
+    labels = [label.get_text() for label in panels["1.0 mslt"].get_yticklabels()]
     assert labels == list(SENTENCE.tokens)
     titles = [a.get_title() for a in copies.drawing.axes if a.get_title()]
     assert titles == ["copy 3.1", "source 1.1", "source 1.1, step 2"]  # 1.0 is no copy
@@ -132,6 +145,5 @@ def test_several_runs_share_figures_and_no_two_figures_a_name():
     names = [figure.name for figure in found.figures]
     assert len(names) == len(set(names)) == 2 + 4 + 2
     assert all(re.fullmatch(r"attention_(heads|patterns|copies)_[0-9]", name) for name in names)
-    same = rows(found.tables, "The newest checkpoints of two runs")
+    same = rows(found.tables, "Divergence between the newest checkpoints")
     assert same[1][:4] == ("mslt, small", "4, 2", "2", "0.00 (0.00 to 0.00)")
-    assert snapshots.Attention((SENTENCE,), (MSLT,), ()).runs[0].newest.step == 4
