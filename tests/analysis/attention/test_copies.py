@@ -26,6 +26,9 @@ def plan(*block_sources: tuple[int | None, ...]) -> StagePlan:
         (GROWN[:2], (Copies("s1", 10, (2, 3), (0, 1)),)),
         (GROWN, (Copies("s1", 10, (2, 3), (0, 1)), Copies("s2", 20, (4, 5), (2, 3)))),
         (((None,), (0, None)), ()),  # a new layer is no copy
+        (((None,), (0, 0), (0, None)), ()),  # what was a copy is new
+        # The source is another layer now, itself a copy.
+        (((None, None), (0, 1, 0), (1, 1, 2)), (Copies("s2", 20, (0,), (1,)),)),
         # Copied anew: what layer 1 was a copy of is past; the source of layer 2 has moved.
         (((None,), (0, 0), (0, 0, 1)), (Copies("s2", 20, (1,), (0,)),)),
     ],

@@ -106,7 +106,8 @@ def test_words_on_copies_follow_the_numbers(made: Section):
 
 def test_layers_are_compared_with_themselves_at_the_end_of_their_stage():
     later = layers([SELF, SELF], [CLS, SEP], [SELF, EVEN], [CLS, EVEN])
-    found = make([run_attention("mslt", {**FIRST_STAGE, **GROWN, 6: later})])
+    before_its_end = {1: FIRST_STAGE[2][::-1]}
+    found = make([run_attention("mslt", {**before_its_end, **FIRST_STAGE, **GROWN, 6: later})])
     change = js(EVEN, SELF) / 2
     assert rows(found.tables, "Divergence between layers at the end") == (
         ("mslt", "layers_2", "0-1", "2, 6", f"{change / 2:.2f} (0.00 to {change:.2f})"),
@@ -138,6 +139,13 @@ def test_heads_that_were_asked_for_are_drawn_where_they_are():
     assert labels == list(SENTENCE.tokens)
     titles = [a.get_title() for a in copies.drawing.axes if a.get_title()]
     assert titles == ["copy 3.1", "source 1.1", "source 1.1, step 2"]  # 1.0 is no copy
+    (copies,) = (
+        figure
+        for figure in make([run_attention("a", GROWN)], heads=(Head(3, 1),)).figures
+        if "copies" in figure.name
+    )
+    has_map = [bool(a.images) for a in copies.drawing.axes if a.get_title()]
+    assert has_map == [True, True, False]  # no checkpoint is left of when it was copied
 
 
 def test_several_runs_share_figures_and_no_two_figures_a_name():
