@@ -39,3 +39,9 @@ def test_what_is_missing_or_given_twice_is_told():
         ReportSettings(runs=("a",))
     with pytest.raises(UserError, match="--runs names runs//a twice"):
         ReportSettings(runs=("one=runs/a", "two=runs//a/"), output_dir="report")
+
+
+@pytest.mark.parametrize("text", ["0", "13", "", "1.", "0.0,3", "0.0;1.1", "-1", "\u0663", "0.0,"])
+def test_what_names_no_heads_is_refused(text: str):
+    with pytest.raises(UserError, match=r"--attention_heads is .* must be 1 to 12 heads"):
+        ReportSettings(runs=("a",), output_dir="report", attention_heads=text)

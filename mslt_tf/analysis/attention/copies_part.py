@@ -77,7 +77,7 @@ def figures(attention: Attention, asked: int | tuple[Head, ...]) -> Iterator[Fig
             alt=f"Attention maps of the heads {names} of {run.name} beside those of their sources.",
             drawing=pictures.draw_maps(
                 [_panels(run, head, copies[head.layer]) for head in heads],
-                attention.sentences[0].tokens,
+                attention.sentences[0].labels,
             ),
         )
 
@@ -123,9 +123,9 @@ def _panels(run: RunAttention, head: Head, copies: Copies) -> list[Panel]:
     source = Head(copies.sources[copies.layers.index(head.layer)], head.head)
     then = next((each for each in run.snapshots if each.step == copies.first_step), None)
     return [
-        pictures.panel(f"copy {head}", run.newest, head),
-        pictures.panel(f"source {source}", run.newest, source),
-        pictures.panel(f"source {source}, step {copies.first_step:,}", then, source),
+        pictures.panel_of(f"copy {head}", run.newest, head),
+        pictures.panel_of(f"source {source}", run.newest, source),
+        pictures.panel_of(f"source {source}, step {copies.first_step:,}", then, source),
     ]
 
 

@@ -37,14 +37,6 @@ def findings(attention: Attention) -> Iterator[str]:
         )
 
 
-def _mean_against_even(patterns: Patterns, even: Patterns) -> str:
-    shares = (
-        f"{np.mean(getattr(patterns, name)):.0%} on {what} ({getattr(even, name)[0, 0]:.0%})"
-        for name, what in SHARES
-    )
-    return f"Means over heads, and in brackets even attention's: {', '.join(shares)}."
-
-
 def figures(attention: Attention) -> Iterator[Figure]:
     """Yields a figure of all heads for each run."""
     for index, run in enumerate(attention.runs):
@@ -68,6 +60,14 @@ def tables(attention: Attention) -> Iterator[Table]:
         rows = tuple(row for each in run.newest_of_stages for row in _rows(each, attention))
         caption = f"{run.name}: where its layers look, mean over heads (lowest to highest)."
         yield Table(caption, header, (*rows, last))
+
+
+def _mean_against_even(patterns: Patterns, even: Patterns) -> str:
+    shares = (
+        f"{np.mean(getattr(patterns, name)):.0%} on {what} ({getattr(even, name)[0, 0]:.0%})"
+        for name, what in SHARES
+    )
+    return f"Means over heads, and in brackets even attention's: {', '.join(shares)}."
 
 
 def _rows(snapshot: Snapshot, attention: Attention) -> Iterator[tuple[str, ...]]:

@@ -2,12 +2,12 @@
 
 import dataclasses
 import math
-import textwrap
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 
@@ -25,7 +25,8 @@ SMALLEST, LARGEST = 5.0, 8.0  # points of a token's letters
 AXES = (
     "Rows of a map are the tokens that gather, columns those that they gather from; darker is more."
 )
-_COLORS = "Blues"
+# By its square root: shares of a tenth are to be seen beside those of nearly all.
+_SCALE: dict[str, Any] = {"cmap": "Blues", "norm": PowerNorm(0.5, vmin=0, vmax=1)}
 _TICKS = (0, 0.05, 0.2, 0.5, 1)
 
 
@@ -37,7 +38,7 @@ class Panel:
     map: np.ndarray | None  # [tokens that attend, tokens attended to]
 
 
-def panel(title: str, snapshot: Snapshot | None, head: Head) -> Panel:
+def panel_of(title: str, snapshot: Snapshot | None, head: Head) -> Panel:
     """Returns a head's map of the first sentence; an empty place where there is none."""
     if snapshot is None or head.layer >= snapshot.num_layers or head.head >= snapshot.num_heads:
         return Panel(title, None)
@@ -81,7 +82,8 @@ def draw_patterns(patterns: Patterns) -> Figure:
 
 
 def _draw_map(axes: Axes, panel: Panel) -> None:
-    axes.set_title(textwrap.shorten(panel.title, MAX_TITLE, placeholder=" ..."), fontsize=9)
+    is_short = len(panel.title) <= MAX_TITLE
+    axes.set_title(panel.title if is_short else f"{panel.title[: MAX_TITLE - 3]}...", fontsize=9)
     axes.grid(False)
     if panel.map is None:
         axes.text(0.5, 0.5, "not there", transform=axes.transAxes, ha="center", va="center")
@@ -90,9 +92,7 @@ def _draw_map(axes: Axes, panel: Panel) -> None:
 
 
 def _draw_image(axes: Axes, values: np.ndarray, **options: Any) -> None:
-    # By its square root: shares of a tenth are to be seen beside those of nearly all.
-    norm = PowerNorm(0.5, vmin=0, vmax=1)
-    axes.imshow(values, cmap=_COLORS, norm=norm, interpolation="none", **options)
+    axes.imshow(values, interpolation="none", **_SCALE, **options)
     axes.grid(False)
 
 
@@ -112,10 +112,9 @@ def _label_tokens(axes: Axes, tokens: Sequence[str], *, inches: float) -> None:
 
 def _add_scale(figure: Figure, grid: np.ndarray, label: str) -> None:
     """Adds the one scale of colours below all pictures of a figure."""
-    image = next(axes.images[0] for axes in grid.flat if axes.images)
-    bar = figure.colorbar(
-        image, ax=list(grid.flat), location="bottom", fraction=0.05, aspect=40, pad=0.02
-    )
+    scale = ScalarMappable(**_SCALE)
+    places = list(grid.flat)
+    bar = figure.colorbar(scale, ax=places, location="bottom", fraction=0.05, aspect=40, pad=0.02)
     bar.set_ticks(_TICKS, labels=[f"{tick:g}" for tick in _TICKS])
     bar.set_label(label, fontsize=9)
     bar.ax.tick_params(labelsize=8)

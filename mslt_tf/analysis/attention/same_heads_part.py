@@ -17,7 +17,7 @@ IN_A_ROW = 3  # maps; more in one would be too small to read
 CAPTION = (
     "Divergence between the newest checkpoints of two runs; mean (lowest to highest) over layers, "
     "and over all pairs of different layers. Runs of one seed begin with the same weights in "
-    "layers of one number; in others a number tells nothing of a head."
+    "layers of one number that are no copies; else a number tells nothing of a head."
 )
 
 
@@ -31,10 +31,10 @@ def figures(attention: Attention, asked: int | tuple[Head, ...]) -> Iterator[Fig
         names = ", ".join(f"{run.name} (step {run.newest.step:,})" for run in runs)
         yield Figure(
             name=f"attention_heads_{first // IN_A_ROW}",
-            caption=(f"The same heads of {names}. {pictures.AXES}"),
+            caption=f"The same heads of {names}. {pictures.AXES}",
             is_wide=True,
             alt=f"Attention maps of the heads {', '.join(map(str, heads))} of {names}.",
-            drawing=pictures.draw_maps(_rows_of_panels(runs, heads), attention.sentences[0].tokens),
+            drawing=pictures.draw_maps(_rows_of_panels(runs, heads), attention.sentences[0].labels),
         )
 
 
@@ -50,7 +50,8 @@ def tables(attention: Attention) -> Iterator[Table]:
 def _rows_of_panels(runs: Sequence[RunAttention], heads: Sequence[Head]) -> list[list[Panel]]:
     """Returns a row for each head; of a single run, two heads in a row."""
     rows = [
-        [pictures.panel(f"{head} {run.name}", run.newest, head) for run in runs] for head in heads
+        [pictures.panel_of(f"{head} {run.name}", run.newest, head) for run in runs]
+        for head in heads
     ]
     if len(runs) == 1 and len(heads) % 2 == 0:
         return [first + second for first, second in zip(rows[::2], rows[1::2], strict=True)]

@@ -58,4 +58,4 @@ def _text(attention: Attention) -> str:
     """Returns what the text is, in tokens."""
     first, *others = attention.sentences
     more = f" Numbers are over this and {len(others)} more of the text." if others else ""
-    return f"Maps are of: {' '.join(first.tokens)}.{more}"
+    return f"Maps are of: {' '.join(first.labels)}.{more}"

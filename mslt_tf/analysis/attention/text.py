@@ -24,6 +24,11 @@ class Sentence:
     segment_ids: tuple[int, ...]
 
     @property
+    def labels(self) -> tuple[str, ...]:
+        """The tokens as they are shown: what no page could hold is written in ASCII."""
+        return tuple(t if t.isprintable() else ascii(t)[1:-1] for t in self.tokens)
+
+    @property
     def is_sep(self) -> np.ndarray:
         """Where [SEP] stands: bool [tokens]."""
         return np.array([token == "[SEP]" for token in self.tokens])

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.spatial import distance
 
-from mslt_tf.analysis import runs
+from mslt_tf.analysis import drawing, html_page, runs
 from mslt_tf.analysis.attention import section
 from mslt_tf.analysis.attention.copies import copies_at
 from mslt_tf.analysis.attention.snapshots import Attention, RunAttention, Snapshot
@@ -146,6 +146,17 @@ def test_heads_that_were_asked_for_are_drawn_where_they_are():
     )
     has_map = [bool(a.images) for a in copies.drawing.axes if a.get_title()]
     assert has_map == [True, True, False]  # no checkpoint is left of when it was copied
+
+
+def test_tokens_that_no_page_could_hold_and_long_names_can_be_drawn():
+    odd = sentence("\uffff", "<b>", "$x$")
+    run = run_attention("n" * 100, FIRST_STAGE)
+    found = section.section(Attention((odd,), (run,), ()), (Head(7, 0), Head(0, 0)))
+    assert "[CLS] \\uffff <b> $x$ [SEP]" in found.paragraphs[0]
+    figure = found.figures[0]
+    page = html_page.inline_svg(drawing.svg(figure.drawing), figure)
+    assert ">\\uffff</text>" in page
+    assert ">0.0 nnnnnnnnnnnnnnnnnnnnnnnnn...</text>" in page
 
 
 def test_several_runs_share_figures_and_no_two_figures_a_name():
