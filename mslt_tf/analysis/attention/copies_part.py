@@ -1,7 +1,7 @@
 """Layers beside the layers that they were copied from, and what became of both in training."""
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -76,8 +76,7 @@ def figures(attention: Attention, asked: int | tuple[Head, ...]) -> Iterator[Fig
             is_wide=True,
             alt=f"Attention maps of the heads {names} of {run.name} beside those of their sources.",
             drawing=pictures.draw_maps(
-                [_panels(run, head, copies[head.layer]) for head in heads],
-                attention.sentences[0].labels,
+                _rows_of_panels(run, heads, copies), attention.sentences[0].labels
             ),
         )
 
@@ -116,6 +115,15 @@ def _finding(run: RunAttention, copies: Copies, source: str) -> str:
 
 def _named(layers: Sequence[int]) -> str:
     return f"layer{'s' * (len(layers) > 1)} {ranges(layers)}"
+
+
+def _rows_of_panels(
+    run: RunAttention, heads: Sequence[Head], copies: Mapping[int, Copies]
+) -> list[list[Panel]]:
+    """Returns a row for each head; the last column is left out where nothing is in it."""
+    rows = [_panels(run, head, copies[head.layer]) for head in heads]
+    has_last = any(row[-1].map is not None for row in rows)
+    return rows if has_last else [row[:-1] for row in rows]
 
 
 def _panels(run: RunAttention, head: Head, copies: Copies) -> list[Panel]:
