@@ -173,7 +173,8 @@ def check_replaceable(path: str, kind: str) -> None:
         if os.path.islink(path) or not tf.io.gfile.isdir(path):
             raise UserError(f"{path} is no folder of this program's. {advice}")
         found = read_mark(path, kind)
-        foreign = foreign_files(path, found.owns) if found else list(paths_below(path))
+        # Without a mark its first names tell enough: below may lie a whole disk.
+        foreign = foreign_files(path, found.owns) if found else sorted(tf.io.gfile.listdir(path))
     if foreign or not found:
         shown = f"holds {listed(foreign)}" if foreign else "is empty"
         raise UserError(f"{path} {shown}, not written by this program. {advice}")
