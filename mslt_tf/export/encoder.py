@@ -61,19 +61,23 @@ def input_specs(*names: str) -> dict[str, tf.TensorSpec]:
     return {name: tf.TensorSpec([None, None], tf.int32, name=name) for name in names or INPUTS}
 
 
-def check_shapes(inputs: Mapping[str, tf.Tensor]) -> None:
-    """Checks that mask and types have the shape of the ids; of a graph, when it is called.
+def with_checked_shapes(inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    """Returns a graph's inputs, once mask and types were seen to have the shape of the ids.
 
-    TensorFlow adds the mask within a fused product, on CPUs, that looks at no shape: what it reads
-    of a smaller mask is not told.
+    Without, a mask of another shape may be taken as it is, and give other vectors.
 
     Raises:
         tensorflow.errors.InvalidArgumentError: they have not.
     """
     ids, *others = INPUTS
-    for name in others:
-        message = f"{name} must have the shape of {ids}"
-        tf.debugging.assert_equal(tf.shape(inputs[name]), tf.shape(inputs[ids]), message)
+    checks = [
+        tf.debugging.assert_equal(
+            tf.shape(inputs[name]), tf.shape(inputs[ids]), f"{name} must have the shape of {ids}"
+        )
+        for name in others
+    ]
+    with tf.control_dependencies(checks):  # or else another operation may fail first
+        return {name: tf.identity(inputs[name]) for name in INPUTS}
 
 
 def _layer_outputs(model: tf.keras.Model, config: ModelConfig) -> list[tf.Tensor]:

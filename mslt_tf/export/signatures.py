@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 
 import tensorflow as tf
 
-from mslt_tf.export.encoder import POSITIONS, check_shapes, input_specs
-from mslt_tf.export.text_inputs import TextPacker, check_as_many, text_spec
+from mslt_tf.export.encoder import POSITIONS, input_specs, with_checked_shapes
+from mslt_tf.export.text_inputs import TextPacker, as_many, text_spec
 from mslt_tf.modeling.trained_model import TrainedModel
 
 MASK = "[MASK]"
@@ -35,8 +35,7 @@ def make(encoder: tf.train.Checkpoint, trained: TrainedModel) -> dict[str, _Sign
 
     @tf.function(autograph=False, input_signature=[input_specs()])
     def serving_default(inputs: _Tensors) -> _Tensors:
-        check_shapes(inputs)
-        return _encode(encoder, inputs)
+        return _encode(encoder, with_checked_shapes(inputs))
 
     @tf.function(autograph=False, input_signature=[text_spec("examples")])
     def serve_examples(examples: tf.Tensor) -> _Tensors:
@@ -63,8 +62,7 @@ def _of_text(encoder: tf.train.Checkpoint, trained: TrainedModel) -> dict[str, _
 
     @tf.function(autograph=False, input_signature=[text_spec("text"), text_spec("text_pair")])
     def serve_text_pair(text: tf.Tensor, text_pair: tf.Tensor) -> _Tensors:
-        check_as_many({"text": text, "text_pair": text_pair})
-        return encode(text, text_pair)
+        return encode(*as_many({"text": text, "text_pair": text_pair}))
 
     @tf.function(autograph=False, input_signature=[text_spec("text")])
     def fill_mask(text: tf.Tensor) -> _Tensors:

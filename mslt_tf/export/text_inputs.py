@@ -14,8 +14,8 @@ def text_spec(name: str) -> tf.TensorSpec:
     return tf.TensorSpec([None], tf.string, name=name)
 
 
-def check_as_many(inputs: Mapping[str, tf.Tensor]) -> None:
-    """Checks that all inputs have as many texts as the first; of a graph, when it is called.
+def as_many(inputs: Mapping[str, tf.Tensor]) -> list[tf.Tensor]:
+    """Returns a graph's inputs, once all were seen to have as many texts as the first.
 
     Args:
         inputs: string [batch], by the names that a signature gives them.
@@ -24,9 +24,14 @@ def check_as_many(inputs: Mapping[str, tf.Tensor]) -> None:
         tensorflow.errors.InvalidArgumentError: they have not; both numbers are told.
     """
     (name, first), *others = inputs.items()
-    for other, texts in others:
-        message = f"{other} must have as many texts as {name}"
-        tf.debugging.assert_equal(tf.size(texts), tf.size(first), message)
+    checks = [
+        tf.debugging.assert_equal(
+            tf.size(texts), tf.size(first), f"{other} must have as many texts as {name}"
+        )
+        for other, texts in others
+    ]
+    with tf.control_dependencies(checks):  # or else another operation may fail first
+        return [tf.identity(texts) for texts in inputs.values()]
 
 
 class TextPacker:

@@ -5,8 +5,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from mslt_tf.export.encoder import check_shapes, input_specs, named_inputs
-from mslt_tf.export.text_inputs import TextPacker, check_as_many, text_spec
+from mslt_tf.export.encoder import input_specs, named_inputs, with_checked_shapes
+from mslt_tf.export.text_inputs import TextPacker, as_many, text_spec
 from mslt_tf.finetuning.glue.glue_tasks import Task
 
 TEXTS = ("text", "text_pair")
@@ -39,13 +39,12 @@ def signatures(model: tf.keras.Model, task: Task, packer: TextPacker) -> dict[st
 
     @tf.function(autograph=False, input_signature=[{name: text_spec(name) for name in names}])
     def serve_text(texts: _Tensors) -> _Tensors:
-        check_as_many({name: texts[name] for name in names})
-        return answer(packer.pack(*(packer.tokens(texts[name]) for name in names)))
+        checked = as_many({name: texts[name] for name in names})
+        return answer(packer.pack(*map(packer.tokens, checked)))
 
     @tf.function(autograph=False, input_signature=[input_specs()])
     def serve_ids(inputs: _Tensors) -> _Tensors:
-        check_shapes(inputs)
-        return answer(inputs)
+        return answer(with_checked_shapes(inputs))
 
     return {"serving_default": serve_text, "serve_text": serve_text, "serve_ids": serve_ids}
 

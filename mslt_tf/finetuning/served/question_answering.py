@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from mslt_tf.export.encoder import named_inputs
 from mslt_tf.export.packing import SpecialIds
-from mslt_tf.export.text_inputs import check_as_many, text_spec
+from mslt_tf.export.text_inputs import as_many, text_spec
 from mslt_tf.finetuning.served import graph_answers, graph_windows
 from mslt_tf.finetuning.served.graph_answers import Spans
 from mslt_tf.squad_settings import SquadSettings
@@ -55,9 +55,9 @@ def signatures(
         input_signature=[{name: text_spec(name) for name in INPUTS}],
     )
     def serving_default(inputs: _Tensors) -> _Tensors:
-        check_as_many({name: inputs[name] for name in INPUTS})
-        query = tokenize(inputs["question"]).ids.merge_dims(1, 2)
-        ids, starts, limits = (each.merge_dims(1, 2) for each in tokenize(inputs["context"]))
+        question, context = as_many({name: inputs[name] for name in INPUTS})
+        query = tokenize(question).ids.merge_dims(1, 2)
+        ids, starts, limits = (each.merge_dims(1, 2) for each in tokenize(context))
         windows = graph_windows.make_windows(query, ids, special, settings.windows)
         logits = model(named_inputs(windows.inputs), training=False)
         spans = graph_answers.best_spans(
