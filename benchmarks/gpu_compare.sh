@@ -3,7 +3,7 @@
 #
 #   INPUT='enwiki/wiki_*' bash benchmarks/gpu_compare.sh data   # vocabulary and records, on any machine
 #   bash benchmarks/gpu_compare.sh                              # trains what is not trained yet
-#   SIZE=tiny INPUT=embedded bash benchmarks/gpu_compare.sh     # a tiny model on whatever there is
+#   SIZE=tiny INPUT=embedded bash benchmarks/gpu_compare.sh     # a tiny model, two runs, anywhere
 #
 # By arithmetic the second takes some 25 minutes on an H100; not yet run there. It may be stopped at
 # any time and given again. PYTHON names the interpreter, OUT the folder of data, runs and table.
@@ -20,6 +20,7 @@ command=("$PYTHON" -m benchmarks.learning --configs=configs/compare_gpu --output
 if [[ ${SIZE:-} == tiny ]]; then
   flags+=,--hidden_size=32,--intermediate_size=64,--num_train_steps=20,--num_warmup_steps=2
   flags+=,--train_batch_size=8,--eval_steps=0,--precision=float32
+  command+=(--runs=original,mslt_first_60)
 elif [[ ${1:-} == data ]]; then
   command+=(--data_only)
 else

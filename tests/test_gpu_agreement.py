@@ -46,7 +46,7 @@ def test_a_loss_that_is_not_a_number_agrees_with_none():
 def losses_agree(*words):
     command = [sys.executable, "-m", "benchmarks.gpu_agreement", "--steps=3", *words]
     settings = ["--flagfile=configs/tiny.flags", "--train_batch_size=4", "--num_warmup_steps=1"]
-    small = ["--num_hidden_layers=1", "--num_stages=1"]
+    small = ["--num_hidden_layers=1", "--num_stages=1", "--stage_shares=0.5,0.5"]
     return subprocess.run(
         [*command, *settings, *small], cwd=ROOT, stdout=subprocess.PIPE, text=True
     )

@@ -64,7 +64,13 @@ def main() -> int:
     check_number("--num_seeds", values.num_seeds, Bounds(at_least=1))
     check_number("--num_parallel_runs", values.num_parallel_runs, Bounds(at_least=1))
     folder = Path(values.output_dir)
-    wanted = runs.find(Path(values.configs), values.runs, folder=folder, num_seeds=values.num_seeds)
+    wanted = runs.find(
+        Path(values.configs),
+        values.runs,
+        folder=folder,
+        num_seeds=values.num_seeds,
+        extra_flags=values.extra_flags,
+    )
     if values.background:
         background.start(folder)
     elif not values.report_only:
@@ -83,8 +89,7 @@ def _work(wanted: Sequence[runs.Run], folder: Path) -> None:
     with runs.working_in(folder):
         data.make(runs.lengths(wanted))
         if not values.data_only:
-            num_parallel = values.num_parallel_runs
-            runs.train(wanted, data, num_parallel=num_parallel, extra_flags=values.extra_flags)
+            runs.train(wanted, data, num_parallel=values.num_parallel_runs)
 
 
 if __name__ == "__main__":

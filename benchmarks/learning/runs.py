@@ -17,16 +17,18 @@ from mslt_tf.config import PretrainingConfig
 from mslt_tf.errors import UserError
 from mslt_tf.terminal import format_duration, say
 
+VOCAB_FILE = "vocab.txt"  # in the folder of the comparison
 SECONDS_BETWEEN_LOOKS = 0.5  # at the processes
 
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """One flag file with one seed."""
+    """One flag file, with what it is told beside, and one seed."""
 
     name: str  # of the flag file
     seed: int
     flag_file: Path
+    extra_flags: tuple[str, ...]
     folder: Path  # of run_pretraining
     config: PretrainingConfig
 
@@ -48,7 +50,7 @@ class Data:
     @property
     def vocab_file(self) -> Path:
         """Where the vocabulary lies."""
-        return self.folder / "vocab.txt"
+        return self.folder / VOCAB_FILE
 
     def records(self, length: int) -> Path:
         """Where the records of a length lie."""
@@ -82,7 +84,7 @@ class Data:
             records["long_eval_records"] = self._files(long[0], "heldout")
         return [
             *(f"--{name}={files}" for name, files in records.items()),
-            *(self._vocab_flag, f"--vocab_size={info['vocab_size']}"),
+            f"--vocab_size={info['vocab_size']}",
         ]
 
     @property
@@ -93,7 +95,14 @@ class Data:
         return path_flags.join_paths([str(self.records(length) / f"{split}-*")])
 
 
-def find(configs: Path, names: Sequence[str], *, folder: Path, num_seeds: int) -> list[Run]:
+def find(
+    configs: Path,
+    names: Sequence[str],
+    *,
+    folder: Path,
+    num_seeds: int,
+    extra_flags: Sequence[str] = (),
+) -> list[Run]:
     """Returns the runs of a folder of flag files, each with its seeds; the first seed first.
 
     Raises:
@@ -106,18 +115,20 @@ def find(configs: Path, names: Sequence[str], *, folder: Path, num_seeds: int) -
         raise UserError(
             f"{given}--configs {configs} has {', '.join(files) or 'no *.flags'}. Give some of them."
         )
-    configs_of = {name: _read(files[name]) for name in names or files}
+    # Some flags need a vocabulary, which is made later.
+    extra_flags = (f"--vocab_file={folder / VOCAB_FILE}", *extra_flags)
+    configs_of = {name: _read(files[name], extra_flags) for name in names or files}
     return [
-        Run(name, seed, files[name], folder / f"{name}_seed_{seed}", config)
+        Run(name, seed, files[name], extra_flags, folder / f"{name}_seed_{seed}", config)
         for seed in range(num_seeds)
         for name, config in configs_of.items()
     ]
 
 
-def _read(path: Path) -> PretrainingConfig:
+def _read(path: Path, extra_flags: Sequence[str]) -> PretrainingConfig:
     values = flags.FlagValues()
     pretraining_flags.define_flags(values)
-    values(["run_pretraining", f"--flagfile={path}"])
+    values(["run_pretraining", f"--flagfile={path}", *extra_flags])
     return pretraining_flags.config_from_flags(values)
 
 
@@ -149,9 +160,7 @@ def working_in(folder: Path) -> Iterator[None]:
             signal.signal(signal.SIGTERM, before)
 
 
-def train(
-    wanted: Sequence[Run], data: Data, *, num_parallel: int, extra_flags: Sequence[str]
-) -> None:
+def train(wanted: Sequence[Run], data: Data, *, num_parallel: int) -> None:
     """Trains the runs, `num_parallel` at a time; what is done is kept.
 
     Raises:
@@ -163,7 +172,7 @@ def train(
         while waiting or running:
             while waiting and len(running) < num_parallel:
                 run = waiting.pop(0)
-                running[run] = _start(run, [*data.flags_of(run), *extra_flags])
+                running[run] = _start(run, data.flags_of(run))
             time.sleep(SECONDS_BETWEEN_LOOKS)
             for run in [run for run, process in running.items() if process.poll() is not None]:
                 _check(run, running.pop(run).returncode)
@@ -175,10 +184,10 @@ def train(
             process.wait()
 
 
-def _start(run: Run, more_flags: Sequence[str]) -> subprocess.Popen[bytes]:
+def _start(run: Run, data_flags: Sequence[str]) -> subprocess.Popen[bytes]:
     command = [
         *(sys.executable, "-m", "mslt_tf.run_pretraining", f"--flagfile={run.flag_file}"),
-        *(*more_flags, f"--seed={run.seed}", f"--output_dir={run.folder}"),
+        *(*data_flags, *run.extra_flags, f"--seed={run.seed}", f"--output_dir={run.folder}"),
     ]
     with _log_of(run).open("ab") as log:
         return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
