@@ -3,7 +3,7 @@
 #
 #   docker build --tag mslt_tf .
 #   docker run --gpus all --rm --user "$(id -u):$(id -g)" --shm-size 1g \
-#     --volume "$PWD/data:/work/data" --volume "$PWD/runs:/work/runs" mslt_tf \
+#     --volume "$PWD/data:/app/data" --volume "$PWD/runs:/app/runs" mslt_tf \
 #     -m mslt_tf.run_pretraining --flagfile=configs/one_gpu.flags --output_dir=runs/one_gpu ...
 
 FROM nvidia/cuda:12.2.2-base-ubuntu22.04 AS installed
@@ -11,7 +11,7 @@ FROM nvidia/cuda:12.2.2-base-ubuntu22.04 AS installed
 RUN apt-get update && apt-get install --yes --no-install-recommends python3-pip \
     && rm -rf /var/lib/apt/lists/* && python3 -m pip install --no-cache-dir uv==0.5.11
 ENV UV_PYTHON_INSTALL_DIR=/opt/python
-WORKDIR /work
+WORKDIR /app
 COPY scripts/make_venv.sh scripts/
 RUN scripts/make_venv.sh .venv
 COPY setup.py constraints.txt ./
@@ -25,11 +25,11 @@ COPY configs configs
 
 FROM nvidia/cuda:12.2.2-base-ubuntu22.04
 COPY --from=installed /opt/python /opt/python
-COPY --from=installed /work /work
+COPY --from=installed /app /app
 # The driver compiles kernels for GPUs that are newer than TensorFlow 2.15, and has to keep them.
 ENV CUDA_CACHE_MAXSIZE=4294967296 CUDA_CACHE_PATH=/tmp/cuda_cache HOME=/tmp
-ENV PATH=/work/.venv/bin:$PATH
+ENV PATH=/app/.venv/bin:$PATH
 RUN useradd --uid 1000 --create-home pretrainer
 USER pretrainer
-WORKDIR /work
+WORKDIR /app
 ENTRYPOINT ["python"]
