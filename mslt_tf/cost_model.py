@@ -141,13 +141,16 @@ def plan_flops(config: ModelConfig, plan: StagePlan) -> int:
     return _total_flops(config, plan.stages)
 
 
+def stage_flops(config: ModelConfig, stage: Stage, *, reads_everywhere: bool = False) -> int:
+    """Returns the FLOPs of a whole stage."""
+    cost = stage_cost(config, stage, reads_everywhere=reads_everywhere)
+    return stage.num_sequences * cost.flops
+
+
 def _total_flops(
     config: ModelConfig, stages: Sequence[Stage], *, reads_everywhere: bool = False
 ) -> int:
-    return sum(
-        stage.num_sequences * stage_cost(config, stage, reads_everywhere=reads_everywhere).flops
-        for stage in stages
-    )
+    return sum(stage_flops(config, stage, reads_everywhere=reads_everywhere) for stage in stages)
 
 
 def checkpoint_bytes(model: ModelConfig, stage: Stage) -> int:
@@ -177,7 +180,7 @@ def table(config: ModelConfig, plan: StagePlan, *, transport: str = "float32") -
             "of the run",
         )
     ]
-    of_all = _total_flops(config, plan.stages)
+    of_all = plan_flops(config, plan)
     for stage in plan.stages:
         cost = stage_cost(config, stage)
         rows.append(
@@ -189,7 +192,7 @@ def table(config: ModelConfig, plan: StagePlan, *, transport: str = "float32") -
                 f"{(cost.flops - cost.forward_flops) / 1e9:.2f}",
                 f"{cost.flops / 1e9:.2f}",
                 f"{relative_cost(config, stage):.3f}",
-                f"{_total_flops(config, [stage]) / of_all:.3f}",
+                f"{stage_flops(config, stage) / of_all:.3f}",
             )
         )
     over_original = speedup_over_original(config, plan)

@@ -102,9 +102,7 @@ def _check_free(path: str) -> None:
     with file_errors.naming(f"--output_dir {path} cannot be written to", advice):
         if os.path.lexists(path) or tf.io.gfile.exists(path):
             raise UserError(f"--output_dir {path} is there already. {advice[:-1]}, or remove it.")
-        if os.path.dirname(path):
-            tf.io.gfile.makedirs(os.path.dirname(path))
-        new_file.check_writable(path)
+        new_file.make_parent(path)
 
 
 if __name__ == "__main__":

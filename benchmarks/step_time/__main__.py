@@ -81,9 +81,7 @@ def _define_measuring_flags(values: flags.FlagValues) -> None:
     )
     flags.DEFINE_bool("profile", False, "Print each stage's operations.", flag_values=values)
     path_flags.define_path("json", "", "File for all results and samples.", flag_values=values)
-    path_flags.define_path(
-        "plot", "", "File for a plot, e.g. step_time.png; needs matplotlib.", flag_values=values
-    )
+    path_flags.define_path("plot", "", "File for a plot, e.g. step_time.png.", flag_values=values)
 
 
 def main() -> None:
@@ -93,8 +91,6 @@ def main() -> None:
         check_new(f"--{name}", values[name].value)
     config = pretraining_flags.config_from_flags(values)
     schedule = turns.Schedule(**flag_fields.values_of(turns.Schedule, values))
-    if values.plot:
-        plot.check_plotting()
     options = participants.Options(**flag_fields.values_of(participants.Options, values))
     stages = participants.stages_to_measure(config, values.stages, values.vs)
     with tempfile.TemporaryDirectory() as name:

@@ -1,25 +1,9 @@
-"""A bar per stage: its step in parts, and beside it what arithmetic expects; needs matplotlib."""
+"""A bar per stage: its step in parts, and beside it what arithmetic expects."""
 
 from benchmarks.step_time.results import StageResult, Summary
-from mslt_tf.errors import UserError
 
 PARTS = ("forward", "backward", "optimizer", "input_wait")
 BAR_WIDTH = 0.38
-
-
-def check_plotting() -> None:
-    """Checks that a plot can be made, before anything is measured.
-
-    Raises:
-        UserError: matplotlib is missing.
-    """
-    try:
-        import matplotlib.figure  # noqa: F401
-    except ImportError as error:
-        raise UserError(
-            "--plot needs matplotlib, which is not installed. Install it with "
-            "`.venv/bin/python -m pip install matplotlib`, or leave --plot out."
-        ) from error
 
 
 def plot(summary: Summary, path: str) -> None:

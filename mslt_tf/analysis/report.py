@@ -107,7 +107,5 @@ def _write(path: str, content: bytes) -> None:
 def _check_place(path: str) -> None:
     """Checks that the report can be written to where it goes, before the runs are read."""
     with file_errors.naming(f"--output_dir {path} cannot be written to", "Give another."):
-        if os.path.dirname(path):
-            tf.io.gfile.makedirs(os.path.dirname(path))
-        new_file.check_writable(path)
+        new_file.make_parent(path)
     published_folder.check_place(path, KIND, owns)

@@ -49,10 +49,7 @@ class RunSettings:
     @property
     def flops_of_stages(self) -> list[int]:
         """The FLOPs of each stage, by `cost_model`: matrix products only."""
-        return [
-            stage.num_sequences * cost_model.stage_cost(self.model, stage).flops
-            for stage in self.plan.stages
-        ]
+        return [cost_model.stage_flops(self.model, stage) for stage in self.plan.stages]
 
 
 @dataclasses.dataclass(frozen=True)

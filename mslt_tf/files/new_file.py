@@ -35,6 +35,17 @@ def make_output_dir(folder: str) -> None:
         check_writable(os.path.join(folder, "file"))
 
 
+def make_parent(path: str) -> None:
+    """Makes the folder that `path` is to stand in, and checks that it can be written there.
+
+    Raises:
+        tensorflow.errors.OpError: it cannot.
+    """
+    if os.path.dirname(path):
+        tf.io.gfile.makedirs(os.path.dirname(path))
+    check_writable(path)
+
+
 def write(path: str, content: str | bytes) -> str:
     """Writes a file that appears whole; where there is one already, that one stays.
 
