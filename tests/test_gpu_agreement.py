@@ -31,7 +31,7 @@ def test_losses_are_compared_step_by_step_with_those_of_the_cpu_in_float32():
 def test_the_status_tells_whether_they_agree(monkeypatch, tolerance, status):
     values = flags.FlagValues()
     gpu_agreement.define_flags(values)
-    settings = {**tiny.FLAGS, "tolerance": tolerance}
+    settings = {**tiny.FLAGS, "xla": "auto", "tolerance": tolerance}
     values(["gpu_agreement", *(f"--{name}={value}" for name, value in settings.items())])
     monkeypatch.setattr(flags, "FLAGS", values)
     monkeypatch.setattr(gpu_agreement, "train_on_both", lambda *_: ([2.0, 1.1], [2.0, 1.0]))

@@ -38,6 +38,7 @@ FLAGS = {
     "log_steps": 2,
     "checkpoint_steps": 1_000,
     "distribution_strategy": "one_device",
+    "xla": "off",  # it compiles for seconds; tests of what it compiles turn it on
 }
 # The last three steps at the greater length.
 LONG_FLAGS = {

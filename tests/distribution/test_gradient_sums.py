@@ -109,7 +109,7 @@ def test_training_with_a_short_transport_stays_close(records):
     strategy = strategies.one_machine(all_devices=True)
     losses = {}
     for transport in ("float32", "bfloat16", "float16"):
-        config = tiny.config(gradient_transport=transport, hidden_dropout_prob=0, xla="off")
+        config = tiny.config(gradient_transport=transport, hidden_dropout_prob=0)
         losses[transport] = Trained(config, records, strategy=strategy).train(5)[0][0]
     assert losses["bfloat16"] == pytest.approx(losses["float32"], rel=1e-2)
     assert losses["float16"] == pytest.approx(losses["float32"], rel=1e-2)

@@ -22,6 +22,7 @@ SETTINGS = {
     "learning_rate": 0.002,
     "log_steps": 1,
     "num_checkpoints_kept": 10,
+    "xla": "auto",
 }
 STAGE_ENDS = (20, 40, 100)
 LOSS_TOLERANCE = 2e-5  # relative; float32 sums in another order, over a hundred steps

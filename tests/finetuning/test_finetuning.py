@@ -124,6 +124,7 @@ def test_another_seed_gives_another_course(grid):
     assert all(ours[1] != theirs[1] for ours, theirs in zip(first, second, strict=True))
 
 
+@pytest.mark.slow
 def test_a_trial_that_ctrl_c_interrupts_goes_on_to_the_same_bits(
     grid, tiny_data, tmp_path, monkeypatch, capsys
 ):

@@ -10,7 +10,6 @@ from tests import tiny
 SMALL = {
     **{"method": "original", "num_hidden_layers": 1, "num_train_steps": 6},
     **{"checkpoint_steps": 2, "num_checkpoints_kept": 3},
-    "xla": "off",  # nothing here depends on it, and it compiles for seconds
 }
 
 

@@ -12,8 +12,10 @@ from mslt_tf.pretraining import training
 from tests import tiny
 
 FLAGS = {
-    **{"method": "original", "num_hidden_layers": 1, "num_train_steps": 4},
-    **{"checkpoint_steps": 2, "xla": "off"},  # it would compile for seconds
+    "method": "original",
+    "num_hidden_layers": 1,
+    "num_train_steps": 4,
+    "checkpoint_steps": 2,
 }
 
 pytestmark = pytest.mark.usefixtures("quick_export")

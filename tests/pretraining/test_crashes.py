@@ -21,6 +21,7 @@ SETTINGS = {
     "checkpoint_steps": CHECKPOINT_STEPS,
     "num_checkpoints_kept": 3,
     "log_steps": 40,
+    "xla": "auto",
 }
 
 

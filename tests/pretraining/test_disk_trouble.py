@@ -24,7 +24,6 @@ FLAGS = {
     "num_train_steps": 120,
     "checkpoint_steps": 20,
     "log_steps": 20,
-    "xla": "off",  # nothing here depends on it, and it compiles for seconds
 }
 pytestmark = pytest.mark.usefixtures("quick_export")
 

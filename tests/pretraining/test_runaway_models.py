@@ -30,6 +30,7 @@ def test_a_model_that_ran_away_is_not_saved(data, tmp_path):
     assert not (tmp_path / "export").exists()
 
 
+@pytest.mark.slow
 def test_a_checkpoint_whose_first_step_fails_is_named_with_the_way_back(
     data, tmp_path, monkeypatch
 ):

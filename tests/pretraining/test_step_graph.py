@@ -103,7 +103,7 @@ def figures(graph):
     }
 
 
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("precision", ["float32", pytest.param("bfloat16", marks=pytest.mark.slow)])
 def test_what_a_step_runs_and_writes_is_pinned(precision, check_golden):
     config = tiny.config(**SIZES, precision=precision, xla="chains")
     found = {stage.name: figures(trace(config, stage)) for stage in config.plan.stages}

@@ -11,7 +11,7 @@ from mslt_tf.distribution import strategies
 from mslt_tf.pretraining import losses, stage_model, train_step
 from mslt_tf.training import optimization
 from tests import tiny
-from tests.pretraining.trained_stage import NO_DROPOUT, NO_XLA, Trained, first_batch
+from tests.pretraining.trained_stage import NO_DROPOUT, Trained, first_batch
 
 NUM_STAGES = 5
 FOUR_GROUPS = {"embedding_size": 6, "num_hidden_layers": 8, "num_hidden_groups": 4}
@@ -65,7 +65,7 @@ def test_gradients_equal_those_of_the_averaged_loss_over_the_whole_model(records
     ],
 )
 def test_frozen_weights_stay_bit_identical_without_slots_and_all_others_move(records, sizes, stage):
-    trained = Trained(tiny.config(**NO_XLA, **sizes), records, stage=stage)
+    trained = Trained(tiny.config(**sizes), records, stage=stage)
     before = trained.weights()
     trained.train(3)
     after = trained.weights()
@@ -97,7 +97,7 @@ def count_products(config, records, stage):
 
 
 def test_the_trunk_costs_its_forward_products_and_nothing_else(records):
-    config = tiny.config()
+    config = tiny.config(xla="chains")
     products = {}
     for stage in range(1, NUM_STAGES):
         counts = count_products(config, records, stage)
@@ -198,7 +198,7 @@ def test_dropout_of_each_step_replica_and_micro_batch_has_a_seed_of_its_own():
 def test_training_uses_the_seed_of_its_step(records):
     # Weights stand still, and every batch is the same: only dropout tells the steps apart.
     settings = {"learning_rate": 1e-30, "train_batch_size": 8, "hidden_dropout_prob": 0.5}
-    config = tiny.config(**settings, **NO_XLA)
+    config = tiny.config(**settings)
     trained, again = (Trained(config, records, num_batches=1) for _ in range(2))
     found = [trained.train(1)[0][0] for _ in range(3)]
     assert len(set(found)) == 3
@@ -206,7 +206,7 @@ def test_training_uses_the_seed_of_its_step(records):
 
 
 def test_how_steps_are_cut_into_calls_changes_nothing(records):
-    at_once, in_parts = (Trained(tiny.config(**NO_XLA), records) for _ in range(2))
+    at_once, in_parts = (Trained(tiny.config(), records) for _ in range(2))
     at_once.train(6)
     for num_steps in (1, 3, 2):
         in_parts.train(num_steps)
@@ -216,7 +216,7 @@ def test_how_steps_are_cut_into_calls_changes_nothing(records):
 
 @pytest.mark.parametrize(
     "sizes",
-    [{}, pytest.param(FOUR_GROUPS | NO_XLA, marks=pytest.mark.slow)],
+    [{"xla": "auto"}, pytest.param(FOUR_GROUPS, marks=pytest.mark.slow)],
     ids=["bert", "albert"],
 )
 @pytest.mark.parametrize(
@@ -253,11 +253,11 @@ def test_a_gradient_that_is_not_finite_is_told_though_the_loss_is(records, monke
     monkeypatch.setattr(
         optimization, "unscale_gradients", lambda _, gradients: [g * np.inf for g in gradients]
     )
-    assert Trained(tiny.config(**NO_XLA), records).train(1)[1] == 2
+    assert Trained(tiny.config(), records).train(1)[1] == 2
 
 
 def test_the_first_step_with_a_loss_that_is_not_finite_is_told(records):
-    trained = Trained(tiny.config(**NO_XLA), records)
+    trained = Trained(tiny.config(), records)
     assert trained.train(2)[1] == train_step.ALL_FINITE
     trained.model.get_layer("masked_lm").output_bias.assign(
         tf.fill([tiny.VOCAB_SIZE], float("nan"))

@@ -11,11 +11,10 @@ from mslt_tf.export import saved_models
 from mslt_tf.pretraining import evaluation, train_step, training
 from mslt_tf.training import checkpointing
 from tests import tiny
-from tests.pretraining.trained_stage import NO_XLA
 from tests.saved_weights import assert_bit_identical
 
 TWO_LAYERS = {"num_hidden_layers": 2, "num_stages": 2, "num_train_steps": 15}  # stages of 6, 6, 3
-SMALL = {"method": "original", "num_hidden_layers": 1, "num_train_steps": 3, **NO_XLA}
+SMALL = {"method": "original", "num_hidden_layers": 1, "num_train_steps": 3}
 
 pytestmark = pytest.mark.usefixtures("quick_export")
 
@@ -44,7 +43,7 @@ def test_each_stage_sends_micro_batches_of_its_own_size_through(data, tmp_path, 
         return make(*arguments, **options)
 
     monkeypatch.setattr(train_step, "make_train_steps", make_and_note)
-    settings = {**data, **TWO_LAYERS, "output_dir": tmp_path, "micro_batch_size": "4,0,2"} | NO_XLA
+    settings = {**data, **TWO_LAYERS, "output_dir": tmp_path, "micro_batch_size": "4,0,2"}
     assert training.pretrain(tiny.config(**settings)) == 0
     assert made == [4, 8, 2]
 
@@ -150,7 +149,7 @@ def test_a_signal_during_an_evaluation_loses_neither_steps_nor_the_evaluation(
 def test_a_stage_is_judged_before_it_is_frozen_also_by_a_run_that_ended_there(
     data, tmp_path, monkeypatch, capsys
 ):
-    flags = {**data, **TWO_LAYERS, **NO_XLA, "joint_fraction": 0, "stage_steps": "100,1"}
+    flags = {**data, **TWO_LAYERS, "joint_fraction": 0, "stage_steps": "100,1"}
     flags |= {"num_train_steps": 101, "eval_batch_size": 4, "output_dir": tmp_path}
     make_evaluate = evaluation.make_evaluate
 

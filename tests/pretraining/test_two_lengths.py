@@ -29,7 +29,6 @@ FLAGS = {
     "log_steps": 1,
     "checkpoint_steps": 1,
     "num_checkpoints_kept": 100,
-    "xla": "off",  # nothing here depends on it, and it compiles for seconds
 }
 CROSSING, END, LONG_STAGE = 7, 10, 3
 POSITIONS = "model/embeddings/position_embeddings/.ATTRIBUTES/VARIABLE_VALUE"
@@ -213,7 +212,12 @@ ALBERT = {**LEAN, "num_hidden_layers": 4, "num_hidden_groups": 2, "embedding_siz
             ["original", "original_32"],
             ["eval_records", "long_eval_records"],
         ),
-        ({**ALBERT, **STACKING, "num_hidden_groups": 4}, ["groups_4", "groups_4_32"], []),
+        pytest.param(
+            {**ALBERT, **STACKING, "num_hidden_groups": 4},
+            ["groups_4", "groups_4_32"],
+            [],
+            marks=pytest.mark.slow,
+        ),
         pytest.param(STACKING, ["layers_4", "layers_4_32"], [], marks=pytest.mark.slow),
         pytest.param(ALBERT, ["joint", "joint_32"], ["eval_records"] * 2, marks=pytest.mark.slow),
     ],

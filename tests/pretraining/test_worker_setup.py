@@ -16,7 +16,7 @@ from mslt_tf.records import record_sets
 from tests import tiny
 from tests.conversion import made_runs
 
-SHORT = {"method": "original", "num_hidden_layers": 1, "num_train_steps": 3, "xla": "off"}
+SHORT = {"method": "original", "num_hidden_layers": 1, "num_train_steps": 3}
 
 pytestmark = pytest.mark.usefixtures("quick_export")
 

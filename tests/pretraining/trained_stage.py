@@ -11,7 +11,6 @@ from mslt_tf.records import input_pipeline
 
 FIRST_STEP = 2  # at 0 the learning rate is 0
 NO_DROPOUT = {"hidden_dropout_prob": 0, "attention_probs_dropout_prob": 0}
-NO_XLA = {"xla": "off"}  # where nothing depends on it, as it compiles for seconds
 
 
 class Trained:
