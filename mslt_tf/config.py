@@ -159,6 +159,13 @@ class PretrainingConfig:
         "once. Give one number, or one for each stage, e.g. 128,256,256,256,64: stages that train "
         "few layers need less memory.",
     )
+    trim_padding: bool = flag_field(
+        True,
+        "Where sequences longer than 128 tokens go through in several micro-batches: sort those of "
+        "an update by length and leave out padding that a whole micro-batch ends in. Losses and "
+        "gradients stay the same; at 512 tokens of Wikipedia it saves about a tenth with four "
+        "micro-batches and a sixth with many. Not on TPUs.",
+    )
     eval_batch_size: PositiveInt = flag_field(32, "Sequences per device and evaluation batch.")
     seed: _Seed = flag_field(12_345, "Seed of initial weights, data order and dropout.")
     log_steps: PositiveInt = flag_field(100, "Steps between entries in metrics.jsonl.")

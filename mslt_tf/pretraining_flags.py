@@ -41,7 +41,8 @@ GROUPS = {
     "Model": flag_names(ModelConfig),
     "Devices": (
         *("distribution_strategy", "tpu", "peer_timeout", "gradient_transport"),
-        *("precision", "trunk_precision", "xla", "micro_batch_size", "eval_batch_size"),
+        *("precision", "trunk_precision", "xla", "micro_batch_size", "trim_padding"),
+        "eval_batch_size",
     ),
     "Intervals": (
         *("log_steps", "eval_steps", "checkpoint_steps", "num_checkpoints_kept"),

@@ -18,6 +18,7 @@ MODULES = [
     "finetuning",
     "gpu_agreement",
     "learning",
+    "padding",
     "scaling",
     "serving",
     "step_time",

@@ -50,7 +50,7 @@ class MeasurementPlan:
     config: PretrainingConfig
     stages: Sequence[Stage]
     options: Options
-    records: dict[int, str]  # by sequence length: globs
+    records: dict[int, tuple[str, ...]]  # by sequence length: globs
     folder: Path  # where it may write
 
     def groups(self, *, one_at_a_time: bool) -> list[list[Participant]]:
@@ -140,7 +140,7 @@ def peer_shapes(config: PretrainingConfig, stage: Stage, options: Options) -> di
 def start_stage(
     config: PretrainingConfig,
     stage: Stage,
-    records: dict[int, str],
+    records: dict[int, tuple[str, ...]],
     folder: Path,
     environment: dict[str, str] | None = None,
 ) -> Child:
@@ -157,8 +157,10 @@ def start_stage(
     config = dataclasses.replace(
         config,
         output_dir=str(folder),
-        train_records=(short,),
-        long_train_records=tuple(path for path in records.values() if path != short),
+        train_records=short,
+        long_train_records=tuple(
+            path for paths in records.values() if paths != short for path in paths
+        ),
         eval_records=(),
         long_eval_records=(),
         init_checkpoint="",

@@ -14,12 +14,12 @@ NUM_FILES = 4
 FIRST_WORD = 5  # ids below are special tokens
 
 
-def write_all(config: PretrainingConfig, folder: Path) -> dict[int, str]:
+def write_all(config: PretrainingConfig, folder: Path) -> dict[int, tuple[str, ...]]:
     """Writes records for all lengths of the plan; returns their globs by length."""
     stages = {stage.seq_length: stage for stage in config.plan.stages}
     return {
-        length: write_records(
-            folder / f"records_{length}", stage, vocab_size=config.model.vocab_size
+        length: (
+            write_records(folder / f"records_{length}", stage, vocab_size=config.model.vocab_size),
         )
         for length, stage in stages.items()
     }

@@ -1,5 +1,6 @@
 """The compiled step of one stage: many updates in one call, gradients for what trains only."""
 
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, Self
 
@@ -9,7 +10,7 @@ from mslt_tf.config import PretrainingConfig, Xla
 from mslt_tf.distribution import strategies
 from mslt_tf.distribution.gradient_sums import sum_over_replicas
 from mslt_tf.modeling.forms import Forms
-from mslt_tf.pretraining import losses
+from mslt_tf.pretraining import losses, padding
 from mslt_tf.pretraining.losses import LossCounts, Losses
 from mslt_tf.records.batch import Batch
 from mslt_tf.training import optimization
@@ -70,7 +71,11 @@ def make_train_steps(
         xla: what `choose_xla` chose.
     """
     compute_gradients = make_gradient_function(
-        model, optimizer, micro_batch_size=micro_batch_size, xla=xla
+        model,
+        optimizer,
+        micro_batch_size=micro_batch_size,
+        xla=xla,
+        trim_padding=config.trim_padding and config.distribution_strategy != "tpu",
     )
     update = _make_update(optimizer, model.trainable_variables, global_step)
     if xla == "step" and strategies.can_compile_updates(strategy):
@@ -142,10 +147,12 @@ def make_gradient_function(
     *,
     micro_batch_size: int,
     xla: Xla,
+    trim_padding: bool = False,
 ) -> Callable[[Batch, LossCounts, tf.Tensor], Shares]:
     """Returns a function of (one replica's batch, counts over all replicas, dropout seed).
 
     Frozen variables are not watched, so nothing of the trunk is recorded for the backward pass.
+    With `trim_padding`, micro-batches are cut by `padding` where there may be less to compute.
     """
     variables = model.trainable_variables
     forms = forms_for(xla)  # of the loss; the model was built with its own
@@ -167,6 +174,12 @@ def make_gradient_function(
         if micro_batch_size == batch_size:
             return micro_batch_shares(batch, counts, _fold(seed, 0))
         num_micro_batches = batch_size // micro_batch_size
+        seq_length = batch["input_ids"].shape[1]
+        trims = trim_padding and padding.can_be_trimmed(
+            seq_length=seq_length, num_micro_batches=num_micro_batches
+        )
+        if trims:
+            batch = padding.sorted_by_length(batch)
         parts = {
             name: tf.reshape(values, [num_micro_batches, micro_batch_size, *values.shape[1:]])
             for name, values in batch.items()
@@ -174,7 +187,8 @@ def make_gradient_function(
         totals = Shares(Losses(tf.zeros([]), tf.zeros([])), [tf.zeros(v.shape) for v in variables])
         for index in tf.range(num_micro_batches):
             part = {name: values[index] for name, values in parts.items()}
-            shares = micro_batch_shares(part, counts, _fold(seed, index))
+            compute = functools.partial(micro_batch_shares, counts=counts, seed=_fold(seed, index))
+            shares = padding.without_padding(compute, part) if trims else compute(part)
             totals = tf.nest.map_structure(tf.add, totals, shares)
         return totals
 
