@@ -183,7 +183,7 @@ def create_data_command(folder: str, text: str) -> list[str]:
     return [
         *("-m", "tfrecords_tools.create_data", f"--input={text}"),
         *(f"--vocab_file={folder}/vocab.txt", f"--output_dir={folder}/records"),
-        *("--max_seq_length=64", "--max_predictions_per_seq=10", f"--dupe_factor={NUM_PASSES}"),
+        *("--max_seq_length=32", "--max_predictions_per_seq=5", f"--dupe_factor={NUM_PASSES}"),
     ]
 
 
