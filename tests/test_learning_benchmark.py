@@ -103,6 +103,7 @@ def test_what_is_compared_at_equal_cost_costs_the_same(folder, monkeypatch):
     flops = {run.name: run.flops for run in found}
     twice = flops.pop("original_twice", 2 * flops["original"])
     assert twice == 2 * flops["original"]
+    flops.pop("small_equal_steps", None)  # at equal steps, as its name says
     assert flops == pytest.approx(dict.fromkeys(flops, flops["original"]), rel=1e-3)
 
 
