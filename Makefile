@@ -38,14 +38,14 @@ demo: setup ## Pretrain a tiny model on a small text, from nothing to an exporte
 	@$(PYTHON) -m scripts.demo
 
 compare: setup ## Compare the methods: starts or continues in the background, and shows the table so far
-	@$(PYTHON) -m benchmarks.learning --background --num_seeds=3 --num_parallel_runs=2
+	@$(PYTHON) -m benchmarks.learning --vocab_size=400 --background --num_seeds=3 --num_parallel_runs=2
 
 test: setup ## Run the fast tests
 	@$(PYTHON) -m pytest -n auto --maxprocesses=8 --dist loadfile
 
 test-slow: setup ## Run the slow tests
 	@# In the order of the files: by the number of tests in them, the longest would come last.
-	@$(PYTHON) -m pytest -m "slow and not gpu" -n 2 --dist loadfile --no-loadscope-reorder \
+	@$(PYTHON) -m pytest -m "slow and not gpu" -n 3 --dist loadfile --no-loadscope-reorder \
 	  || [[ $$? == 5 ]]  # 5: none
 
 check: setup ## Lint, format, types of floor 0, import floors; changes nothing
