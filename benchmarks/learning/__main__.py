@@ -8,7 +8,8 @@ A run is a flag file of run_pretraining; its name is the file's. Vocabulary and 
 first, by default from the documentation inside the Python installation. What is finished is not
 done again, and an interrupted run goes on, so the command may be given again at any time;
 --report_only prints the table of what there is so far. With --num_seeds each run is done with
-several seeds, all runs with the first seed before any with the second one.
+several seeds, all runs with the first seed before any with the second one. Another machine can
+take other seeds, by --first_seed, and --earlier puts its table and this one together.
 """
 
 import json
@@ -40,7 +41,10 @@ def define_flags(values: flags.FlagValues) -> None:
     flags.DEFINE_list(
         "extra_flags", [], "More flags for run_pretraining, with commas.", flag_values=values
     )
-    flags.DEFINE_integer("num_seeds", 1, "Seeds of each run: 0, 1, ...", flag_values=values)
+    flags.DEFINE_integer("num_seeds", 1, "Seeds of each run.", flag_values=values)
+    flags.DEFINE_integer(
+        "first_seed", 0, "The first of them; the others follow it.", flag_values=values
+    )
     flags.DEFINE_integer(
         "num_parallel_runs",
         1,
@@ -56,19 +60,26 @@ def define_flags(values: flags.FlagValues) -> None:
     flags.DEFINE_bool("data_only", False, "Make the data, train nothing.", flag_values=values)
     flags.DEFINE_bool("report_only", False, "Print the table, run nothing.", flag_values=values)
     path_flags.define_path("json", "", "Also write the table here as JSON.", flag_values=values)
+    path_flags.define_path(
+        "earlier",
+        "",
+        "A table that --json wrote elsewhere; its seeds are added.",
+        flag_values=values,
+    )
 
 
 def main() -> int:
     """Makes the data, trains, prints the table; returns the exit status."""
     values = flags.FLAGS
     check_number("--num_seeds", values.num_seeds, Bounds(at_least=1))
+    check_number("--first_seed", values.first_seed, Bounds(at_least=0))
     check_number("--num_parallel_runs", values.num_parallel_runs, Bounds(at_least=1))
     folder = Path(values.output_dir)
     wanted = runs.find(
         Path(values.configs),
         values.runs,
         folder=folder,
-        num_seeds=values.num_seeds,
+        seeds=range(values.first_seed, values.first_seed + values.num_seeds),
         extra_flags=values.extra_flags,
     )
     if values.background:
@@ -76,6 +87,8 @@ def main() -> int:
     elif not values.report_only:
         _work(wanted, folder)
     results = table.results(wanted)
+    if values.earlier:
+        results = table.with_earlier(results, Path(values.earlier))
     if values.json:
         Path(values.json).write_text(json.dumps(results, indent=1) + "\n", "utf-8")
     sys.stdout.write(table.as_text(results) + "\n")

@@ -100,7 +100,7 @@ def find(
     names: Sequence[str],
     *,
     folder: Path,
-    num_seeds: int,
+    seeds: Sequence[int],
     extra_flags: Sequence[str] = (),
 ) -> list[Run]:
     """Returns the runs of a folder of flag files, each with its seeds; the first seed first.
@@ -120,7 +120,7 @@ def find(
     configs_of = {name: _read(files[name], extra_flags) for name in names or files}
     return [
         Run(name, seed, files[name], extra_flags, folder / f"{name}_seed_{seed}", config)
-        for seed in range(num_seeds)
+        for seed in seeds
         for name, config in configs_of.items()
     ]
 

@@ -7,7 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.learning.runs import Run
+from mslt_tf.errors import UserError
 from mslt_tf.stage_plan import format_table
+
+# Fields of an entry: those that runs have in common, and those with a value for each seed.
+_SHARED = ("steps", "stage_steps", "cost", "unigram_entropy")
+_BY_SEED = ("seeds_ended", "stage_losses", "final_loss", "seconds")
 
 
 def results(wanted: Sequence[Run]) -> list[dict[str, Any]]:
@@ -28,7 +33,7 @@ def results(wanted: Sequence[Run]) -> list[dict[str, Any]]:
                 "stage_steps": [stage.num_steps for stage in mine[0].config.plan.stages],
                 "cost": mine[0].flops,
                 "seeds_ended": [run.seed for run in ended],
-                "seeds_wanted": len(mine),
+                "seeds_wanted": [run.seed for run in mine],
                 "steps_done": sum(_last_step(entries) for entries in read.values()),
                 "stage_losses": [_stage_losses(run, read[run])[0] for run in ended],
                 "final_loss": [_stage_losses(run, read[run])[0][-1] for run in ended],
@@ -39,6 +44,49 @@ def results(wanted: Sequence[Run]) -> list[dict[str, Any]]:
             }
         )
     return found
+
+
+def with_earlier(entries: Sequence[dict[str, Any]], path: Path) -> list[dict[str, Any]]:
+    """Returns `entries` with the seeds that `path`, a table of another machine, has beside them.
+
+    Raises:
+        UserError: it is no such table, or its runs have other plans or held-out records.
+    """
+    try:
+        earlier = {entry["run"]: _whole(entry) for entry in json.loads(path.read_text("utf-8"))}
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise UserError(
+            f"--earlier {path} is no table that --json wrote ({error!r}). Give one that it wrote."
+        ) from error
+    return [
+        _joined(entry, earlier[entry["run"]], path) if entry["run"] in earlier else entry
+        for entry in entries
+    ]
+
+
+def _whole(entry: dict[str, Any]) -> dict[str, Any]:
+    """Returns an entry of which no field is missing."""
+    return {name: entry[name] for name in (*_SHARED, *_BY_SEED)}
+
+
+def _joined(mine: dict[str, Any], other: dict[str, Any], path: Path) -> dict[str, Any]:
+    for name in _SHARED:
+        if None not in (mine[name], other[name]) and other[name] != mine[name]:  # None: no seed yet
+            raise UserError(
+                f"--earlier {path}: {mine['run']} has {name} {other[name]}, and {mine[name]} here. "
+                "Only seeds of the same plan on the same data are put together."
+            )
+    new = [i for i, seed in enumerate(other["seeds_ended"]) if seed not in mine["seeds_ended"]]
+    if not new:
+        return mine
+    by_seed = {name: mine[name] + [other[name][i] for i in new] for name in _BY_SEED}
+    return {
+        **mine,
+        **by_seed,
+        "unigram_entropy": other["unigram_entropy"],
+        "seeds_wanted": sorted({*mine["seeds_wanted"], *by_seed["seeds_ended"]}),
+        "steps_done": mine["steps_done"] + len(new) * mine["steps"],
+    }
 
 
 def as_text(entries: Sequence[dict[str, Any]]) -> str:
@@ -55,11 +103,11 @@ def as_text(entries: Sequence[dict[str, Any]]) -> str:
 
 
 def _row(entry: dict[str, Any], *, cost: float) -> tuple[str, ...]:
-    seeds = f"{len(entry['seeds_ended'])} of {entry['seeds_wanted']}"
+    seeds = f"{len(entry['seeds_ended'])} of {len(entry['seeds_wanted'])}"
     start = (entry["run"], f"{entry['steps']:,}", f"{cost:.3f}", seeds)
     losses = entry["final_loss"]
     if not losses:
-        share = entry["steps_done"] / (entry["steps"] * entry["seeds_wanted"])
+        share = entry["steps_done"] / (entry["steps"] * len(entry["seeds_wanted"]))
         return (*start, f"({share:.0%} of the steps are done)", "", "", "")
     stages = [statistics.median(values) for values in zip(*entry["stage_losses"], strict=True)]
     final = statistics.median(losses)
