@@ -7,7 +7,9 @@ import subprocess
 import sys
 
 import pytest
+from absl import flags
 
+from benchmarks.learning import __main__ as program
 from benchmarks.learning import runs, table
 from mslt_tf.errors import UserError
 from tests import tiny
@@ -113,6 +115,17 @@ def test_a_file_that_is_no_table_is_refused(configs, tmp_path, text):
     path.write_text(text)
     with pytest.raises(UserError, match=f"--earlier {path} is no table that --json wrote"):
         table.with_earlier(table.results(here), path)
+
+
+def test_a_table_that_is_none_is_refused_before_anything_is_trained(configs, tmp_path, monkeypatch):
+    values = flags.FlagValues()
+    program.define_flags(values)
+    output_dir, earlier = tmp_path / "out", tmp_path / "nothing.json"
+    values(["", f"--configs={configs}", f"--output_dir={output_dir}", f"--earlier={earlier}"])
+    monkeypatch.setattr(flags, "FLAGS", values)
+    with pytest.raises(UserError, match="is no table"):
+        program.main()
+    assert not output_dir.exists()
 
 
 def test_runs_that_did_not_end_tell_how_far_they_are(configs, tmp_path):

@@ -16,6 +16,7 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from absl import flags
 
@@ -82,17 +83,22 @@ def main() -> int:
         seeds=range(values.first_seed, values.first_seed + values.num_seeds),
         extra_flags=values.extra_flags,
     )
+    _results(wanted)  # so that a table that does not fit is refused before hours of training
     if values.background:
         background.start(folder)
     elif not values.report_only:
         _work(wanted, folder)
-    results = table.results(wanted)
-    if values.earlier:
-        results = table.with_earlier(results, Path(values.earlier))
+    results = _results(wanted)
     if values.json:
         Path(values.json).write_text(json.dumps(results, indent=1) + "\n", "utf-8")
     sys.stdout.write(table.as_text(results) + "\n")
     return 0
+
+
+def _results(wanted: Sequence[runs.Run]) -> list[dict[str, Any]]:
+    """Returns what there is so far, here and in --earlier."""
+    results, earlier = table.results(wanted), flags.FLAGS.earlier
+    return table.with_earlier(results, Path(earlier)) if earlier else results
 
 
 def _work(wanted: Sequence[runs.Run], folder: Path) -> None:
