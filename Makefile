@@ -45,7 +45,8 @@ test: setup ## Run the fast tests
 
 test-slow: setup ## Run the slow tests
 	@# In the order of the files: by the number of tests in them, the longest would come last.
-	@$(PYTHON) -m pytest -m "slow and not gpu" -n 2 --dist loadfile --no-loadscope-reorder \
+	@$(PYTHON) -m pytest -m "slow and not gpu" -n 3 --dist loadfile --no-loadscope-reorder \
+	  --durations=20 \
 	  || [[ $$? == 5 ]]  # 5: none
 
 check: setup ## Lint, format, types of floor 0, import floors; changes nothing

@@ -6,7 +6,7 @@ import queue
 import signal
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 # TensorFlow reads these when it is imported, so they come first.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # its import logs errors that are none
@@ -28,11 +28,26 @@ if TYPE_CHECKING:
     from mslt_tf.records import record_files
 
 GOLDEN_FOLDER = Path(__file__).parent / "golden"
+# What their conftest.py makes for all of their files takes long: one process makes it for all.
+SHARING_FOLDERS = ("tests/export/", "tests/finetuning/served/")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Adds the option that writes golden files anew; see tests/golden/README.md."""
     parser.addoption("--update_golden", action="store_true", help="write golden files anew")
+
+
+@pytest.hookimpl(optionalhook=True)  # there with pytest-xdist alone
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Gives a process whole files, as `--dist loadfile` does, and whole sharing folders."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class LoadSharingFolders(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            folders = (folder for folder in SHARING_FOLDERS if nodeid.startswith(folder))
+            return next(folders, super()._split_scope(nodeid))
+
+    return LoadSharingFolders(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

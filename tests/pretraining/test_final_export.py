@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from mslt_tf.export import saved_models
@@ -12,6 +13,7 @@ from tests import tiny
 from tests.pretraining import quick_runs
 
 
+@pytest.mark.slow
 def test_they_hold_the_last_checkpoints_model_and_the_vocabulary(tmp_path):
     records = tiny.write_random_shards(tmp_path / "records")
     vocab_file = tmp_path / "vocab.txt"

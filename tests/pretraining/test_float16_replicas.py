@@ -38,6 +38,7 @@ def test_the_loss_falls_on_two_replicas_and_a_step_carries_what_the_cost_model_s
     assert carried.num_bytes == cost.all_reduce_bytes()
 
 
+@pytest.mark.slow
 def test_an_overflow_is_skipped_on_both_replicas_and_counted_once(records):
     _, trained = two_replicas(records)
     scale = trained.optimizer._loss_scale._current_loss_scale

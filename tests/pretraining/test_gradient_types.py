@@ -11,12 +11,17 @@ from tests.pretraining.trained_stage import Trained, first_batch
 @pytest.mark.parametrize(
     ("xla", "precision", "micro_batch_size"),
     [
-        ("off", "bfloat16", 2),
         ("chains", "bfloat16", 8),
-        ("chains", "bfloat16", 2),
-        ("chains", "float16", 8),
-        ("step", "bfloat16", 8),
         ("step", "float16", 2),
+        *(
+            pytest.param(*case, marks=pytest.mark.slow)
+            for case in (
+                ("off", "bfloat16", 2),
+                ("chains", "bfloat16", 2),
+                ("chains", "float16", 8),
+                ("step", "bfloat16", 8),
+            )
+        ),
     ],
 )
 def test_gradients_are_float32_in_every_precision(records, xla, precision, micro_batch_size):

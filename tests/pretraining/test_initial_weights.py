@@ -59,7 +59,8 @@ def test_every_form_gives_the_same_weights(data, paths, tmp_path, form):
     assert_bit_identical(tiny.open_run(config).initial_weights, weights_at(paths["run"], 6))
 
 
-@pytest.mark.parametrize("form", ["google", pytest.param("huggingface", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("form", ["google", "huggingface"])
 def test_a_run_starts_with_the_losses_that_the_other_ended_with(data, paths, tmp_path, form):
     assert quick_runs.pretrain(tmp_path, data, **STILL, init_checkpoint=paths[form], seed=1) == 0
     ours, theirs = tiny.metrics(tmp_path, "eval")[-1], tiny.metrics(paths["run"], "eval")[-1]

@@ -154,6 +154,7 @@ def test_at_the_unit_nothing_is_cut(records, monkeypatch):
     assert set(tokens_seen(monkeypatch, tiny.config(**TWO_AT_ONCE), records)) == {LENGTH}
 
 
+@pytest.mark.slow
 def test_how_steps_are_cut_into_calls_changes_nothing(records):
     config = tiny.config(**TWO_AT_ONCE, hidden_dropout_prob=0.3)
     at_once, in_parts = (Trained(config, records) for _ in range(2))

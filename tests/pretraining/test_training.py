@@ -48,6 +48,7 @@ def test_each_stage_sends_micro_batches_of_its_own_size_through(data, tmp_path, 
     assert made == [4, 8, 2]
 
 
+@pytest.mark.slow
 @pytest.mark.multi_device
 def test_a_run_on_two_devices_goes_through_all_stages_and_then_is_done(
     data, tmp_path, capsys, check_golden_numbers
@@ -126,6 +127,7 @@ def test_a_finished_run_can_be_lengthened_with_another_weight_decay(data, tmp_pa
     assert final_weights(tmp_path)[0] == 5
 
 
+@pytest.mark.slow
 def test_a_signal_during_an_evaluation_loses_neither_steps_nor_the_evaluation(
     data, tmp_path, monkeypatch
 ):
@@ -146,6 +148,7 @@ def test_a_signal_during_an_evaluation_loses_neither_steps_nor_the_evaluation(
     assert steps == [2, 3]
 
 
+@pytest.mark.slow
 def test_a_stage_is_judged_before_it_is_frozen_also_by_a_run_that_ended_there(
     data, tmp_path, monkeypatch, capsys
 ):

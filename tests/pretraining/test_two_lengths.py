@@ -119,6 +119,7 @@ def optimizer_state(values):
     return slots, updates
 
 
+@pytest.mark.slow
 def test_weights_and_optimizer_state_cross_into_the_long_stage_unchanged(whole):
     folder, _ = whole
     started = state(folder / f"start-{LONG_STAGE}")
@@ -134,10 +135,10 @@ def test_weights_and_optimizer_state_cross_into_the_long_stage_unchanged(whole):
         assert not any(np.any(slot) for slot in slots.values())
 
 
+@pytest.mark.slow
 def test_only_the_long_stage_moves_the_upper_positions(whole):
-    folder, _ = whole
-    tables = [state(folder / "start-0")[POSITIONS]]
-    tables += [state_at(folder, step)[POSITIONS] for step in range(1, END + 1)]
+    tables = [state(whole[0] / "start-0")[POSITIONS]]
+    tables += [state_at(whole[0], step)[POSITIONS] for step in range(1, END + 1)]
     for step in range(1, END + 1):
         moved = np.any(tables[step] != tables[step - 1], axis=-1)
         trains = step != 1 and step not in (3, 4)  # the rate begins at 0; layers_2 freezes it
@@ -146,11 +147,10 @@ def test_only_the_long_stage_moves_the_upper_positions(whole):
         assert not np.any(moved[32:]), step
 
 
-def test_each_length_is_read_from_its_own_beginning(whole):
+@pytest.mark.slow
+def test_each_length_is_read_from_its_beginning_and_the_rate_follows_the_global_step(whole):
     assert whole[1] == [(16, 0, 8), (16, 2 * 8, 8), (16, 4 * 8, 8), (32, 0, 4)]
 
-
-def test_metrics_name_the_stage_and_the_rate_follows_the_global_step(whole):
     def rate(done, optimizer_start):
         warming_up, decaying = done / 2, 1 - done / 10
         again = min((done - optimizer_start + 1) / 5, 1) if optimizer_start else 1
@@ -165,6 +165,7 @@ def test_metrics_name_the_stage_and_the_rate_follows_the_global_step(whole):
     ]
 
 
+@pytest.mark.slow
 def test_a_run_stopped_at_the_crossing_ends_as_an_undisturbed_one(
     whole, train_data, tmp_path, monkeypatch, exits
 ):
@@ -189,6 +190,7 @@ def test_a_run_stopped_at_the_crossing_ends_as_an_undisturbed_one(
     assert [e["step"] for e in tiny.metrics(folder, "train")] == list(range(1, END + 1))
 
 
+@pytest.mark.slow
 def test_a_run_stopped_within_the_long_stage_ends_as_an_undisturbed_one(
     whole, train_data, tmp_path, monkeypatch
 ):
@@ -200,6 +202,7 @@ def test_a_run_stopped_within_the_long_stage_ends_as_an_undisturbed_one(
 
 
 LEAN = {"hidden_dropout_prob": 0, "log_steps": 100, "checkpoint_steps": 1_000}
+ORIGINAL = {**LEAN, "method": "original", "num_hidden_layers": 1, "stage_steps": ""}
 STACKING = {**LEAN, "method": "stacking", "num_hidden_layers": 4, "stage_steps": "1,2,7"}
 ALBERT = {**LEAN, "num_hidden_layers": 4, "num_hidden_groups": 2, "embedding_size": 4}
 
@@ -207,19 +210,15 @@ ALBERT = {**LEAN, "num_hidden_layers": 4, "num_hidden_groups": 2, "embedding_siz
 @pytest.mark.parametrize(
     ("flags", "stages", "held_out"),
     [
-        (
-            {**LEAN, "method": "original", "num_hidden_layers": 1, "stage_steps": ""},
-            ["original", "original_32"],
-            ["eval_records", "long_eval_records"],
+        (ORIGINAL, ["original", "original_32"], ["eval_records", "long_eval_records"]),
+        *(
+            pytest.param(*case, marks=pytest.mark.slow)
+            for case in (
+                ({**ALBERT, **STACKING, "num_hidden_groups": 4}, ["groups_4", "groups_4_32"], []),
+                (STACKING, ["layers_4", "layers_4_32"], []),
+                (ALBERT, ["joint", "joint_32"], ["eval_records"] * 2),
+            )
         ),
-        pytest.param(
-            {**ALBERT, **STACKING, "num_hidden_groups": 4},
-            ["groups_4", "groups_4_32"],
-            [],
-            marks=pytest.mark.slow,
-        ),
-        pytest.param(STACKING, ["layers_4", "layers_4_32"], [], marks=pytest.mark.slow),
-        pytest.param(ALBERT, ["joint", "joint_32"], ["eval_records"] * 2, marks=pytest.mark.slow),
     ],
     ids=["original", "stacking-albert", "stacking", "mslt-albert"],
 )
@@ -239,9 +238,8 @@ def test_every_method_and_albert_cross_lengths(
     fresh = state(tmp_path / f"start-{last - 1}")[POSITIONS]
     np.testing.assert_array_equal(before[POSITIONS][16:], fresh[16:])
     assert np.all(after[POSITIONS][:32] != before[POSITIONS][:32])
-    logged = tiny.metrics(tmp_path / "run", "train")
+    logged, evaluated = (tiny.metrics(tmp_path / "run", kind) for kind in ("train", "eval"))
     assert [(e["stage"], e["step"]) for e in logged] == list(zip(stages, (7, 10), strict=True))
-    evaluated = tiny.metrics(tmp_path / "run", "eval")
     assert [(e["stage"], e["step"], e["unigram_entropy"]) for e in evaluated] == [
         (stage, step, pytest.approx(tiny.unigram_entropy(data[name]), rel=1e-5))
         for stage, step, name in zip(stages, (CROSSING, END), held_out, strict=False)
@@ -263,6 +261,7 @@ def test_the_long_stage_reads_each_of_its_own_records_once(train_data, tmp_path)
     assert before.shape == (8, 16)
 
 
+@pytest.mark.slow
 def test_a_long_record_that_breaks_during_a_run_is_named(whole, train_data, tmp_path):
     folder = broken_off(whole, tmp_path / "run", CROSSING)
     flags = {**train_data, "long_train_records": write_long_records(tmp_path / "copy")}
@@ -274,6 +273,7 @@ def test_a_long_record_that_breaks_during_a_run_is_named(whole, train_data, tmp_
         training.pretrain(config)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

@@ -133,6 +133,7 @@ def test_only_the_chief_writes_into_the_runs_folder(data, tmp_path, monkeypatch)
     assert {"plan.txt", "metrics.jsonl", "train_records_facts.json"} <= names
 
 
+@pytest.mark.slow
 def test_a_check_leaves_the_runs_folder_as_it_is(data, tmp_path, capsys):
     flags = {**data, **SHORT, "output_dir": tmp_path / "run"}
     assert training.check(tiny.config(**flags)) == 0

@@ -69,7 +69,9 @@ def test_a_compressed_block_is_read_in_parts_and_another_one_at_once(
 
 
 @pytest.mark.parametrize("compression", ["", "GZIP"])
-@pytest.mark.parametrize("lost", [1, 2, 9, 23])
+@pytest.mark.parametrize(
+    "lost", [1, 23, *(pytest.param(n, marks=pytest.mark.slow) for n in (2, 9))]
+)
 def test_a_file_that_lost_records_is_named_whichever_are_wanted(tmp_path, compression, lost):
     write(tmp_path / "a", compression=compression, num_records=NUM_RECORDS - lost)
     block = Block(str(tmp_path / "a"), 0, NUM_RECORDS)

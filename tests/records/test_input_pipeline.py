@@ -32,7 +32,7 @@ def one_lane(monkeypatch):
     monkeypatch.setattr(block_reading, "PIECE", 4)  # so that blocks are read in several
 
 
-@pytest.fixture(params=["", "GZIP"])
+@pytest.fixture(params=["", pytest.param("GZIP", marks=pytest.mark.slow)])
 def records(request, tmp_path, monkeypatch):
     """23 records in three files; every token of a record is its number."""
     monkeypatch.setattr(record_facts, "BLOCK_BYTES", 1_000)  # some three records

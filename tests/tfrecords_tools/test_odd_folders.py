@@ -45,7 +45,7 @@ def run(program: str, *arguments: str, encoding: str = "utf-8") -> str:
     return str(result.stdout.decode(encoding))
 
 
-@pytest.mark.parametrize("num_processes", [1, 2])
+@pytest.mark.parametrize("num_processes", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_a_folder_of_all_kinds_gives_the_records_of_its_texts(
     odd: Path, make_settings: MakeSettings, tmp_path: Path, num_processes: int
 ):
