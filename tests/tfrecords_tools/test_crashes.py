@@ -207,11 +207,7 @@ def ask_to_end(process: subprocess.Popen[str], kind: signal.Signals) -> str:
     return errors
 
 
-@pytest.mark.xfail(
-    reason="a worker that was asked for before Ctrl-C may say that its parent is gone",
-    strict=False,
-)
-@pytest.mark.parametrize("seconds", [0.2, 1, 2])
+@pytest.mark.parametrize("seconds", [0.1, 0.4, 0.8])  # the run itself takes 2
 def test_ctrl_c_while_the_workers_are_made_ready_shows_no_traceback(
     words: list[str], seconds: float, tmp_path: Path
 ):
