@@ -94,3 +94,12 @@ class Setup:
                 f"--max_seq_length is {length} for {name}, and the encoder has {longest} "
                 f"positions. Give at most --max_seq_length={longest}."
             )
+        trained = self.encoder.longest_trained_sequence
+        if trained is not None and length > trained:
+            self._report(
+                f"note: {name} has sequences of up to {length} tokens, and the encoder's run "
+                f"trained on no more than {trained}. Unless it began with a model that had, "
+                f"positions from {trained} on are as random as at its start. Pretrain the last "
+                "steps on longer sequences (--long_seq_length), or give "
+                f"--max_seq_length={trained}."
+            )

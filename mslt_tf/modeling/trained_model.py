@@ -1,6 +1,7 @@
 """A trained model as a value: what its exports, its conversions and a fine-tuning start from."""
 
 import dataclasses
+import itertools
 import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -23,6 +24,18 @@ class TrainedModel:
     identity: Mapping[str, Any]  # what the run was: "stages", "model", "seed", "data"; or empty
     evaluation: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     """The run's newest evaluation up to that step, a line of metrics.jsonl; empty without one."""
+
+    @property
+    def longest_trained_sequence(self) -> int | None:
+        """Tokens of the longest sequences that its run has trained on; None if not known."""
+        stages = self.identity.get("stages", [])
+        begins = itertools.accumulate((stage["num_steps"] for stage in stages), initial=0)
+        lengths = (
+            stage["seq_length"]
+            for stage, begin in zip(stages, begins, strict=False)
+            if begin < self.step
+        )
+        return max(lengths, default=None)
 
 
 def fingerprint(config: ModelConfig, vocabulary: Sequence[str] | None, weights: Weights) -> str:
