@@ -109,8 +109,9 @@ def _notes(
     """Yields what a person should know about a vocabulary that is not quite as asked for."""
     if len(vocabulary) < vocab_size:
         yield (
-            f"that is fewer than --vocab_size={vocab_size}. Pieces are taken down to some "
-            "frequency, 2 at the least, and the search for it stops within 5 % of the size."
+            f"that is fewer than --vocab_size={vocab_size}: pieces are taken down to some "
+            "frequency, 2 at the least, and the search for it stops within 5 % of the size. Give "
+            f"run_pretraining --vocab_size={len(vocabulary)}."
         )
     characters = {character for word in counts for character in word}
     missing = characters.difference(vocabulary)

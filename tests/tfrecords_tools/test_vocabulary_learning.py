@@ -147,6 +147,7 @@ def test_the_file_is_a_vocabulary_and_fewer_tokens_are_admitted(
     assert len(vocabulary) < 300
     said = capsys.readouterr().out
     assert "fewer than --vocab_size=300" in said
+    assert f"Give run_pretraining --vocab_size={len(vocabulary)}." in said
     assert "[UNK]" not in said  # as every character has a token
 
 
