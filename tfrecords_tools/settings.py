@@ -67,7 +67,9 @@ class RecipeFlags:
         "Probability that a document's records of one pass are made shorter than max_seq_length.",
     )
     masked_lm_prob: float = flag_field(
-        Recipe.masked_lm_prob, "Probability of each token to be one that is predicted."
+        Recipe.masked_lm_prob,
+        "Share of a record's tokens that are predicted: at least one token, and at most "
+        "max_predictions_per_seq.",
     )
     random_seed: int = flag_field(
         Recipe.random_seed,
