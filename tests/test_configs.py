@@ -15,7 +15,7 @@ ALL_FILES = sorted((ROOT / "configs").glob("*.flags"))
 FINE_TUNING = ("glue", "squad_1.1", "squad_2.0")
 FILES = [path for path in ALL_FILES if path.stem not in FINE_TUNING]
 # Made for this project, where their commands are those of other programs.
-OURS = ("compare", "narrow", "one_gpu", "tiny")
+OURS = ("base_long_first", "compare", "narrow", "one_gpu", "tiny")
 HEADER_FIELDS = ("Source", "Command", "Hardware", "Time")
 
 
@@ -75,10 +75,12 @@ def test_the_files_are_these():
         *budgets,
         *alberts,
         *ablations,
+        "base_long_first",
         "compare",
         "compare_gpu",
         "narrow",
         "one_gpu",
+        "one_gpu_long_first",
         "tiny",
     ]
     assert sorted(path.stem for path in FILES) == sorted(expected)
@@ -150,6 +152,17 @@ def test_trainable_parameters_and_arithmetic_speedup(
     assert [count / 1e6 for count in counted] == pytest.approx(millions, abs=0.05)
     reckoned = cost_model.speedup_over_original(config.model, config.plan)
     assert reckoned == pytest.approx(speedup, abs=0.0006)
+
+
+@pytest.mark.parametrize("name", ["base", "one_gpu"])
+def test_a_long_first_stage_takes_60_percent_of_an_equal_cost(name: str):
+    config, equal = read(f"{name}_long_first"), read(name)
+    costs = [cost_model.stage_flops(config.model, stage) for stage in config.plan.stages]
+    assert sum(costs) == pytest.approx(cost_model.plan_flops(equal.model, equal.plan), rel=1e-3)
+    shares = [cost / sum(costs) for cost in costs]
+    assert shares == pytest.approx([0.6, 0.07, 0.065, 0.075, 0.195], abs=0.01)
+    warmup = config.optimizer.num_warmup_steps / config.plan.num_steps
+    assert warmup == equal.optimizer.num_warmup_steps / equal.plan.num_steps
 
 
 @pytest.mark.parametrize(
