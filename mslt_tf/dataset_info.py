@@ -20,6 +20,8 @@ from mslt_tf.text_case import TextCase
 
 FILE_NAME = "dataset_info.json"
 FORMAT_VERSION = 1
+LENGTH_HISTOGRAM = "length_histogram"  # in the statistics of a split
+HISTOGRAM_STEP = 32  # tokens
 
 Compression = Literal["", "GZIP"]
 
@@ -62,6 +64,17 @@ class DatasetInfo:
         if not isinstance(do_lower_case, bool) or not isinstance(strip_accents, bool | None):
             return ""
         return str(TextCase.of(do_lower_case, strip_accents))
+
+    def length_histogram(self, split: str) -> tuple[int, ...]:
+        """Returns how many records have 1 to 32 tokens, 33 to 64 and so on; () if unknown."""
+        try:
+            of_split = json_values.parse(dict[str, Any], self.statistics.get(split, {}))
+            found = json_values.parse(tuple[int, ...], of_split.get(LENGTH_HISTOGRAM, []))
+        except json_values.JsonValueError:  # statistics are for people, and may be anything
+            return ()
+        num_records = sum(shard.num_records for shard in self.splits[split])
+        is_whole = len(found) == -(-self.max_seq_length // HISTOGRAM_STEP)
+        return found if is_whole and min(found) >= 0 and sum(found) == num_records else ()
 
     def to_json(self) -> str:
         """Returns the text of `dataset_info.json`."""

@@ -9,11 +9,17 @@ from typing import TypeVar
 
 import tensorflow as tf
 
+from mslt_tf.config import PretrainingConfig
 from mslt_tf.records.batch import Batch
 
 T = TypeVar("T")
 
 LENGTH_UNIT = 128  # trimmed sequences have a multiple of so many tokens; each is a graph of its own
+
+
+def is_wanted(config: PretrainingConfig) -> bool:
+    """Returns whether a run leaves out padding: as told, but never on TPUs."""
+    return config.trim_padding and config.distribution_strategy != "tpu"
 
 
 def can_be_trimmed(*, seq_length: int, num_micro_batches: int) -> bool:

@@ -17,6 +17,7 @@ from mslt_tf.files import file_errors, folder_lock
 from mslt_tf.modeling import weights
 from mslt_tf.modeling.weights import Weights
 from mslt_tf.pretraining import (
+    padding_cost,
     run_folder,
     run_record,
     same_run,
@@ -158,7 +159,7 @@ def open_run(
     step = checkpoint.step if checkpoint else 0
     if workers.is_chief:
         _report_room(config)
-        _report_reading(config, records)
+        _report_reading(config, records, workers.strategy.num_replicas_in_sync)
         if writes:
             run_record.write(config, step=step)
     log = RunLog(config.output_dir, resumed_at=step, writes=writes and workers.is_chief)
@@ -279,10 +280,13 @@ def _report_room(config: PretrainingConfig) -> None:
     say(text)
 
 
-def _report_reading(config: PretrainingConfig, records: RecordSets) -> None:
+def _report_reading(config: PretrainingConfig, records: RecordSets, num_replicas: int) -> None:
     for length, train in records.train.items():
         num_read = config.plan.sequences_before(config.plan.num_steps, seq_length=length)
         say(
             f"{train.num_records:,} records of {length} tokens, "
             f"{num_read / train.num_records:.2f} epochs in all"
         )
+    histograms = {length: train.length_histogram for length, train in records.train.items()}
+    for line in padding_cost.describe(config, histograms, num_replicas=num_replicas):
+        say(line)

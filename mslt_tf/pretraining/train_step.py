@@ -75,7 +75,7 @@ def make_train_steps(
         optimizer,
         micro_batch_size=micro_batch_size,
         xla=xla,
-        trim_padding=config.trim_padding and config.distribution_strategy != "tpu",
+        trim_padding=padding.is_wanted(config),
     )
     update = _make_update(optimizer, model.trainable_variables, global_step)
     if xla == "step" and strategies.can_compile_updates(strategy):

@@ -34,6 +34,8 @@ class Records:
     sentence_objective: str  # "nsp", "sop" or "" if unknown
     text_case: str  # flags, see `text_case.TextCase`; "" if unknown
     identity: Identity
+    length_histogram: tuple[int, ...] = ()
+    """Records of 1 to 32 tokens, 33 to 64 and so on; empty where it is not known of all files."""
 
     @property
     def num_records(self) -> int:
@@ -86,7 +88,24 @@ def open_records(
         identity=Identity.of(
             facts, sources=sources, legacy_sources=[info.source_sha256 for info in known]
         ),
+        length_histogram=_length_histogram(paths, infos),
     )
+
+
+def _length_histogram(
+    paths: Sequence[str], infos: Mapping[str, DatasetInfo | None]
+) -> tuple[int, ...]:
+    """Returns the sum of the histograms of splits that are there whole; () if that is not all."""
+    left, histograms = set(paths), []
+    for folder, info in infos.items():
+        for split, shards in info.splits.items() if info else ():
+            of_split = {os.path.join(folder, shard.name) for shard in shards}
+            if of_split <= left:
+                left -= of_split
+                histograms.append(info.length_histogram(split))
+    if left or not all(histograms):
+        return ()
+    return tuple(map(sum, zip(*histograms, strict=True)))
 
 
 def _check_one_layout(facts: Mapping[str, FileFacts]) -> None:

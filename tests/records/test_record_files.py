@@ -1,5 +1,6 @@
 """Finding, describing and checking record files, ours and others'."""
 
+import itertools
 import json
 import zlib
 
@@ -224,3 +225,37 @@ def test_info_survives_the_way_to_disk(tmp_path, rng):
     assert info.settings == {"seed": 1}
     assert info.splits["train"][0].num_records == 1
     assert json.loads(info.to_json()) == json.loads(text)
+
+
+def describe_lengths(folder, histograms):
+    """Writes and describes splits of two shards of a record each, and how long they are."""
+    folder.mkdir()
+    names = {split: [f"{split}-{number}" for number in range(2)] for split in histograms}
+    for name in itertools.chain.from_iterable(names.values()):
+        tiny.write_shard(folder / name, [tiny.record(np.random.default_rng(0))])
+    splits = {
+        split: tuple(
+            Shard(name=name, num_records=1, num_bytes=(folder / name).stat().st_size)
+            for name in of_split
+        )
+        for split, of_split in names.items()
+    }
+    statistics = {split: {"length_histogram": found} for split, found in histograms.items()}
+    tiny.describe(folder, [], splits=splits, statistics=statistics)
+
+
+def test_lengths_are_known_of_splits_that_are_there_whole(tmp_path):
+    describe_lengths(tmp_path / "a", {"train": [2], "heldout": [2]})
+    describe_lengths(tmp_path / "b", {"train": [2]})
+    odd = {"old": [], "word": "many", "more": [3], "wide": [1, 1], "negative": [-2]}
+    for name, histogram in odd.items():
+        describe_lengths(tmp_path / name, {"train": histogram})
+    tiny.write_shard(tmp_path / "a" / "foreign", [tiny.record(np.random.default_rng(0))])
+
+    def lengths(*patterns):
+        return open_records(tmp_path, *(tmp_path / p for p in patterns))[0].length_histogram
+
+    assert lengths("a/train-*") == (2,)
+    assert lengths("a/train-*", "b/train-*") == lengths("a/*-0", "a/*-1") == (4,)
+    for unknown in (("a/train-0",), ("a/train-*", "a/foreign"), *((f"{n}/*-*",) for n in odd)):
+        assert lengths(*unknown) == ()

@@ -1,12 +1,13 @@
 """Counts over records, and the rates that show whether they follow the recipe."""
 
 import dataclasses
+import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
-from mslt_tf.dataset_info import StoredObjective
+from mslt_tf.dataset_info import HISTOGRAM_STEP, LENGTH_HISTOGRAM, StoredObjective
 from tfrecords_tools.recipe.masking import Features
 from tfrecords_tools.recipe.sentence_labels import LABEL_NAMES
 
@@ -24,6 +25,7 @@ class RecordCounts:
     predictions: int = 0
     masked: int = 0  # predictions that show [MASK]
     kept: int = 0  # that show their own token
+    histogram: tuple[int, ...] = ()  # records of 1 to 32 tokens, 33 to 64 and so on; () if unknown
 
     def __add__(self, other: "RecordCounts") -> "RecordCounts":
         sums = {
@@ -32,7 +34,16 @@ class RecordCounts:
         }
         sums["shortest"] = min(filter(None, (self.shortest, other.shortest)), default=0)
         sums["longest"] = max(self.longest, other.longest)
+        sums["histogram"] = _add_histograms(self, other)
         return RecordCounts(**sums)
+
+
+def _add_histograms(one: RecordCounts, other: RecordCounts) -> tuple[int, ...]:
+    if not one.records or not other.records:
+        return one.histogram or other.histogram
+    if not one.histogram or not other.histogram:  # counted by a version that had none
+        return ()
+    return tuple(map(operator.add, one.histogram, other.histogram))
 
 
 def count_records(features: Features, *, mask_id: int) -> RecordCounts:
@@ -51,7 +62,14 @@ def count_records(features: Features, *, mask_id: int) -> RecordCounts:
         predictions=int(is_prediction.sum()),
         masked=int((shown == mask_id).sum()),
         kept=int((shown == label).sum()),
+        histogram=_histogram(lengths, features.input_ids.shape[1]),
     )
+
+
+def _histogram(lengths: np.ndarray, longest: int) -> tuple[int, ...]:
+    """Returns how many lengths are 1 to 32, 33 to 64 and so on, up to the longest possible."""
+    bins = (lengths - 1) // HISTOGRAM_STEP
+    return tuple(np.bincount(bins, minlength=-(-longest // HISTOGRAM_STEP)).tolist())
 
 
 class RecordCounter:
@@ -84,6 +102,7 @@ def rates(counts: RecordCounts, sentence_objective: StoredObjective) -> dict[str
     label_1_rate = LABEL_NAMES[sentence_objective].statistic
     exchanged = counts.predictions - counts.masked - counts.kept
     predictions = max(counts.predictions, 1)  # of whole words there may be none
+    histogram = {LENGTH_HISTOGRAM: list(counts.histogram)} if counts.histogram else {}
     return {
         "records": counts.records,
         label_1_rate: round(counts.label_1 / counts.records, 4),
@@ -96,6 +115,7 @@ def rates(counts: RecordCounts, sentence_objective: StoredObjective) -> dict[str
         "masked_rate": round(counts.masked / predictions, 4),
         "kept_rate": round(counts.kept / predictions, 4),
         "random_word_rate": round(exchanged / predictions, 4),
+        **histogram,
     }
 
 

@@ -10,7 +10,7 @@ import pytest
 from mslt_tf.dataset_info import StoredObjective
 from mslt_tf.errors import UserError
 from tfrecords_tools.dataset import inspection, pretraining_dataset
-from tfrecords_tools.dataset.record_statistics import count_records, describe, rates
+from tfrecords_tools.dataset.record_statistics import RecordCounts, count_records, describe, rates
 from tfrecords_tools.recipe.masking import Features
 from tfrecords_tools.settings import DatasetSettings, InspectionSettings
 
@@ -94,6 +94,7 @@ def test_rates_are_those_of_the_records():
         "masked_rate": 0.5,
         "kept_rate": 0.25,
         "random_word_rate": 0.25,
+        "length_histogram": [2],
     }
 
 
@@ -117,6 +118,30 @@ def test_the_share_of_label_1_has_the_name_of_its_objective(
     assert shares & set(found) == {name}
     assert found[name] == 0.25
     assert [said for said in describe(found, objective) if said.startswith(line)]
+
+
+def test_lengths_are_counted_in_steps_of_32_tokens():
+    mask = np.arange(100) < np.array([[1], [32], [33], [96], [97], [100]])
+    zeros = np.zeros((6, 1), np.int32)
+    records = Features(
+        input_ids=np.ones((6, 100), np.int32),
+        input_mask=mask.astype(np.int32),
+        segment_ids=np.zeros((6, 100), np.int32),
+        masked_lm_positions=zeros,
+        masked_lm_ids=zeros,
+        masked_lm_weights=zeros.astype(np.float32),
+        next_sentence_labels=zeros,
+    )
+    assert count_records(records, mask_id=4).histogram == (2, 1, 1, 2)
+
+
+def test_lengths_that_not_all_parts_have_counted_are_not_known():
+    counted = count_records(two_records(), mask_id=4)
+    before = dataclasses.replace(counted, histogram=())
+    for total in (counted + before, before + counted):
+        assert total.histogram == ()
+        assert "length_histogram" not in rates(total, "nsp")
+    assert (RecordCounts() + counted).histogram == counted.histogram
 
 
 def test_counts_of_batches_add_up():
