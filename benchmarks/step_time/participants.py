@@ -1,6 +1,7 @@
 """Who takes part in a measurement: stages, peers and the matmul ceiling, a process each."""
 
 import dataclasses
+import itertools
 import json
 import os
 import pickle
@@ -158,9 +159,7 @@ def start_stage(
         config,
         output_dir=str(folder),
         train_records=short,
-        long_train_records=tuple(
-            path for paths in records.values() if paths != short for path in paths
-        ),
+        long_train_records=tuple(itertools.chain(*(p for p in records.values() if p != short))),
         eval_records=(),
         long_eval_records=(),
         init_checkpoint="",
