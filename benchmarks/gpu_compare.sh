@@ -18,8 +18,9 @@ command=("$PYTHON" -m benchmarks.learning --configs=configs/compare_gpu --output
   --input="${INPUT:-embedded}" --vocab_size=8192 --json="$OUT/table.json"
   --data_flags=--dupe_factor=1,--compression=GZIP,--heldout_fraction=0.02)
 if [[ ${SIZE:-} == tiny ]]; then
-  flags+=,--hidden_size=32,--intermediate_size=64,--num_train_steps=20,--num_warmup_steps=2
-  flags+=,--train_batch_size=8,--eval_steps=0,--precision=float32
+  flags+=,--num_hidden_layers=4,--hidden_size=32,--intermediate_size=64
+  flags+=,--num_train_steps=20,--num_warmup_steps=2,--train_batch_size=8,--eval_steps=0
+  flags+=,--precision=float32
   command+=(--runs=original,mslt_first_60)
 elif [[ ${1:-} == data ]]; then
   command+=(--data_only)
