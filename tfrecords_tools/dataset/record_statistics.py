@@ -68,8 +68,10 @@ def count_records(features: Features, *, mask_id: int) -> RecordCounts:
 
 def _histogram(lengths: np.ndarray, longest: int) -> tuple[int, ...]:
     """Returns how many lengths are 1 to 32, 33 to 64 and so on, up to the longest possible."""
-    bins = (lengths - 1) // HISTOGRAM_STEP
-    return tuple(np.bincount(bins, minlength=-(-longest // HISTOGRAM_STEP)).tolist())
+    num_bins = -(-longest // HISTOGRAM_STEP)
+    # Records of others may hold padding alone, or masks that are no masks.
+    bins = np.clip((lengths - 1) // HISTOGRAM_STEP, 0, num_bins - 1)
+    return tuple(np.bincount(bins, minlength=num_bins).tolist())
 
 
 class RecordCounter:

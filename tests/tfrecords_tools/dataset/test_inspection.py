@@ -121,18 +121,18 @@ def test_the_share_of_label_1_has_the_name_of_its_objective(
 
 
 def test_lengths_are_counted_in_steps_of_32_tokens():
-    mask = np.arange(100) < np.array([[1], [32], [33], [96], [97], [100]])
-    zeros = np.zeros((6, 1), np.int32)
+    mask = np.arange(100) < np.array([[1], [32], [33], [96], [97], [100], [0], [100]])
+    zeros = np.zeros((8, 1), np.int32)
     records = Features(
-        input_ids=np.ones((6, 100), np.int32),
-        input_mask=mask.astype(np.int32),
-        segment_ids=np.zeros((6, 100), np.int32),
+        input_ids=np.ones((8, 100), np.int32),
+        input_mask=mask * np.array([[1]] * 7 + [[9]], np.int32),  # two that only others make
+        segment_ids=np.zeros((8, 100), np.int32),
         masked_lm_positions=zeros,
         masked_lm_ids=zeros,
         masked_lm_weights=zeros.astype(np.float32),
         next_sentence_labels=zeros,
     )
-    assert count_records(records, mask_id=4).histogram == (2, 1, 1, 2)
+    assert count_records(records, mask_id=4).histogram == (3, 1, 1, 3)
 
 
 def test_lengths_that_not_all_parts_have_counted_are_not_known():
