@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import itertools
 import os
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
@@ -16,7 +15,7 @@ from mslt_tf.dataset_info import hash_vocabulary
 from mslt_tf.errors import UserError
 from mslt_tf.files import file_errors, pattern_names, vocabulary_file
 from mslt_tf.model_config import ModelConfig
-from mslt_tf.modeling import bert
+from mslt_tf.modeling import bert, trained_model
 from mslt_tf.modeling.trained_model import TrainedModel
 from mslt_tf.modeling.weights import Weights
 from mslt_tf.records import record_sets
@@ -268,6 +267,5 @@ def _vocabulary(
 def _stage_of(checkpoint: Checkpoint) -> str:
     """Returns the name of the stage that made the checkpoint's last update."""
     stages = checkpoint.identity["stages"]
-    ends = itertools.accumulate(stage["num_steps"] for stage in stages)
-    begun = (stage for stage, end in zip(stages, ends, strict=True) if checkpoint.step <= end)
-    return str(next(begun, stages[-1])["name"])
+    begun = trained_model.stages_begun(stages, checkpoint.step)
+    return str([stages[0], *begun][-1]["name"])  # the first before its first step

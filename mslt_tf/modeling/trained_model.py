@@ -28,14 +28,14 @@ class TrainedModel:
     @property
     def longest_trained_sequence(self) -> int | None:
         """Tokens of the longest sequences that its run has trained on; None if not known."""
-        stages = self.identity.get("stages", [])
-        begins = itertools.accumulate((stage["num_steps"] for stage in stages), initial=0)
-        lengths = (
-            stage["seq_length"]
-            for stage, begin in zip(stages, begins, strict=False)
-            if begin < self.step
-        )
-        return max(lengths, default=None)
+        begun = stages_begun(self.identity.get("stages", []), self.step)
+        return max((stage["seq_length"] for stage in begun), default=None)
+
+
+def stages_begun(stages: Sequence[Mapping[str, Any]], step: int) -> list[Mapping[str, Any]]:
+    """Returns the stages of a run's identity that made at least one of its first `step` updates."""
+    begins = itertools.accumulate((stage["num_steps"] for stage in stages), initial=0)
+    return [stage for stage, begin in zip(stages, begins, strict=False) if begin < step]
 
 
 def fingerprint(config: ModelConfig, vocabulary: Sequence[str] | None, weights: Weights) -> str:
