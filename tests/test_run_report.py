@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests import tiny
+from tests import process_family, tiny
+from tests.pretraining import quick_runs
 
 
 def run_module(module: str, **settings: object) -> subprocess.CompletedProcess[str]:
@@ -29,9 +30,12 @@ def test_two_runs_become_a_report(tmp_path: Path):
         "train_records": tiny.write_random_shards(tmp_path / "train"),
         "eval_records": tiny.write_random_shards(tmp_path / "held_out"),
     }
-    for method in ("original", "mslt"):
-        settings = {**tiny.FLAGS, **data, "method": method, "output_dir": tmp_path / method}
-        assert not run_module("mslt_tf.run_pretraining", **settings).returncode
+    stages = {"original": {}, "mslt": {"num_stages": 2, "stage_steps": "4,3,3"}}
+    for method, settings in stages.items():
+        settings = {**tiny.FLAGS, **data, "num_hidden_layers": 2, "method": method, **settings}
+        arguments = [f"--{name}={value}" for name, value in settings.items()]
+        arguments.append(f"--output_dir={tmp_path / method}")
+        process_family.finish(arguments, tmp_path / "output.txt", prepare=quick_runs.replace_export)
     runs = f"{tmp_path}/original,grown={tmp_path}/mslt"
     result = run_module("mslt_tf.run_report", runs=runs, output_dir=tmp_path / "report")
     assert (result.returncode, result.stderr) == (0, "")
@@ -40,4 +44,4 @@ def test_two_runs_become_a_report(tmp_path: Path):
     for name in ("original", "mslt"):
         losses = [entry["masked_lm_loss"] for entry in tiny.metrics(tmp_path / name, "eval")]
         assert all(f"| {loss:.3f} |" in markdown for loss in losses)
-    assert re.search(r"\| grown \| layers\\_4 \| 4 of 4 layers \| 1 \| 2 \|", markdown)
+    assert re.search(r"\| grown \| layers\\_2 \| 2 of 2 layers \| 1 \| 3 \|", markdown)
