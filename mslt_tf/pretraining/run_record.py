@@ -1,5 +1,6 @@
 """What a run's folder says of the run: plan, settings and versions, of now and of each start."""
 
+import contextlib
 import datetime
 import importlib.metadata
 import json
@@ -8,6 +9,7 @@ import socket
 
 import tensorflow as tf
 
+from mslt_tf import json_values
 from mslt_tf.config import PretrainingConfig
 from mslt_tf.conversion import own_runs
 from mslt_tf.files import new_file
@@ -21,6 +23,9 @@ STARTS_FILE = "starts.jsonl"
 
 def write(config: PretrainingConfig, *, step: int) -> None:
     """Writes what the run is from here on, and adds a line on this start to `starts.jsonl`.
+
+    Where all steps are done, nothing is trained by these settings any more, so those that lie there
+    stay.
 
     Args:
         config: of the run.
@@ -37,9 +42,21 @@ def write(config: PretrainingConfig, *, step: int) -> None:
     ]
     with naming_full_disk(config.output_dir):
         _add_start(config, step, versions)  # first: it says that the other files are ours
+        if step == config.plan.num_steps and _has_settings(config.output_dir):
+            return
         for name, text in zip(FILES, texts, strict=True):
             with tf.io.gfile.GFile(os.path.join(config.output_dir, name), "w") as file:
                 file.write(text)
+
+
+def _has_settings(folder: str) -> bool:
+    """Returns whether a start before this one left settings that can be read."""
+    path = os.path.join(folder, own_runs.CONFIG_FILE)
+    if not tf.io.gfile.exists(path):
+        return False
+    with tf.io.gfile.GFile(path, "rb") as file, contextlib.suppress(json_values.JsonValueError):
+        return isinstance(json_values.loads(file.read()), dict)
+    return False
 
 
 def _add_start(config: PretrainingConfig, step: int, versions: dict[str, str]) -> None:

@@ -259,9 +259,13 @@ def _report_changed_settings(
     unsaid = records.settings()  # older checkpoints do not say what they were evaluated on
     for name, value in _settings(config, records).items():
         before = checkpoint.settings.get(name, unsaid.get(name))
-        if before != value:
-            say(f"note: {name}: {before} before, {value} from here on")
-            log.change(name, step=checkpoint.step, before=before, now=value)
+        if before == value:
+            continue
+        if checkpoint.step == config.plan.num_steps:
+            say(f"note: {name}: {before} before; {value} changes nothing, as all steps are done")
+            continue
+        say(f"note: {name}: {before} before, {value} from here on")
+        log.change(name, step=checkpoint.step, before=before, now=value)
 
 
 def _report_room(config: PretrainingConfig) -> None:

@@ -48,6 +48,15 @@ def results(folder):
     return {name: value for name, value in contents(folder).items() if name.startswith(kept)}
 
 
+def test_a_finished_run_keeps_the_settings_that_trained_it(finished, data, capsys):
+    told = ("config.json", "metrics.jsonl")
+    before = {name: (finished / name).read_text() for name in told}
+    assert pretrain(finished, data, learning_rate=0.5) == 0
+    note = "note: learning_rate: 0.01 before; 0.5 changes nothing, as all steps are done"
+    assert note in capsys.readouterr().out
+    assert {name: (finished / name).read_text() for name in told} == before
+
+
 def test_a_finished_run_without_its_checkpoints_is_done(finished, data, capsys):
     shutil.rmtree(finished / "checkpoints")
     before = contents(finished)

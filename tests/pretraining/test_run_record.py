@@ -43,6 +43,22 @@ def test_a_start_whose_line_was_cut_short_does_not_spoil_the_next(tmp_path):
     assert json.loads(whole)["step"] == 40
 
 
+@pytest.mark.parametrize("left", [None, "", '{"optim', "[1]"])
+def test_settings_that_train_nothing_any_more_do_not_replace_those_that_did(tmp_path, left):
+    run_record.write(tiny.config(output_dir=tmp_path), step=0)
+    trained_by = (tmp_path / "config.json").read_text()
+    later = tiny.config(output_dir=tmp_path, learning_rate=0.5)
+    run_record.write(later, step=later.plan.num_steps)
+    assert (tmp_path / "config.json").read_text() == trained_by
+    assert starts(tmp_path)[1]["config"]["optimizer"]["learning_rate"] == 0.5
+    # What cannot be read is written anew, as the report of runs advises.
+    (tmp_path / "config.json").unlink()
+    if left is not None:
+        (tmp_path / "config.json").write_text(left)
+    run_record.write(later, step=later.plan.num_steps)
+    assert (tmp_path / "config.json").read_text() == later.to_json()
+
+
 def test_a_folder_that_takes_no_file_is_told(tmp_path):
     (tmp_path / "starts.jsonl").symlink_to("/dev/full")
     with pytest.raises(UserError, match=r"No space left on device\)\. Make room\. Start again"):
