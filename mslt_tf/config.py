@@ -168,7 +168,9 @@ class PretrainingConfig:
     )
     eval_batch_size: PositiveInt = flag_field(32, "Sequences per device and evaluation batch.")
     seed: _Seed = flag_field(12_345, "Seed of initial weights, data order and dropout.")
-    log_steps: PositiveInt = flag_field(100, "Steps between entries in metrics.jsonl.")
+    log_steps: PositiveInt = flag_field(
+        100, "Steps between entries in metrics.jsonl. There is one with each checkpoint, too."
+    )
     checkpoint_steps: PositiveInt = flag_field(
         5_000,
         "Steps between checkpoints. The end of a stage, SIGTERM and Ctrl-C save one as well.",

@@ -43,7 +43,9 @@ class StageMeter:
             self._timed_seconds += seconds
         self._has_compiled = True
         self._show(step)
-        if step % self._config.log_steps == 0 or step == self._span.end:
+        # Also with a checkpoint: a run that goes on from there has lost what came before.
+        intervals = (self._config.log_steps, self._config.checkpoint_steps)
+        if step == self._span.end or any(step % interval == 0 for interval in intervals):
             self.flush(step)
 
     def flush(self, step: int) -> None:
