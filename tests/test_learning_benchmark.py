@@ -12,32 +12,14 @@ from absl import flags
 from benchmarks.learning import __main__ as program
 from benchmarks.learning import runs, table
 from mslt_tf.errors import UserError
-from tests import tiny
+from tests import compared_runs
+from tests.compared_runs import write_metrics
 from tests.documented_commands import ROOT
 
 
 @pytest.fixture
 def configs(tmp_path):
-    """A folder of two flag files: the original method in 10 steps, mslt in 20."""
-    folder = tmp_path / "configs"
-    folder.mkdir()
-    for name, changes in {"a": {"method": "original"}, "b": {"num_train_steps": 20}}.items():
-        flags = {**tiny.FLAGS, **changes}
-        lines = [f"--{flag}={value}\n" for flag, value in flags.items()]
-        (folder / f"{name}.flags").write_text("".join(lines))
-    return folder
-
-
-def write_metrics(run, losses, *, seconds=1.0):
-    """Writes evaluations at the ends of the first stages, each after some seconds."""
-    run.folder.mkdir(parents=True)
-    with (run.folder / "metrics.jsonl").open("w") as file:
-        for span, loss in zip(run.config.plan.spans, losses, strict=False):
-            entry = {"stage": span.stage.name, "step": span.end}
-            train = {**entry, "kind": "train", "seconds": seconds}
-            held_out = {**entry, "kind": "eval", "masked_lm_loss": loss, "unigram_entropy": 6.0}
-            file.write(f"{json.dumps(train)}\n{json.dumps(held_out)}\n")
-        file.write('{"kind": "train", "st')  # is being written
+    return compared_runs.write_flag_files(tmp_path / "configs")
 
 
 def test_the_table_has_medians_of_the_seeds_that_ended_and_costs(configs, tmp_path):

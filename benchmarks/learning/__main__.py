@@ -14,7 +14,6 @@ take other seeds, by --first_seed, and --earlier puts its table and this one tog
 
 import json
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +34,12 @@ def define_flags(values: flags.FlagValues) -> None:
     path_flags.define_joined_paths(
         "input", "embedded", "Text, as create_data takes it.", flag_values=values
     )
-    flags.DEFINE_integer("vocab_size", 4096, "Word pieces to learn, about.", flag_values=values)
+    flags.DEFINE_integer(
+        "vocab_size",
+        0,
+        "Word pieces to learn, about. 0: as many as the flag files' models have.",
+        flag_values=values,
+    )
     flags.DEFINE_list(
         "data_flags", [], "More flags for create_data, with commas.", flag_values=values
     )
@@ -72,43 +76,49 @@ def define_flags(values: flags.FlagValues) -> None:
 def main() -> int:
     """Makes the data, trains, prints the table; returns the exit status."""
     values = flags.FLAGS
+    check_number("--vocab_size", values.vocab_size, Bounds(at_least=0))
     check_number("--num_seeds", values.num_seeds, Bounds(at_least=1))
     check_number("--first_seed", values.first_seed, Bounds(at_least=0))
     check_number("--num_parallel_runs", values.num_parallel_runs, Bounds(at_least=1))
-    folder = Path(values.output_dir)
-    wanted = runs.find(
-        Path(values.configs),
-        values.runs,
-        folder=folder,
-        seeds=range(values.first_seed, values.first_seed + values.num_seeds),
-        extra_flags=values.extra_flags,
-    )
-    _results(wanted)  # so that a table that does not fit is refused before hours of training
+    _results()  # so that a table that does not fit is refused before hours of training
     if values.background:
-        background.start(folder)
+        background.start(Path(values.output_dir))
     elif not values.report_only:
-        _work(wanted, folder)
-    results = _results(wanted)
+        _work()
+    results = _results()
     if values.json:
         Path(values.json).write_text(json.dumps(results, indent=1) + "\n", "utf-8")
     sys.stdout.write(table.as_text(results) + "\n")
     return 0
 
 
-def _results(wanted: Sequence[runs.Run]) -> list[dict[str, Any]]:
+def _wanted() -> list[runs.Run]:
+    """Returns the runs that are asked for, with the vocabulary that is there by now."""
+    values = flags.FLAGS
+    return runs.find(
+        Path(values.configs),
+        values.runs,
+        folder=Path(values.output_dir),
+        seeds=range(values.first_seed, values.first_seed + values.num_seeds),
+        extra_flags=values.extra_flags,
+    )
+
+
+def _results() -> list[dict[str, Any]]:
     """Returns what there is so far, here and in --earlier."""
-    results, earlier = table.results(wanted), flags.FLAGS.earlier
+    results, earlier = table.results(_wanted()), flags.FLAGS.earlier
     return table.with_earlier(results, Path(earlier)) if earlier else results
 
 
-def _work(wanted: Sequence[runs.Run], folder: Path) -> None:
+def _work() -> None:
     """Makes the data, and trains unless --data_only."""
-    values = flags.FLAGS
-    data = runs.Data(values.input, values.vocab_size, values.data_flags, folder)
+    values, folder, wanted = flags.FLAGS, Path(flags.FLAGS.output_dir), _wanted()
+    vocab_size = values.vocab_size or max(run.config.model.vocab_size for run in wanted)
+    data = runs.Data(values.input, vocab_size, values.data_flags, folder)
     with runs.working_in(folder):
         data.make(runs.lengths(wanted))
         if not values.data_only:
-            runs.train(wanted, data, num_parallel=values.num_parallel_runs)
+            runs.train(_wanted(), data, num_parallel=values.num_parallel_runs)
 
 
 if __name__ == "__main__":

@@ -27,8 +27,8 @@ def start(folder: Path) -> None:
     except UserError as error:
         say(f"Not started: {error}\nIts log: {log}")
         return
-    arguments = [word for word in sys.argv[1:] if word.lstrip("-") != "background"]
-    command = [sys.executable, "-m", "benchmarks.learning", *arguments]
+    # The last word counts, wherever --background stands, and in whatever form.
+    command = [sys.executable, "-m", "benchmarks.learning", *sys.argv[1:], "--nobackground"]
     with log.open("ab") as output:
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True

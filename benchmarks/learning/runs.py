@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import json
 import signal
 import subprocess
 import sys
@@ -12,10 +11,12 @@ from pathlib import Path
 
 from absl import flags
 
+from benchmarks.learning import metrics, settings
 from mslt_tf import cost_model, path_flags, pretraining_flags
 from mslt_tf.config import PretrainingConfig
 from mslt_tf.errors import UserError
 from mslt_tf.terminal import format_duration, say
+from mslt_tf.vocabulary import parse_vocabulary
 
 VOCAB_FILE = "vocab.txt"  # in the folder of the comparison
 SECONDS_BETWEEN_LOOKS = 0.5  # at the processes
@@ -36,6 +37,16 @@ class Run:
     def flops(self) -> int:
         """Matrix products of the whole run."""
         return cost_model.plan_flops(self.config.model, self.config.plan)
+
+    @property
+    def flops_left(self) -> float:
+        """Those of the steps that are not known to be done."""
+        done = metrics.last_step(metrics.read(self.folder))
+        return sum(
+            cost_model.stage_flops(self.config.model, span.stage)
+            * (1 - min(max(done - span.first_step, 0) / span.stage.num_steps, 1))
+            for span in self.config.plan.spans
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,16 +87,12 @@ class Data:
     def flags_of(self, run: Run) -> list[str]:
         """Returns what a run is told about its data."""
         short, *long = sorted(lengths([run]))
-        info = json.loads((self.records(short) / "dataset_info.json").read_text("utf-8"))
         records = {"train_records": self._files(short, "train")}
         records["eval_records"] = self._files(short, "heldout")
         if long:
             records["long_train_records"] = self._files(long[0], "train")
             records["long_eval_records"] = self._files(long[0], "heldout")
-        return [
-            *(f"--{name}={files}" for name, files in records.items()),
-            f"--vocab_size={info['vocab_size']}",
-        ]
+        return [f"--{name}={files}" for name, files in records.items()]
 
     @property
     def _vocab_flag(self) -> str:
@@ -105,8 +112,11 @@ def find(
 ) -> list[Run]:
     """Returns the runs of a folder of flag files, each with its seeds; the first seed first.
 
+    Their models have the vocabulary of `folder`, or until it is made the size that the files say.
+
     Raises:
-        UserError: a name without a flag file, no flag file at all, or flags that are refused.
+        UserError: a name without a flag file, no flag file at all, flags that are refused, or a
+            run that lies in `folder` with other settings.
     """
     files = {path.stem: path for path in sorted(configs.glob("*.flags"))}
     unknown = set(names) - set(files)
@@ -115,14 +125,23 @@ def find(
         raise UserError(
             f"{given}--configs {configs} has {', '.join(files) or 'no *.flags'}. Give some of them."
         )
-    # Some flags need a vocabulary, which is made later.
-    extra_flags = (f"--vocab_file={folder / VOCAB_FILE}", *extra_flags)
+    extra_flags = (*_vocabulary_flags(folder / VOCAB_FILE), *extra_flags)
     configs_of = {name: _read(files[name], extra_flags) for name in names or files}
-    return [
+    found = [
         Run(name, seed, files[name], extra_flags, folder / f"{name}_seed_{seed}", config)
         for seed in seeds
         for name, config in configs_of.items()
     ]
+    for run in found:
+        settings.check(run.folder, run.config, flag_file=run.flag_file)
+    return found
+
+
+def _vocabulary_flags(path: Path) -> Iterator[str]:
+    """Yields the flags of a vocabulary; while it is not made, its name alone, as flags ask for."""
+    yield f"--vocab_file={path}"
+    if path.exists():
+        yield f"--vocab_size={len(parse_vocabulary(path.read_bytes(), name=str(path)))}"
 
 
 def _read(path: Path, extra_flags: Sequence[str]) -> PretrainingConfig:
@@ -206,17 +225,20 @@ def _check(run: Run, status: int) -> None:
 
 
 class _Progress:
-    """Says after each run what is left, by the matrix products of what was trained so far."""
+    """Says after each run what is left, by the matrix products of what was trained since."""
 
     def __init__(self, wanted: Sequence[Run]) -> None:
-        self._left = {run: run.flops for run in wanted}
-        self._done, self._begin = 0, time.monotonic()
+        self._left = {run: run.flops_left for run in wanted}
+        self._done, self._begin = 0.0, time.monotonic()
 
     def say_done(self, run: Run) -> None:
         self._done += self._left.pop(run)
-        seconds = (time.monotonic() - self._begin) * sum(self._left.values()) / self._done
-        left = f"{len(self._left)} left, about {format_duration(seconds)}" if self._left else "all"
-        say(f"{run.name}, seed {run.seed}: done; {left}")
+        left = sum(self._left.values())
+        text = f"{len(self._left)} left" if self._left else "all"
+        if self._done and left:
+            seconds = (time.monotonic() - self._begin) * left / self._done
+            text += f", about {format_duration(seconds)}"
+        say(f"{run.name}, seed {run.seed}: done; {text}")
 
 
 def _call(module: str, *arguments: str) -> None:

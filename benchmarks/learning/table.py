@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.learning import metrics
 from benchmarks.learning.runs import Run
 from mslt_tf.errors import UserError
 from mslt_tf.stage_plan import format_table
@@ -24,7 +25,7 @@ def results(wanted: Sequence[Run]) -> list[dict[str, Any]]:
     found = []
     for name in dict.fromkeys(run.name for run in wanted):
         mine = [run for run in wanted if run.name == name]
-        read = {run: _entries(run) for run in mine}
+        read = {run: metrics.read(run.folder) for run in mine}
         ended = [run for run in mine if _stage_losses(run, read[run])[1]]
         found.append(
             {
@@ -34,7 +35,7 @@ def results(wanted: Sequence[Run]) -> list[dict[str, Any]]:
                 "cost": mine[0].flops,
                 "seeds_ended": [run.seed for run in ended],
                 "seeds_wanted": [run.seed for run in mine],
-                "steps_done": sum(_last_step(entries) for entries in read.values()),
+                "steps_done": sum(metrics.last_step(entries) for entries in read.values()),
                 "stage_losses": [_stage_losses(run, read[run])[0] for run in ended],
                 "final_loss": [_stage_losses(run, read[run])[0][-1] for run in ended],
                 "unigram_entropy": _last(read[ended[0]], "unigram_entropy") if ended else None,
@@ -121,23 +122,12 @@ def _row(entry: dict[str, Any], *, cost: float) -> tuple[str, ...]:
     )
 
 
-def _entries(run: Run) -> list[dict[str, Any]]:
-    """Returns what the run's metrics.jsonl holds so far, without a line that is being written."""
-    path = Path(run.folder, "metrics.jsonl")
-    lines = path.read_text("utf-8").split("\n")[:-1] if path.exists() else []
-    return [json.loads(line) for line in lines]
-
-
 def _stage_losses(run: Run, entries: Sequence[dict[str, Any]]) -> tuple[list[float], bool]:
     """Returns the loss at the end of each stage that ended, and whether all did."""
     by_step = {e["step"]: e["masked_lm_loss"] for e in entries if e["kind"] == "eval"}
     ends = [span.end for span in run.config.plan.spans]
     losses = [by_step[end] for end in ends if end in by_step]
     return losses, len(losses) == len(ends)
-
-
-def _last_step(entries: Sequence[dict[str, Any]]) -> int:
-    return max((entry["step"] for entry in entries), default=0)
 
 
 def _last(entries: Sequence[dict[str, Any]], name: str) -> float:
