@@ -1,4 +1,4 @@
-"""benchmarks/learning, given again: other vocabularies, other settings, what is left, background."""
+"""benchmarks/learning, given again: vocabularies, settings, what is left, the background."""
 
 import pytest
 from absl import flags
