@@ -21,6 +21,11 @@ class Group:
         return self.runs[0]
 
     @property
+    def counted(self) -> tuple[Run, ...]:
+        """The finished ones, or all where none is: a seed half way says little of the end."""
+        return tuple(run for run in self.runs if run.is_finished) or self.runs
+
+    @property
     def step(self) -> int:
         """The last step that any of them has done."""
         return max(run.step for run in self.runs)
@@ -29,6 +34,11 @@ class Group:
     def is_finished(self) -> bool:
         """Whether all runs have done all steps."""
         return all(run.is_finished for run in self.runs)
+
+    @property
+    def has_finished(self) -> bool:
+        """Whether one of the runs has done all steps."""
+        return any(run.is_finished for run in self.runs)
 
     @property
     def state(self) -> str:
@@ -99,4 +109,4 @@ def _why_incomparable(first: Run, other: Run) -> str:
 
 def held_out_records(run: Run) -> dict[int, Evaluation]:
     """Returns an evaluation for each sequence length that the run was evaluated at."""
-    return {run.plan.span_at(e.step - 1).stage.seq_length: e for e in run.evaluations}
+    return {e.seq_length: e for e in run.evaluations}

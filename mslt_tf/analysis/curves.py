@@ -22,7 +22,7 @@ EXPLANATION = (
     "Each colour is a run. The line with dots is the loss on held-out records, the pale one the "
     "loss in training, which has dropout in it. A vertical tick is the end of a stage. Where runs "
     "share a name, the line is the mean over them, as far as each has come, and the band goes from "
-    "the lowest to the highest. The thin grey line is the unigram entropy: the loss of guessing by "
+    "the lowest to the highest. A line breaks where the length of the records changes. The thin grey line is the unigram entropy: the loss of guessing by "
     "the frequency of the tokens alone. What a model learns of context lies below it. The losses "
     "of the first steps may lie above the picture."
 )
@@ -160,22 +160,33 @@ def _figure(groups: Sequence[Group], axis: Axis) -> Figure:
 def _draw(axes: Axes, group: Group, look: Look, place: Place) -> None:
     """Draws the losses of a group: on held-out records over training, or training alone."""
     training = thinned(curve_of([run.training for run in group.runs]))
-    held_out = curve_of([run.evaluations for run in group.runs])
-    drawn = training
-    if len(held_out.steps):
-        drawn = held_out
+    held_out = _held_out_curves(group)
+    if held_out:
         axes.plot(place(group, training.steps), training.mean, color=look.color, **drawing.PALE)
-    if not len(drawn.steps):
+    parts = held_out or [training]
+    steps = np.concatenate([part.steps for part in parts])
+    if not len(steps):
         return  # of two seeds that log at other steps, and have just begun
-    x = place(group, drawn.steps)
-    dots = {"marker": look.marker, "markevery": 1 + len(x) // MAX_DOTS}
-    dots = dots if drawn is held_out else {}
-    axes.plot(x, drawn.mean, color=look.color, linestyle=look.line, label=group.name, **dots)
-    if len(group.runs) > 1:
-        axes.fill_between(x, drawn.lowest, drawn.highest, color=look.color, **drawing.BAND)
-    ends = [span.end for span in group.first.plan.spans if span.end <= drawn.steps[-1]]
-    heights = np.interp(ends, drawn.steps, drawn.mean)
+    dots = {"marker": look.marker, "markevery": 1 + len(steps) // MAX_DOTS} if held_out else {}
+    line = {"color": look.color, "linestyle": look.line, **dots}
+    for part, label in zip(parts, [group.name, *[None] * len(parts)], strict=False):
+        x = place(group, part.steps)
+        axes.plot(x, part.mean, label=label, **line)
+        if len(group.runs) > 1:
+            axes.fill_between(x, part.lowest, part.highest, color=look.color, **drawing.BAND)
+    ends = [span.end for span in group.first.plan.spans if span.end <= steps[-1]]
+    heights = np.interp(ends, steps, np.concatenate([part.mean for part in parts]))
     axes.plot(place(group, np.array(ends)), heights, color=look.color, **drawing.TICK)
+
+
+def _held_out_curves(group: Group) -> list[Curve]:
+    """Returns a curve for each sequence length: losses of other records are no fall or rise."""
+    lengths = dict.fromkeys(e.seq_length for run in group.runs for e in run.evaluations)
+    found = [
+        curve_of([[e for e in run.evaluations if e.seq_length == length] for run in group.runs])
+        for length in lengths
+    ]
+    return [curve for curve in found if len(curve.steps)]
 
 
 def _entropies(groups: Sequence[Group]) -> list[float]:

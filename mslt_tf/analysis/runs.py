@@ -69,6 +69,7 @@ class Evaluation:
     step: int
     loss: float  # masked LM, nats per masked token
     unigram_entropy: float  # of the held-out records: it tells them apart
+    seq_length: int  # of these records, in tokens
 
     def has_records_of(self, other: "Evaluation") -> bool:
         """Returns whether both were evaluated on the same held-out records, by their entropy."""
@@ -98,8 +99,13 @@ class Run:
         return max(points[-1].step for points in (self.training, self.evaluations) if points)
 
     @property
+    def timed_step(self) -> int:
+        """The last step whose time is known; a run that goes on may have done some more."""
+        return self.training[-1].step
+
+    @property
     def seconds(self) -> float:
-        """The time that training took so far."""
+        """The time that training took up to `timed_step`."""
         return sum(point.seconds for point in self.training)
 
     @property
@@ -152,7 +158,7 @@ def read(folder: NamedFolder, *, report: Callable[[str], None]) -> Run:
             "until it has done --log_steps, or leave it out of --runs."
         )
     every = _by_step(point for point in points if isinstance(point, Evaluation))
-    evaluations = _of_latest_records(every, settings.plan)
+    evaluations = _of_latest_records(every)
     if evaluations != every:
         last = max(set(every) - set(evaluations), key=_step)
         notes.append(
@@ -210,7 +216,8 @@ def _point(entry: Entry, plan: StagePlan) -> TrainPoint | Evaluation | None:
         speed = _number(entry, "sequences_per_second")
         return None if seconds is None else TrainPoint(step, loss, seconds, speed)
     entropy = _number(entry, "unigram_entropy")
-    return None if entropy is None else Evaluation(step, loss, entropy)
+    length = plan.span_at(step - 1).stage.seq_length
+    return None if entropy is None else Evaluation(step, loss, entropy, length)
 
 
 def _number(entry: Entry, name: str) -> float | None:
@@ -228,13 +235,7 @@ def _step(point: TrainPoint | Evaluation) -> int:
     return point.step
 
 
-def _of_latest_records(
-    evaluations: Sequence[Evaluation], plan: StagePlan
-) -> tuple[Evaluation, ...]:
+def _of_latest_records(evaluations: Sequence[Evaluation]) -> tuple[Evaluation, ...]:
     """Returns those on the held-out records that the run has now, for each sequence length."""
-    latest = {plan.span_at(e.step - 1).stage.seq_length: e for e in evaluations}
-    return tuple(
-        e
-        for e in evaluations
-        if e.has_records_of(latest[plan.span_at(e.step - 1).stage.seq_length])
-    )
+    latest = {e.seq_length: e for e in evaluations}
+    return tuple(e for e in evaluations if e.has_records_of(latest[e.seq_length]))

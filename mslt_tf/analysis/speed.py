@@ -30,16 +30,22 @@ def section(groups: Sequence[Group]) -> Section:
         f"Speed-ups are over {base.name}, of a step, averaged over the run so far: by the time it "
         "took, by arithmetic, and by the median speed of each stage without compilation."
     )
-    notes = (
-        f"{each.name}: {each.state}. What it has done so far may be its cheaper part."
-        for each in groups
-        if not each.is_finished
-    )
+    notes = (note for each in groups if (note := _note(each)))
     tables = [_runs_table(groups, base), _stages_table(groups)]
     with_losses = [each for each in groups if _ends(each)]
     if len(with_losses) > 1:
         tables.append(_reaching_table(with_losses))
     return Section("Time and cost", (TIME_AND_COST, speedups, *notes), tables=tuple(tables))
+
+
+def _note(group: Group) -> str:
+    """Returns what of a group is not finished; "" where all is."""
+    if group.is_finished:
+        return ""
+    rest = "What it has done so far may be its cheaper part."
+    if group.has_finished:
+        rest = "Here the finished ones count; in curves and stages all do."
+    return f"{group.name}: {group.state}. {rest}"
 
 
 def baseline(groups: Sequence[Group]) -> Group:
@@ -80,13 +86,14 @@ def _runs_table(groups: Sequence[Group], base: Group) -> Table:
     for each in groups:
         by_arithmetic = _cost_of_step(base) / _cost_of_step(each)
         compiled = _ratio(_compiled_seconds_of_step(base), _compiled_seconds_of_step(each))
+        ends = _ends(each)
         rows.append(
             (
                 each.name,
-                quantities.spread([run.step for run in each.runs], "{:,.0f}".format),
-                quantities.spread([run.seconds for run in each.runs], quantities.duration),
-                quantities.spread([run.flops for run in each.runs], quantities.flops),
-                _losses([end.loss for end in _ends(each)]),
+                quantities.spread([run.step for run in each.counted], "{:,.0f}".format),
+                quantities.spread([run.seconds for run in each.counted], quantities.duration),
+                quantities.spread([run.flops for run in each.counted], quantities.flops),
+                _losses([end.loss for end in ends]) + (_length(ends[0], groups) if ends else ""),
                 _shown(_ratio(_seconds_of_step(base), _seconds_of_step(each)), "{:.2f}"),
                 f"{by_arithmetic:.2f}",
                 _shown(compiled, "{:.2f}"),
@@ -94,6 +101,12 @@ def _runs_table(groups: Sequence[Group], base: Group) -> Table:
             )
         )
     return Table("Runs, as far as they are done.", header, tuple(rows))
+
+
+def _length(end: Evaluation, groups: Sequence[Group]) -> str:
+    """Returns the length of the records of a loss, where groups ended at several; else ""."""
+    lengths = {other.seq_length for each in groups for other in _ends(each)}
+    return f"\nat {end.seq_length} tokens" if len(lengths) > 1 else ""
 
 
 def _stages_table(groups: Sequence[Group]) -> Table:
@@ -125,30 +138,38 @@ def _stage_rows(group: Group) -> Iterator[tuple[str, ...]]:
 
 def _reaching_table(groups: Sequence[Group]) -> Table:
     targets = [_median_end(each) for each in groups]
-    columns = zip(groups, targets, strict=True)
-    header = ("run", *(f"{each.name}: {target.loss:.3f}" for each, target in columns))
+    header = ["run"]
+    for each, target in zip(groups, targets, strict=True):
+        so_far = "" if each.has_finished else " so far"
+        where = _length(target, groups).replace("\n", " ")
+        header.append(f"{each.name}: {target.loss:.3f}{where}{so_far}")
     rows = tuple((each.name, *(_reaching(each, target) for target in targets)) for each in groups)
-    return Table(REACHING, header, rows)
+    return Table(REACHING, tuple(header), rows)
 
 
 def _reaching(group: Group, target: Evaluation) -> str:
     """Returns step, time and cost of reaching a loss, a line each."""
-    reached = [(run, step) for run in group.runs if (step := first_at_or_below(run, target))]
+    counted = group.counted
+    reached = [(run, step) for run in counted if (step := first_at_or_below(run, target))]
     if not reached:
-        return "not reached"
+        evaluations = (e for run in counted for e in run.evaluations)
+        if not any(e.has_records_of(target) for e in evaluations):
+            return f"not evaluated at {target.seq_length} tokens"
+        return "not reached" if group.has_finished else "not reached so far"
     parts = [
         f"step {quantities.spread([step for _, step in reached], '{:,.0f}'.format)}",
         quantities.spread([run.seconds_at([s])[0] for run, s in reached], quantities.duration),
         quantities.spread([run.flops_at([s])[0] for run, s in reached], quantities.flops),
     ]
-    if len(reached) < len(group.runs):
-        parts.insert(0, f"reached by {len(reached)} of {len(group.runs)}:")
+    if len(reached) < len(counted):
+        parts.insert(0, f"reached by {len(reached)} of {len(counted)}:")
     return "\n".join(part.replace("\n", " ") for part in parts)
 
 
 def _ends(group: Group) -> list[Evaluation]:
-    """Returns the last evaluation of each run that has one."""
-    return [run.evaluations[-1] for run in group.runs if run.evaluations]
+    """Returns the last evaluation of each run that counts, of the records of the furthest one."""
+    ends = [run.evaluations[-1] for run in group.counted if run.evaluations]
+    return [end for end in ends if end.has_records_of(max(ends, key=lambda other: other.step))]
 
 
 def _median_end(group: Group) -> Evaluation:
@@ -157,23 +178,26 @@ def _median_end(group: Group) -> Evaluation:
 
 
 def _seconds_of_step(group: Group) -> float:
-    return statistics.median(run.seconds / run.step for run in group.runs)
+    return statistics.median(run.seconds / run.timed_step for run in group.counted)
 
 
 def _cost_of_step(group: Group) -> float:
-    return statistics.median(run.flops / run.step for run in group.runs)
+    return statistics.median(
+        run.flops_at([run.timed_step])[0] / run.timed_step for run in group.counted
+    )
 
 
 def _compiled_seconds_of_step(group: Group) -> float:
     """Returns the time of a step without compilation, averaged over steps; 0 if it is not known."""
     times = []
-    for run in group.runs:
-        spans = run.spans_begun
+    for run in group.counted:
+        end = run.timed_step
+        spans = [span for span in run.plan.spans if span.first_step < end]
         speeds = [steps_per_second(run, span) for span in spans]
         if not all(speeds):
             return 0.0
-        num_steps = [min(span.end, run.step) - span.first_step for span in spans]
-        times.append(sum(n / s for n, s in zip(num_steps, speeds, strict=True) if s) / run.step)
+        num_steps = [min(span.end, end) - span.first_step for span in spans]
+        times.append(sum(n / s for n, s in zip(num_steps, speeds, strict=True) if s) / end)
     return statistics.median(times)
 
 

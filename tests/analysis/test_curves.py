@@ -29,8 +29,8 @@ def lines_of(section: Section, name: str) -> dict[str, np.ndarray]:
 
 
 def test_seeds_are_their_mean_and_their_range_as_far_as_each_has_come():
-    one = [Evaluation(step, loss, 3.5) for step, loss in ((2, 4.0), (4, 3.0), (6, 2.0))]
-    two = [Evaluation(step, loss, 3.5) for step, loss in ((4, 5.0), (6, 2.5), (8, 1.0))]
+    one = [Evaluation(step, loss, 3.5, 16) for step, loss in ((2, 4.0), (4, 3.0), (6, 2.0))]
+    two = [Evaluation(step, loss, 3.5, 16) for step, loss in ((4, 5.0), (6, 2.5), (8, 1.0))]
     found = curves.curve_of([one, two, []])  # of step 2 the second tells nothing
     np.testing.assert_array_equal(found.steps, [4, 6, 8])
     np.testing.assert_array_equal(found.mean, [4.0, 2.25, 1.0])
@@ -107,6 +107,22 @@ def test_the_end_of_each_stage_is_marked_on_the_curve(tmp_path: Path):
     (figure,) = curves.section(comparison.group([run])).figures[:1]
     ticks = [line for line in figure.drawing.axes[0].get_lines() if line.get_marker() == "|"]
     np.testing.assert_allclose(ticks[0].get_data(), [[6, 10], [3.2, 3.0]])
+
+
+def test_the_line_breaks_where_the_length_of_the_records_changes(tmp_path: Path):
+    flags = {"method": "original", **tiny.LONG_FLAGS}  # the last three steps
+    run = make(tmp_path, "run", "1", train={10: 3.0}, held_out={4: 3.4, 6: 3.3}, **flags)
+    config = tiny.config(**flags)
+    with (tmp_path / "1" / "metrics.jsonl").open("a") as file:
+        for step, loss in ((8, 3.6), (10, 3.5)):  # on other records
+            file.write(run_folders.entry(config, "eval", step, loss, unigram_entropy=3.7))
+    run = runs.read(NamedFolder("run", run.folder), report=lambda note: None)
+    (figure,) = curves.section(comparison.group([run])).figures[:1]
+    lines = [line for line in figure.drawing.axes[0].get_lines() if line.get_linewidth() > 1]
+    drawn = [line.get_data() for line in lines if len(line.get_xdata()) == 2]
+    np.testing.assert_allclose(drawn[:2], [[[4, 6], [3.4, 3.3]], [[8, 10], [3.6, 3.5]]])
+    labels = [line.get_label() for line in lines]
+    assert labels.count("run") == 1
 
 
 def test_seeds_without_a_step_in_common_do_not_hinder(tmp_path: Path):

@@ -122,3 +122,56 @@ def test_an_unfinished_run_is_told_and_compared_by_what_it_did(tmp_path: Path):
     assert "part: not finished, step 6 of 10." in " ".join(speed.section(groups).paragraphs)
     assert "part layers_4" not in table(groups, 1)
     assert groups[0].state == "not finished, step 6 of 10"
+
+
+@pytest.fixture
+def unequal(tmp_path: Path) -> tuple[Group, ...]:
+    """A finished seed and one at its first stage, beside the original method, half done."""
+    train = {2: 3.4, 6: 3.3, 10: 3.2}
+    return comparison.group(
+        [
+            write(tmp_path, "mslt", "1", train=train, held_out={6: 3.3, 10: 3.0}, **STAGES),
+            write(tmp_path, "mslt", "2", train={2: 3.4}, held_out={2: 5.0}, seconds=50.0, **STAGES),
+            write(tmp_path, "original", "3", train={5: 3.3}, held_out={5: 3.2}, method="original"),
+        ]
+    )
+
+
+def test_a_seed_that_has_just_begun_does_not_count_beside_a_finished_one(
+    unequal: tuple[Group, ...],
+):
+    (original,) = cost_of_step(method="original")
+    first, second = cost_of_step(**STAGES)
+    found = table(unequal, 0)["mslt"]
+    assert found["last held-out loss"] == "3.000"
+    assert (found["steps"], found["time"]) == ("10", "6.0 s")
+    assert found["speed-up"] == f"{(2 / 5) / (6 / 10):.2f}"
+    assert found["speed-up by arithmetic"] == f"{10 * original / (6 * first + 4 * second):.2f}"
+    reached = table(unequal, 2)
+    assert reached["original"]["mslt: 3.000"] == "not reached so far"
+    assert reached["mslt"]["original: 3.200 so far"].startswith("step 10\n")
+    said = " ".join(speed.section(unequal).paragraphs)
+    assert "1 of 2 not finished, step 2 of 10. Here the finished ones count" in said
+
+
+def test_speed_is_that_of_the_steps_whose_time_is_known(tmp_path: Path):
+    goes_on = write(tmp_path, "a", "1", train={6: 3.2}, held_out={6: 3.2, 9: 3.1}, seconds=6.0)
+    whole = write(tmp_path, "b", "2", train={10: 3.0}, seconds=30.0, method="original")
+    found = table(comparison.group([goes_on, whole]), 0)["a"]
+    assert (found["steps"], found["speed-up"]) == ("9", "3.00")  # 3 s a step over 1
+
+
+def test_a_loss_at_another_length_is_told_apart_and_not_called_unreached(tmp_path: Path):
+    short = write(tmp_path, "short", "1", train={10: 3.0}, held_out={4: 3.3, 10: 2.9})
+    flags = {"method": "original", **tiny.LONG_FLAGS}  # the last three of ten steps
+    write(tmp_path, "long", "2", train={7: 3.0, 10: 2.9}, held_out={4: 3.2, 7: 3.1}, **flags)
+    line = run_folders.entry(tiny.config(**flags), "eval", 10, 3.4, unigram_entropy=3.7)
+    with (tmp_path / "2" / "metrics.jsonl").open("a") as file:
+        file.write(line)
+    long = runs.read(NamedFolder("long", str(tmp_path / "2")), report=lambda note: None)
+    groups = comparison.group([short, long])
+    assert table(groups, 0)["short"]["last held-out loss"] == "2.900\nat 16 tokens"
+    assert table(groups, 0)["long"]["last held-out loss"] == "3.400\nat 32 tokens"
+    reached = table(groups, 2)
+    assert reached["short"]["long: 3.400 at 32 tokens"] == "not evaluated at 32 tokens"
+    assert reached["long"]["short: 2.900 at 16 tokens"] == "not reached"
