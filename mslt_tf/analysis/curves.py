@@ -22,9 +22,10 @@ EXPLANATION = (
     "Each colour is a run. The line with dots is the loss on held-out records, the pale one the "
     "loss in training, which has dropout in it. A vertical tick is the end of a stage. Where runs "
     "share a name, the line is the mean over them, as far as each has come, and the band goes from "
-    "the lowest to the highest. A line breaks where the length of the records changes. The thin grey line is the unigram entropy: the loss of guessing by "
-    "the frequency of the tokens alone. What a model learns of context lies below it. The losses "
-    "of the first steps may lie above the picture."
+    "the lowest to the highest. A line breaks where the length of the records changes. The thin "
+    "grey line is the unigram entropy: the loss of guessing by the frequency of the tokens alone. "
+    "What a model learns of context lies below it. The losses of the first steps may lie above the "
+    "picture."
 )
 TIME = (
     "Time is what training steps took, compilation included. Evaluations, checkpoints and the "
