@@ -44,50 +44,47 @@ class StageCost:
         return self.forward_flops + self.input_gradient_flops + self.weight_gradient_flops
 
 
+@dataclasses.dataclass(frozen=True)
+class _LayerFlops:
+    """The forward FLOPs of a layer."""
+
+    dense: int  # products with weights
+    attention: int  # products of activations with each other
+    of_input: int  # of `dense`: query, key and value
+
+
 def stage_cost(config: ModelConfig, stage: Stage, *, reads_everywhere: bool = False) -> StageCost:
     """Returns what one sequence and one update cost in `stage`."""
-    num_layers = stage.num_blocks * config.layers_per_block
-    num_trained = num_layers - stage.num_frozen_blocks * config.layers_per_block
     s, h, predictions = stage.seq_length, config.hidden_size, stage.max_predictions_per_seq
-    read = s if reads_everywhere else predictions + 1
-    dense, attention = _layer_flops(config, s, s)
-    last_dense, last_attention = _layer_flops(config, s, read)
+    layer = _layer_flops(config, s, s)
+    last = _layer_flops(config, s, s if reads_everywhere else predictions + 1)
+    layers = [*[layer] * (stage.num_blocks * config.layers_per_block - 1), last]
+    trained = layers[stage.num_frozen_blocks * config.layers_per_block :]
     projection = 2 * s * config.embedding_width * h if config.projects_embeddings else 0
     decoder = 2 * predictions * config.embedding_width * config.vocab_size
     heads = 2 * predictions * h * config.embedding_width + 2 * h * h  # transform and pooler
-    queries = read if num_trained == 1 else s  # of the lowest layer that trains
-    edge = 0 if stage.trains_embeddings else (2 * queries + 4 * s) * h * h
-    trains_embeddings = int(stage.trains_embeddings)
+    forward = sum(each.dense + each.attention for each in layers)
+    input_gradient = sum(each.dense + 2 * each.attention for each in trained)
+    weight_gradient = sum(each.dense for each in trained)
+    if stage.trains_embeddings:
+        input_gradient += projection
+        weight_gradient += projection + decoder
+    else:
+        input_gradient -= trained[0].of_input  # nothing below it trains
     return StageCost(
         num_trainable_parameters=trainable_parameters(config, stage),
-        forward_flops=(
-            (num_layers - 1) * (dense + attention)
-            + (last_dense + last_attention)
-            + projection
-            + decoder
-            + heads
-        ),
-        input_gradient_flops=(
-            (num_trained - 1) * (dense + 2 * attention)
-            + (last_dense + 2 * last_attention)
-            - edge
-            + trains_embeddings * projection
-            + decoder
-            + heads
-        ),
-        weight_gradient_flops=(
-            (num_trained - 1) * dense
-            + last_dense
-            + trains_embeddings * (projection + decoder)
-            + heads
-        ),
+        forward_flops=forward + projection + decoder + heads,
+        input_gradient_flops=input_gradient + decoder + heads,
+        weight_gradient_flops=weight_gradient + heads,
     )
 
 
-def _layer_flops(config: ModelConfig, seq_length: int, num_read: int) -> tuple[int, int]:
-    """Returns the forward FLOPs of a layer's matrices, and of its attention."""
+def _layer_flops(config: ModelConfig, seq_length: int, num_read: int) -> _LayerFlops:
+    """Returns the FLOPs of a layer that is read at some of its positions."""
     s, r, h = seq_length, num_read, config.hidden_size
-    return 4 * (s + r) * h * h + 4 * r * h * config.intermediate_size, 4 * r * s * h
+    of_input = (2 * r + 4 * s) * h * h
+    dense = of_input + 2 * r * h * h + 4 * r * h * config.intermediate_size
+    return _LayerFlops(dense=dense, attention=4 * r * s * h, of_input=of_input)
 
 
 def trainable_parameters(config: ModelConfig, stage: Stage) -> int:
