@@ -1,5 +1,7 @@
 """Who mends what was refused runs the same command again, and is not refused for it."""
 
+import json
+import os
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -149,6 +151,68 @@ def test_finished_work_that_nobody_refused_is_not_removed_for_another_text(
         pretraining_dataset.create(settings)
     assert contents(settings.output_dir) == before
     (folder / "6.txt").unlink()
+    monkeypatch.setattr(dataset_tasks, "_tokenize", refuse_work)
+    pretraining_dataset.create(settings)
+
+
+@pytest.mark.parametrize("change", ["renamed", "edited"])
+def test_a_piece_whose_text_changed_is_done_again(
+    folder: Path,
+    make_settings: MakeSettings,
+    stop_in: Callable[..., None],
+    capsys: pytest.CaptureFixture[str],
+    change: str,
+):
+    """Number and bytes of the files are what they were."""
+    settings = make_settings(input=folder)
+    stop_in(settings, "tokenize_piece", 4)
+    assert len(list(Path(settings.work_folder).glob("piece-*.json"))) == 3
+    first = folder / "0.txt"
+    if change == "renamed":
+        first.rename(folder / "9.txt")  # all others move up by one
+    else:
+        first.write_text(first.read_text().replace("d0w7 ", "d0w8 "))
+    pretraining_dataset.create(settings)
+    assert "is another text than" in capsys.readouterr().out
+    assert records_in(settings) == records_of_a_new_run(make_settings, folder)
+
+
+def test_text_that_changed_after_all_was_tokenised_is_refused_until_it_is_put_back(
+    folder: Path,
+    make_settings: MakeSettings,
+    stop_in: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+):
+    settings = make_settings(input=folder)
+    stop_in(settings, "make_portion")
+    first, times = folder / "0.txt", (folder / "0.txt").stat()
+    content = first.read_text()
+    first.write_text(content.replace("d0w7 ", "d0w8 "))
+    for _ in range(2):
+        with pytest.raises(
+            UserError, match=r"0\.txt is not what it was, by its name, size or time"
+        ):
+            pretraining_dataset.create(settings)
+    first.write_text(content)
+    os.utime(first, ns=(times.st_atime_ns, times.st_mtime_ns))
+    with monkeypatch.context() as patch:
+        patch.setattr(dataset_tasks, "_tokenize", refuse_work)
+        pretraining_dataset.create(settings)
+    assert records_in(settings) == records_of_a_new_run(make_settings, folder)
+
+
+def test_work_of_a_version_that_did_not_note_the_text_goes_on(
+    folder: Path,
+    make_settings: MakeSettings,
+    stop_in: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+):
+    settings = make_settings(input=folder)
+    stop_in(settings, "make_portion")
+    for path in Path(settings.work_folder).glob("piece-*.json"):
+        result = json.loads(path.read_text())
+        del result["source"]
+        path.write_text(json.dumps(result))
     monkeypatch.setattr(dataset_tasks, "_tokenize", refuse_work)
     pretraining_dataset.create(settings)
 

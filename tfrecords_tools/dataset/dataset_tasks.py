@@ -14,9 +14,12 @@ import numpy as np
 import numpy.typing as npt
 
 from mslt_tf.dataset_info import Shard
+from mslt_tf.files.file_errors import FileError
 from mslt_tf.tokenization.wordpiece import WordpieceTokenizer, WordSplitter
 from tfrecords_tools import tokenization
+from tfrecords_tools.console import say
 from tfrecords_tools.dataset import records, shuffled_pairs, splits, token_store, work_files
+from tfrecords_tools.dataset.input_state import state_of_piece
 from tfrecords_tools.dataset.record_statistics import RecordCounter, RecordCounts
 from tfrecords_tools.dataset.shuffled_pairs import ShuffledPairs
 from tfrecords_tools.dataset.splits import Split
@@ -54,6 +57,7 @@ class PieceResult:
     facts: StoreFacts
     report: ReadReport
     bytes: int  # that were read
+    source: str = ""  # see `state_of_piece`; versions before did not write it
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,17 +94,35 @@ class ShardResult:
 
 
 def tokenize_piece(task: PieceTask, advance: Advance) -> PieceResult:
-    """Writes a piece of the token store."""
-    result_path = f"{task.folder}.json"
+    """Writes a piece of the token store.
+
+    Raises:
+        FileError: the text is not what it was, and its tokens have been joined with all others.
+    """
+    result_path, source = f"{task.folder}.json", state_of_piece(task.piece)
     known = work_files.read_result(result_path, PieceResult)
+    if known and known.source not in ("", source):
+        _check_not_joined(task)
+        known = None
     if known and (task.is_joined or token_store.is_whole(task.folder, known.facts)):
         advance(known.bytes)
         return known
     if known and os.path.isdir(task.folder):  # else it went into a store that was damaged
         work_files.say_damaged(task.folder, _CUT)
-    result = _tokenize(task, advance)
+    result = dataclasses.replace(_tokenize(task, advance), source=source)
     work_files.write_json(result_path, dataclasses.asdict(result))
     return result
+
+
+def _check_not_joined(task: PieceTask) -> None:
+    """Says that a piece's text has changed, if it can be done again."""
+    if task.is_joined:
+        raise FileError(
+            f"{task.piece.name} is not what it was, by its name, size or time, when the unfinished "
+            f"work in {task.settings.work_folder} tokenised it. Put the text back as it was, or "
+            f"remove {task.settings.work_folder} to begin anew."
+        )
+    say(f"{task.piece.name} is another text than {task.folder} was made of: it is done again.")
 
 
 def make_portion(task: PairTask, advance: Advance) -> int:
