@@ -42,7 +42,7 @@ class OptimizerConfig:
     num_warmup_steps: NonNegativeInt = flag_field(10_000, "Steps of warm-up, once per run.")
     num_train_steps: PositiveInt = flag_field(1_000_000, "Updates of the whole run, all stages.")
     stage_warmup_steps: NonNegativeInt = flag_field(
-        0, "Steps of another warm-up at the start of each later stage."
+        0, "Steps of another warm-up where a later stage's optimizer starts afresh."
     )
     weight_decay_rate: Annotated[float, Bounds(at_least=0, at_most=1)] = flag_field(
         0.01, "Weight decay of all weights but those of LayerNorm and biases."
@@ -148,7 +148,8 @@ class PretrainingConfig:
     gradient_transport: Precision = flag_field(
         "float32",
         "Type of the gradients that devices send each other. bfloat16 and float16 halve the "
-        "bytes and round each partial sum; float16 also loses what is below 6e-8.",
+        "bytes and round each partial sum; float16 also loses what is below 6e-8. Several GPUs "
+        "cannot add up bfloat16.",
     )
     trunk_dropout: bool = flag_field(
         True, "Whether frozen layers apply dropout, as in the paper. They are faster without."

@@ -5,6 +5,8 @@ from collections.abc import Iterator, Sequence
 
 import tensorflow as tf
 
+from mslt_tf.errors import UserError
+
 BYTES_PER_COLLECTIVE = 32 * 1024 * 1024  # the first sums are on their way while others wait
 _COLLECTIVES = ("CollectiveReduceV2", "CollectiveReduceV3", "NcclAllReduce")
 _COLLECTIVE_OF_TPUS = "CrossReplicaSum"  # one node stands for all cores
@@ -50,6 +52,20 @@ def sum_over_replicas(
         tf.reshape(tf.concat(values, axis=0), tensor.shape)
         for values, tensor in zip(parts, tensors, strict=True)
     ]
+
+
+def check_transport(name: str, *, num_replicas: int) -> None:
+    """Checks that the devices of this run can add up what --gradient_transport sends.
+
+    Raises:
+        UserError: they are several GPUs, and it is bfloat16.
+    """
+    if name == "bfloat16" and num_replicas > 1 and tf.config.list_physical_devices("GPU"):
+        raise UserError(
+            "--gradient_transport is bfloat16, which TensorFlow 2.15 lets NCCL, the library that "
+            "adds up the gradients of several GPUs, not take. Use float32, or float16 with its "
+            "smaller range."
+        )
 
 
 def cut_into_buckets(sizes: Sequence[int], capacity: int) -> list[list[tuple[int, slice]]]:

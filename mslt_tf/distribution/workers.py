@@ -21,7 +21,13 @@ PEER_ERRORS = (
     tf.errors.CancelledError,
 )
 # An aborted collective has the code of whatever went wrong first, on any of the workers.
-_MARKS_OF_COLLECTIVES = ("Collective ops is aborted", "NCCL")
+# NCCL's name alone is no mark: it may also refuse what this worker asks it for.
+_MARKS_OF_COLLECTIVES = (
+    "Collective ops is aborted",
+    "Error invoking NCCL",
+    "async NCCL error",
+    "NCCL: ",
+)
 
 
 class Workers:
@@ -73,10 +79,17 @@ class Workers:
             self.cluster.name_of(i) if self.cluster else "this worker" for i in indices
         )
 
-    def has_lost_peer(self, error: tf.errors.OpError) -> bool:
-        """Returns whether an error came of another worker, if nothing is wrong with this one."""
+    def has_lost_peer(self, error: tf.errors.OpError, *, is_explained: bool = False) -> bool:
+        """Returns whether an error came of another worker, if nothing is wrong with this one.
+
+        Args:
+            error: of an operation.
+            is_explained: whether its text tells a cause of its own. A storage that this worker
+                alone does not reach ends with the same codes as a collective.
+        """
         is_collective = any(mark in error.message for mark in _MARKS_OF_COLLECTIVES)
-        return self.count > 1 and (isinstance(error, PEER_ERRORS) or is_collective)
+        is_of_peer = isinstance(error, PEER_ERRORS) and not is_explained
+        return self.count > 1 and (is_of_peer or is_collective)
 
     def describe_loss(self, error: tf.errors.OpError) -> str:
         """Returns what to tell the user of an error for which `has_lost_peer`."""

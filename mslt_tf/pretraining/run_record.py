@@ -12,7 +12,7 @@ import tensorflow as tf
 from mslt_tf import json_values
 from mslt_tf.config import PretrainingConfig
 from mslt_tf.conversion import own_runs
-from mslt_tf.files import new_file
+from mslt_tf.files import new_file, own_file
 from mslt_tf.training import json_lines
 from mslt_tf.training.metrics_log import naming_full_disk
 
@@ -45,8 +45,7 @@ def write(config: PretrainingConfig, *, step: int) -> None:
         if step == config.plan.num_steps and _has_settings(config.output_dir):
             return
         for name, text in zip(FILES, texts, strict=True):
-            with tf.io.gfile.GFile(os.path.join(config.output_dir, name), "w") as file:
-                file.write(text)
+            own_file.write(os.path.join(config.output_dir, name), text)
 
 
 def _has_settings(folder: str) -> bool:

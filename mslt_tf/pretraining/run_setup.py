@@ -11,6 +11,7 @@ import tensorflow as tf
 from mslt_tf import cost_model
 from mslt_tf.config import PretrainingConfig, Xla
 from mslt_tf.conversion import starting_weights
+from mslt_tf.distribution import gradient_sums
 from mslt_tf.distribution.workers import Workers
 from mslt_tf.errors import UserError
 from mslt_tf.files import file_errors, folder_lock
@@ -138,7 +139,9 @@ def open_run(
     Raises:
         UserError: what is not as it must be.
     """
-    _check_batches(config, workers.strategy.num_replicas_in_sync)
+    num_replicas = workers.strategy.num_replicas_in_sync
+    _check_batches(config, num_replicas)
+    gradient_sums.check_transport(config.gradient_transport, num_replicas=num_replicas)
     with _chief_first(workers):  # it keeps what it learns of foreign files for the others
         records = record_sets.open_record_sets(
             config, report=say, keeps_facts=writes and workers.is_chief
@@ -159,7 +162,7 @@ def open_run(
     step = checkpoint.step if checkpoint else 0
     if workers.is_chief:
         _report_room(config)
-        _report_reading(config, records, workers.strategy.num_replicas_in_sync)
+        _report_reading(config, records, num_replicas)
         if writes:
             run_record.write(config, step=step)
     log = RunLog(config.output_dir, resumed_at=step, writes=writes and workers.is_chief)

@@ -1,6 +1,5 @@
 """The main path: a run from its start to its export, all stages of the plan one after the other."""
 
-import gc
 import sys
 from collections.abc import Callable, Sequence
 
@@ -18,6 +17,7 @@ from mslt_tf.pretraining.run_setup import Run, open_run
 from mslt_tf.pretraining.stage_training import train_stage
 from mslt_tf.stage_plan import StageSpan
 from mslt_tf.terminal import say
+from mslt_tf.training import graph_memory
 from mslt_tf.training.interruption import Interruption
 
 
@@ -57,17 +57,18 @@ def _with_workers(
         try:
             return work(config, workers, interruption)
         except tf.errors.OpError as error:
-            if workers.has_lost_peer(error):
+            reason, remedy = file_errors.reason(error), file_errors.remedy(error)
+            if workers.has_lost_peer(error, is_explained=bool(remedy)):
                 sys.stderr.write(f"error: {workers.describe_loss(error)}\n")
                 return interruption.status or PEER_LOST_STATUS
             again = "Start again: the run goes on from its newest checkpoint."
-            reason, remedy = file_errors.reason(error), file_errors.remedy(error)
             if remedy:
                 raise UserError(f"a file is out of reach ({reason}). {remedy} {again}") from error
             if not isinstance(error, tf.errors.ResourceExhaustedError):
                 raise
             raise UserError(
-                f"memory is short ({reason}). Lower --micro_batch_size. {again}"
+                f"memory is short ({reason}). Lower --micro_batch_size, of which 0 takes all of a "
+                f"device's share at once, or in an evaluation --eval_batch_size. {again}"
             ) from error
 
 
@@ -109,12 +110,12 @@ def _run_stages(run: Run, spans: Sequence[StageSpan], interruption: Interruption
     """Trains stages, the first from the run's checkpoint, and exports the model of the last."""
     checkpoint, handover = run.checkpoint, None
     for span in spans:
-        handover = train_stage(run, span, handover, interruption, checkpoint=checkpoint)
+        with graph_memory.released():  # the next stage needs the device's memory for itself
+            handover = train_stage(run, span, handover, interruption, checkpoint=checkpoint)
         checkpoint = None
         if interruption.agree():
             run.log.line("Interrupted; saved. The same command goes on from here.")
             return interruption.stop
-        gc.collect()  # the stage's variables are in reference cycles and fill the device
     assert handover is not None  # a plan has stages
     if run.workers.is_chief:
         _export(run, handover.weights)

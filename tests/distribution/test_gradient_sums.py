@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from mslt_tf import cost_model
 from mslt_tf.distribution import gradient_sums, strategies
+from mslt_tf.errors import UserError
 from tests import tiny
 from tests.pretraining.trained_stage import Trained
 
@@ -113,3 +114,12 @@ def test_training_with_a_short_transport_stays_close(records):
         losses[transport] = Trained(config, records, strategy=strategy).train(5)[0][0]
     assert losses["bfloat16"] == pytest.approx(losses["float32"], rel=1e-2)
     assert losses["float16"] == pytest.approx(losses["float32"], rel=1e-2)
+
+
+def test_gpus_are_not_asked_for_what_nccl_cannot_add_up(monkeypatch):
+    gradient_sums.check_transport("bfloat16", num_replicas=2)  # CPUs can
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: ["GPU:0", "GPU:1"])
+    for transport, num_replicas in (("float16", 2), ("float32", 2), ("bfloat16", 1)):
+        gradient_sums.check_transport(transport, num_replicas=num_replicas)
+    with pytest.raises(UserError, match=r"bfloat16, which .* NCCL, .* Use float32, or float16"):
+        gradient_sums.check_transport("bfloat16", num_replicas=2)

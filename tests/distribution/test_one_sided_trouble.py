@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from mslt_tf.distribution.cluster import Cluster
 from mslt_tf.distribution.workers import Workers
+from mslt_tf.files import file_errors
 from tests import tiny
 from tests.distribution import worker_processes
 from tests.distribution.short_runs import SETTINGS, wait_for_checkpoint
@@ -45,6 +46,8 @@ def assert_lost(ended, lost):
         (tf.errors.UnavailableError, "Socket closed", True),
         (tf.errors.NotFoundError, "Collective ops is aborted by: part-0; No such file", True),
         (tf.errors.InternalError, "NCCL: unhandled system error", True),
+        (tf.errors.InternalError, "Error invoking NCCL: remote process exited", True),
+        (tf.errors.InternalError, "expected data types compatible with NCCL but instead", False),
         (tf.errors.InternalError, "Blas GEMM launch failed", False),
         (tf.errors.ResourceExhaustedError, "OOM when allocating tensor", False),
     ],
@@ -56,6 +59,19 @@ def test_an_error_that_a_collective_brought_is_of_another_worker_if_there_is_one
     two = Cluster(("host-a:2222", "host-b:2222"), 0)
     assert Workers(strategy, two).has_lost_peer(error) == is_lost
     assert not Workers(strategy).has_lost_peer(error)
+
+
+def test_a_storage_that_one_worker_does_not_reach_is_not_taken_for_a_lost_worker():
+    text = (
+        "All 10 retry attempts failed. The last failure: libcurl code 6 meaning 'no host', gs://b"
+    )
+    error = tf.errors.AbortedError(None, None, text)
+    workers = Workers(tf.distribute.get_strategy(), Cluster(("host-a:2222", "host-b:2222"), 0))
+    assert file_errors.remedy(error).startswith("See to the network")
+    assert workers.has_lost_peer(error)
+    assert not workers.has_lost_peer(error, is_explained=True)
+    aborted = tf.errors.AbortedError(None, None, f"Collective ops is aborted by: {text}")
+    assert workers.has_lost_peer(aborted, is_explained=True)
 
 
 RESET = (

@@ -10,7 +10,7 @@ from unittest import mock
 import pytest
 import tensorflow as tf
 
-from mslt_tf.distribution import strategies
+from mslt_tf.distribution import gradient_sums, strategies
 from mslt_tf.errors import UserError
 from tests import process_groups
 from tests.distribution import worker_processes
@@ -21,6 +21,37 @@ def test_one_machine_gives_the_first_device_or_all_of_them():
     assert strategies.one_machine(all_devices=False).num_replicas_in_sync == 1
     assert strategies.one_machine(all_devices=True).num_replicas_in_sync == 2
     assert strategies.one_machine(all_devices=True) is strategies.one_machine(all_devices=True)
+
+
+@pytest.mark.parametrize(("gpus", "hint"), [([], "AUTO"), (["GPU:0"], "NCCL")])
+@pytest.mark.multi_device
+def test_machines_add_up_what_lies_on_gpus_by_nccl(monkeypatch, gpus, hint):
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: gpus)
+    strategy = tf.distribute.MultiWorkerMirroredStrategy._from_local_devices(
+        ("/device:CPU:0", "/device:CPU:1"), strategies.communication_options()
+    )
+
+    @tf.function(autograph=False)
+    def summed():
+        def replica():
+            context = tf.distribute.get_replica_context()
+            return gradient_sums.sum_over_replicas(context, [tf.ones(3), tf.ones(4)])
+
+        return [strategy.experimental_local_results(each) for each in strategy.run(replica)]
+
+    graph = summed.get_concrete_function().graph.as_graph_def()
+    nodes = [*graph.node, *(n for f in graph.library.function for n in f.node_def)]
+    hints = [node.attr["communication_hint"].s.decode() for node in nodes if "Reduce" in node.op]
+    assert hints == [hint.lower()] * 2  # a collective of each replica
+
+
+def test_one_device_leaves_the_other_gpus_to_other_programs(monkeypatch):
+    seen = []
+    monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind: ["GPU:0", "GPU:1"])
+    monkeypatch.setattr(tf.config, "set_visible_devices", lambda *shown: seen.append(shown))
+    strategies.one_machine(all_devices=False)
+    strategies.one_machine(all_devices=True)
+    assert seen == [(["GPU:0"], "GPU")]
 
 
 @pytest.mark.parametrize(
