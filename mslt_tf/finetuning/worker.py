@@ -24,6 +24,7 @@ LINE, PROGRESS, RESULT, ERROR = "line", "progress", "result", "error"
 
 def main() -> int:
     """Trains the trials that come in; returns the exit status."""
+    lines = _read_lines()  # from the start, so that their end is heard while libraries load
     startup.prepare_tensorflow()
     # TensorFlow reads the environment when it is imported.
     import tensorflow as tf
@@ -34,24 +35,23 @@ def main() -> int:
     from mslt_tf.finetuning.trial import Trial
     from mslt_tf.training.interruption import Interruption
 
-    settings = json_values.parse(FineTuningSettings, json.loads(sys.stdin.readline()))
-    lines = _read_lines()
+    settings = json_values.parse(FineTuningSettings, json.loads(lines.get() or ""))
     reports = Reports()
     with Interruption(Workers(tf.distribute.get_strategy())) as interruption:
         try:
             setup = Setup(settings, report=reports.line)
-            while (line := lines.get()) is not None:
+            # A signal in a trial's last step does not keep it from its end, but from the next one.
+            while not interruption.agree() and (line := lines.get()) is not None:
                 this = json_values.parse(Trial, json.loads(line))
                 result = trial_training.train(
                     setup, this, interruption=interruption, watcher=reports
                 )
-                if result is None:
-                    return interruption.stop
-                reports.send(RESULT, **dataclasses.asdict(result))
+                if result is not None:
+                    reports.send(RESULT, **dataclasses.asdict(result))
         except UserError as error:
             reports.send(ERROR, text=str(error))
             return startup.USAGE_STATUS
-    return 0
+    return interruption.stop
 
 
 class Reports:

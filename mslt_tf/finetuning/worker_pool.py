@@ -139,17 +139,15 @@ class _Worker:
         self._send(dataclasses.asdict(this))
 
     def stop(self) -> None:
-        """Lets the worker save and end."""
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
+        """Lets the worker save and end, whatever it is at: its input ends."""
+        assert self.process.stdin
+        with contextlib.suppress(BrokenPipeError):  # it has ended
+            self.process.stdin.close()
 
     def end(self) -> None:
-        """Waits for the end of the worker."""
+        """Waits for the end of the worker, which was told to stop."""
         self.process.wait()
         self._reader.join()
-        assert self.process.stdin
-        with contextlib.suppress(BrokenPipeError):
-            self.process.stdin.close()
 
     def _send(self, content: Any) -> None:
         assert self.process.stdin

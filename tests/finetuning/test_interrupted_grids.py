@@ -8,7 +8,7 @@ import pytest
 
 from mslt_tf.training import checkpoint_folder, checkpointing
 from tests import process_family, process_groups, saved_weights, small_disks
-from tests.finetuning import tiny_grid
+from tests.finetuning import late_worker, tiny_grid
 
 pytestmark = pytest.mark.slow
 
@@ -176,6 +176,33 @@ def test_parallel_trials_survive_the_death_of_workers_and_parent_and_end_bit_ide
     assert "Traceback" not in output
     # Once at each start, though workers find the same.
     assert output.count("not scored: MNLI dev_mismatched") == 4
+
+
+@pytest.mark.parametrize(
+    ("trouble", "status", "said"),
+    [
+        (late_worker.INTERRUPT, 130, "Interrupted; saved. The same command goes on from here."),
+        (late_worker.FAIL, 2, f"error: {late_worker.FAILURE}"),
+    ],
+)
+def test_a_worker_that_is_asked_to_stop_in_the_last_step_of_its_trial_ends(
+    tiny_data, tmp_path, trouble, status, said
+):
+    flags = {"task": "mnli", "num_seeds": 2, "num_parallel_runs": 2, "output_dir": tmp_path}
+    output = tmp_path / "output.txt"
+    process = process_family.start(
+        tiny_grid.arguments({**tiny_data, **flags}),
+        output,
+        program="mslt_tf.run_finetuning",
+        environment={"TROUBLE": trouble},
+        prepare=late_worker.take_the_workers_place,
+    )
+    process.join(timeout=120)
+    workers = children(process.pid)
+    process.kill()
+    assert process.exitcode == status, output.read_text()
+    assert not workers
+    assert output.read_text().splitlines()[-1] == said
 
 
 def test_a_disk_that_fills_up_in_training_is_told_and_more_room_is_enough(
