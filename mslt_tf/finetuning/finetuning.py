@@ -50,6 +50,8 @@ def finetune(settings: FineTuningSettings) -> int:
         if unfinished and not _train(setup, unfinished, interruption, terminal):
             say("Interrupted; saved. The same command goes on from here.")
             return interruption.status
+        for name in tasks.NAMES:  # an earlier start may have ended between a result and this
+            _keep_best_checkpoint(settings.output_dir, name)
         _write_results(setup)
         if settings.submit:
             submission.write(setup)
@@ -145,7 +147,7 @@ def _train(
 def _keep_best_checkpoint(output_dir: str, task: str) -> None:
     """Removes the models of a task's finished trials but that of the best."""
     found = results.read_task(output_dir, task)
-    best = results.best(found)
+    best = results.best(found) if found else None
     for result in found:
         if result != best:
             checkpoints = os.path.join(result.trial.folder(output_dir), trial.CHECKPOINTS)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 
 import numpy as np
@@ -116,6 +117,20 @@ def test_finished_trials_are_not_trained_again(grid, tiny_data, monkeypatch, cap
     assert finetune(tiny_data, grid, **MNLI) == 0
     assert "trials: 2, of which 0 are to be trained" in capsys.readouterr().out
     assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
+def test_a_model_that_an_ended_start_had_no_time_to_remove_goes_at_the_next_one(
+    grid, tiny_data, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(trial_training, "train", None)
+    folder = shutil.copytree(grid, tmp_path / "out")
+    (kept,) = folder.glob("mnli/*/checkpoints/step-*")
+    (worse,) = {folder / FIRST, folder / SECOND} - {kept.parents[1]}
+    shutil.copytree(kept, worse / "checkpoints" / kept.name)
+    assert finetune(tiny_data, folder, task="stsb") == 0
+    assert sorted(folder.rglob("step-*")) == sorted(
+        folder / path.relative_to(grid) for path in grid.rglob("step-*")
+    )
 
 
 def test_another_seed_gives_another_course(grid):
