@@ -88,6 +88,17 @@ def find(path: str, *, report: Callable[[str], None]) -> Checkpoint:
         return _newest(folder, report)
 
 
+def at_step(path: str, step: int) -> str:
+    """Returns what means the same checkpoint for good: RUN@STEP for a run's folder, else `path`.
+
+    Args:
+        path: one of `FORMS`, or something else, which is taken as it is.
+        step: of the checkpoint that was found there.
+    """
+    means_newest = not is_checkpoint(path) and is_run(path) and _split_step(path)[1] is None
+    return f"{path.rstrip('/')}@{step}" if means_newest else path
+
+
 def describe_no_run(path: str) -> str:
     """Returns what lies at a path, with or without @STEP, that is none of `FORMS`."""
     run, _ = _split_step(path)

@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -46,7 +46,7 @@ def finetune(settings: FineTuningSettings) -> int:
         unfinished = _unfinished(setup)
         with file_errors.writing(settings.output_dir):
             path = os.path.join(settings.output_dir, SETTINGS_FILE)
-            trial.write_json(path, dataclasses.asdict(settings))
+            trial.write_json(path, dataclasses.asdict(setup.settings))
         if unfinished and not _train(setup, unfinished, interruption, terminal):
             say("Interrupted; saved. The same command goes on from here.")
             return interruption.status
@@ -66,7 +66,7 @@ def _check_folder(folder: str) -> None:
     new_file.make_output_dir(folder)
     with file_errors.reading(f"--output_dir {folder}"):
         there = [n for n in _FILES if tf.io.gfile.exists(os.path.join(folder, n))]
-        is_ours = SETTINGS_FILE in there and _is_of_settings(os.path.join(folder, SETTINGS_FILE))
+        is_ours = bool(_earlier_settings(folder))
     if there and not is_ours:
         raise UserError(
             f"{folder} holds {there[0]}, but no fine-tuning of this program, which would write one "
@@ -74,23 +74,28 @@ def _check_folder(folder: str) -> None:
         )
 
 
-def _is_of_settings(path: str) -> bool:
+def _earlier_settings(folder: str) -> Mapping[str, Any]:
+    """Returns the settings of the latest start in a folder; none where it has no file of ours."""
+    path = os.path.join(folder, SETTINGS_FILE)
+    if not tf.io.gfile.exists(path):
+        return {}
     with tf.io.gfile.GFile(path, "rb") as file:
         content = file.read()
     with contextlib.suppress(json_values.JsonValueError):
         found = json_values.parse(dict[str, Any], json_values.loads(content))
-        return {"encoder", "learning_rates"} <= found.keys()
-    return False
+        return found if {"encoder", "learning_rates"} <= found.keys() else {}
+    return {}
 
 
 def _unfinished(setup: Setup) -> list[Trial]:
     """Returns the trials that are to be trained, after all data and folders were checked."""
     output_dir = setup.settings.output_dir
     unfinished = []
-    _check_others(setup)
+    encoder_advice = _encoder_advice(setup)
+    _check_others(setup, encoder_advice)
     for this in setup.trials():
         folder = this.folder(output_dir)
-        trial.check(folder, setup.identity(this))
+        trial.check(folder, setup.identity(this), encoder_advice=encoder_advice)
         if trial.read_result(folder) is None:
             unfinished.append(this)
     if setup.settings.export:
@@ -101,7 +106,14 @@ def _unfinished(setup: Setup) -> list[Trial]:
     return unfinished
 
 
-def _check_others(setup: Setup) -> None:
+def _encoder_advice(setup: Setup) -> str:
+    """Returns where the encoder is that earlier trials began from, "" if not elsewhere."""
+    earlier, now = _earlier_settings(setup.settings.output_dir), setup.settings.encoder
+    path = earlier.get("encoder", now)
+    return "" if path == now else f"It began from {path}: give --encoder={path}."
+
+
+def _check_others(setup: Setup, encoder_advice: str) -> None:
     """Checks that the trials that are there may stand in one table with those of the grid."""
     identities = {this.task: setup.identity(this) for this in setup.trials()}
     of_any = next(iter(identities.values()))
@@ -109,7 +121,7 @@ def _check_others(setup: Setup) -> None:
         identity = identities.get(name, of_any)
         compared = identity.keys() - set(trial.OWN) if name in identities else trial.SHARED
         for folder in trial.folders(setup.settings.output_dir, name):
-            trial.check(folder, identity, names=compared)
+            trial.check(folder, identity, names=compared, encoder_advice=encoder_advice)
 
 
 def _train(

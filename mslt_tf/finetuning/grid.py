@@ -39,7 +39,7 @@ def run(
     """
     if num_parallel > 1:
         pool = WorkerPool(
-            setup.settings,
+            setup,
             environments(num_parallel),
             interruption=interruption,
             progress=progress,

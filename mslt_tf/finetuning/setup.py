@@ -5,7 +5,7 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from mslt_tf.conversion import encoders
+from mslt_tf.conversion import encoders, own_runs
 from mslt_tf.errors import UserError
 from mslt_tf.finetuning import tasks
 from mslt_tf.finetuning.squad import squad_splits
@@ -17,7 +17,10 @@ from mslt_tf.modeling.trained_model import TrainedModel
 
 
 class Setup:
-    """The encoder and the tasks, each read when it is first asked for."""
+    """The encoder and the tasks, each read when it is first asked for.
+
+    Its `settings` are those of the program, with RUN@STEP where `encoder` was a run's folder.
+    """
 
     def __init__(self, settings: FineTuningSettings, *, report: Callable[[str], None]) -> None:
         """Reads the encoder.
@@ -30,7 +33,7 @@ class Setup:
             UserError: the encoder cannot be read, see `encoders.read`; a task is not known or has
                 longer sequences than the encoder has positions; or files of GLUE are not there.
         """
-        self.settings, self._report = settings, report
+        self._report = report
         self.names = tasks.names_of(settings.task)
         self.encoder: TrainedModel = encoders.read(
             settings.encoder,
@@ -38,6 +41,11 @@ class Setup:
             text_case=settings.text_case,
             report=report,
         )
+        # All trials begin from what was read just now, also in other processes and later on.
+        path = own_runs.at_step(settings.encoder, self.encoder.step)
+        self.settings = dataclasses.replace(settings, encoder=path)
+        if path != settings.encoder:
+            report(f"encoder: the newest checkpoint of {settings.encoder}, {path}")
         for name in self.names:
             self._check_length(name)
         tasks.check_files(self.names, settings)
@@ -75,12 +83,13 @@ class Setup:
             "num_epochs": training.num_epochs or task.num_epochs,
             **task.identity(),
             "model": dataclasses.asdict(self.encoder.config),
-            "encoder": self._encoder_fingerprint,
+            "encoder": self.encoder_fingerprint,
             "data": task.fingerprint,
         }
 
     @functools.cached_property
-    def _encoder_fingerprint(self) -> str:
+    def encoder_fingerprint(self) -> str:
+        """Tells the encoder from others: of its weights, its vocabulary and what letters become."""
         encoder = self.encoder
         known = (encoder.config, encoder.vocabulary, encoder.weights)
         return f"{trained_model.fingerprint(*known)} {encoder.text_case}"

@@ -106,7 +106,11 @@ def claim(folder: str, identity: Mapping[str, Any]) -> None:
 
 
 def check(
-    folder: str, identity: Mapping[str, Any], *, names: Collection[str] | None = None
+    folder: str,
+    identity: Mapping[str, Any],
+    *,
+    names: Collection[str] | None = None,
+    encoder_advice: str = "",
 ) -> None:
     """Checks that a folder is not taken, or of a trial of this identity.
 
@@ -114,6 +118,7 @@ def check(
         folder: of a trial.
         identity: see `claim`.
         names: of the values that are compared; None for all.
+        encoder_advice: a sentence on where the encoder is that a trial with another began from.
 
     Raises:
         UserError: see `claim`.
@@ -131,7 +136,8 @@ def check(
         there, now = _shown(found.get(name)), _shown(own.get(name))
         values = "" if name in HASHES else f": {there} there, {now} now"
         what = HASHES.get(name, f"another {name}")
-        raise UserError(f"{folder} holds a trial with {what} than now{values}. {_ANEW}")
+        advice = f"{encoder_advice} {_ANEW}" if name == "encoder" and encoder_advice else _ANEW
+        raise UserError(f"{folder} holds a trial with {what} than now{values}. {advice}")
 
 
 def read_identity(folder: str) -> Mapping[str, Any]:

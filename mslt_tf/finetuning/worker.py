@@ -1,6 +1,6 @@
 """A process that trains trials for `worker_pool`: one JSON value a line, in and out.
 
-The first line in holds the settings, each later one a trial. The lines out are objects,
+The first line in holds a `Start`, each later one a trial. The lines out are objects,
 each with its "kind". When its input ends it stops, also in the middle of a trial, whose state it
 saves: nobody is left to take the result.
 """
@@ -22,6 +22,14 @@ from mslt_tf.finetuning_settings import FineTuningSettings
 LINE, PROGRESS, RESULT, ERROR = "line", "progress", "result", "error"
 
 
+@dataclasses.dataclass(frozen=True)
+class Start:
+    """What a worker is told first."""
+
+    settings: FineTuningSettings
+    encoder_fingerprint: str  # see `Setup`; what the worker reads at that path must have it
+
+
 def main() -> int:
     """Trains the trials that come in; returns the exit status."""
     lines = _read_lines()  # from the start, so that their end is heard while libraries load
@@ -35,11 +43,12 @@ def main() -> int:
     from mslt_tf.finetuning.trial import Trial
     from mslt_tf.training.interruption import Interruption
 
-    settings = json_values.parse(FineTuningSettings, json.loads(lines.get() or ""))
+    start = json_values.parse(Start, json.loads(lines.get() or ""))
     reports = Reports()
     with Interruption(Workers(tf.distribute.get_strategy())) as interruption:
         try:
-            setup = Setup(settings, report=reports.line)
+            setup = Setup(start.settings, report=reports.line)
+            _check_encoder(setup.encoder_fingerprint, start)
             # A signal in a trial's last step does not keep it from its end, but from the next one.
             while not interruption.agree() and (line := lines.get()) is not None:
                 this = json_values.parse(Trial, json.loads(line))
@@ -52,6 +61,16 @@ def main() -> int:
             reports.send(ERROR, text=str(error))
             return startup.USAGE_STATUS
     return interruption.stop
+
+
+def _check_encoder(fingerprint: str, start: Start) -> None:
+    """Checks that all trials begin from the same weights, whatever became of the path meanwhile."""
+    if fingerprint != start.encoder_fingerprint:
+        raise UserError(
+            f"--encoder {start.settings.encoder} was changed while the trials were started. Give "
+            "one that stays as it is, such as RUN@STEP for one checkpoint of a run, and start "
+            "again."
+        )
 
 
 class Reports:

@@ -17,8 +17,9 @@ from mslt_tf import json_values
 from mslt_tf.errors import UserError
 from mslt_tf.finetuning import worker
 from mslt_tf.finetuning.grid_progress import GridProgress
+from mslt_tf.finetuning.setup import Setup
 from mslt_tf.finetuning.trial import Trial, TrialResult
-from mslt_tf.finetuning_settings import FineTuningSettings
+from mslt_tf.finetuning.worker import Start
 from mslt_tf.training.interruption import Interruption
 
 _SECONDS_BETWEEN_LOOKS = 0.2
@@ -29,7 +30,7 @@ class WorkerPool:
 
     def __init__(
         self,
-        settings: FineTuningSettings,
+        setup: Setup,
         environments: Sequence[Mapping[str, str]],
         *,
         interruption: Interruption,
@@ -38,12 +39,13 @@ class WorkerPool:
         """Starts nothing yet.
 
         Args:
-            settings: of the program.
+            setup: encoder and tasks; workers read their own from the same places.
             environments: variables of each worker's environment that are its own.
             interruption: tells when all are to save and stop.
             progress: hears how it goes.
         """
-        self._settings, self._environments = settings, environments
+        self._start = Start(setup.settings, setup.encoder_fingerprint)
+        self._environments = environments
         self._interruption, self._progress = interruption, progress
         # A worker and its message; None when it has ended.
         self._messages: queue.SimpleQueue[tuple[_Worker, Any]] = queue.SimpleQueue()
@@ -56,7 +58,7 @@ class WorkerPool:
         """
         waiting = collections.deque(trials)
         workers = [
-            _Worker(self._settings, environment, self._messages)
+            _Worker(self._start, environment, self._messages)
             for environment in self._environments[: len(waiting)]
         ]
         for each in workers:
@@ -113,7 +115,7 @@ class _Worker:
 
     def __init__(
         self,
-        settings: FineTuningSettings,
+        start: Start,
         environment: Mapping[str, str],
         messages: "queue.SimpleQueue[tuple[_Worker, Any]]",
     ) -> None:
@@ -131,7 +133,7 @@ class _Worker:
         self._messages = messages
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
-        self._send(dataclasses.asdict(settings))
+        self._send(dataclasses.asdict(start))
 
     def give(self, this: Trial) -> None:
         """Tells the worker what to train next."""

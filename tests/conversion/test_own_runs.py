@@ -133,6 +133,13 @@ def test_a_folder_whose_name_looks_like_a_step_is_taken_as_it_is(run):
     assert read(f"{run}@7@3").step == 3
 
 
+def test_a_runs_folder_can_be_told_with_its_step_and_all_else_is_told_so_already(run):
+    assert own_runs.at_step(f"{run}/", 9) == f"{run}@9"
+    checkpoint = f"{run}/checkpoints/step-00000009"
+    for path in (f"{run}@9", checkpoint, f"{run}/checkpoints", f"{run}/nothing"):
+        assert own_runs.at_step(path, 9) == path
+
+
 def test_a_step_that_is_not_there_is_told_with_those_that_are(run):
     with pytest.raises(UserError, match="no checkpoint of step 4, but of 3, 5, 9"):
         read(f"{run}@4")
