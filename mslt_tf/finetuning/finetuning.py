@@ -140,20 +140,14 @@ def _train(
         progress.finished(result)
         _keep_best_checkpoint(settings.output_dir, result.task)
 
-    try:
-        return grid.run(
-            setup,
-            trials,
-            num_parallel=num_parallel,
-            interruption=interruption,
-            progress=progress,
-            finished=finished,
-        )
-    except tf.errors.ResourceExhaustedError as error:
-        raise UserError(
-            f"memory is short ({file_errors.reason(error)}). Give a smaller --train_batch_size or "
-            "--max_seq_length. What is finished is kept."
-        ) from error
+    return grid.run(
+        setup,
+        trials,
+        num_parallel=num_parallel,
+        interruption=interruption,
+        progress=progress,
+        finished=finished,
+    )
 
 
 def _keep_best_checkpoint(output_dir: str, task: str) -> None:

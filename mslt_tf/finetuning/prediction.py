@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from mslt_tf.finetuning import length_batches, task_model
+from mslt_tf.finetuning import length_batches, short_memory, task_model
 from mslt_tf.finetuning.objectives import Objective
 from mslt_tf.finetuning.sequences import Sequences
 from mslt_tf.finetuning.task import Outputs, Predict
@@ -39,7 +39,8 @@ def make_predict(
         num_done = 0
         for examples in length_batches.sorted_batches(lengths, batch_size=batch_size):
             batch = sequences.padded(examples, multiple=length_batches.LENGTH_MULTIPLE)
-            outputs = outputs_of(_tensors(batch)).numpy()
+            with short_memory.naming("Give a smaller --eval_batch_size."):
+                outputs = outputs_of(_tensors(batch)).numpy()
             for index, output in zip(examples, outputs, strict=True):
                 found[index] = output[: lengths[index]] if objective.reads_every_token else output
             num_done += len(examples)

@@ -48,7 +48,7 @@ class FineTuningTask(Protocol):
         interrupted there is done again.
 
         Raises:
-            UserError: an output is not finite, or a file cannot be written.
+            UserError: an output is not finite, memory is short, or a file cannot be written.
         """
 
     def selection_score(self, scores: Mapping[str, Scores]) -> float:

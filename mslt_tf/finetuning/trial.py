@@ -18,6 +18,7 @@ from mslt_tf.errors import UserError
 from mslt_tf.files import file_errors, own_file, removal
 from mslt_tf.finetuning.task import Scores
 from mslt_tf.json_values import JsonValueError
+from mslt_tf.training import checkpoint_folder
 
 TRIAL_FILE = "trial.json"
 RESULT_FILE = "result.json"
@@ -89,6 +90,8 @@ def folders(output_dir: str, task: str) -> list[str]:
 def claim(folder: str, identity: Mapping[str, Any]) -> None:
     """Makes a trial's folder, or checks that the one that is there is of the same trial.
 
+    One in which nothing was trained yet is taken for this trial.
+
     Args:
         folder: of the trial.
         identity: JSON values that decide its result.
@@ -103,6 +106,9 @@ def claim(folder: str, identity: Mapping[str, Any]) -> None:
             write_json(os.path.join(folder, TRIAL_FILE), identity)
             return
     check(folder, identity)
+    if not _has_trained(folder):
+        with file_errors.naming(f"{folder} cannot be written to", _ANEW):
+            write_json(os.path.join(folder, TRIAL_FILE), identity)
 
 
 def check(
@@ -112,7 +118,7 @@ def check(
     names: Collection[str] | None = None,
     encoder_advice: str = "",
 ) -> None:
-    """Checks that a folder is not taken, or of a trial of this identity.
+    """Checks that a folder is not taken, or of a trial of this identity or without any training.
 
     Args:
         folder: of a trial.
@@ -128,6 +134,8 @@ def check(
     found = _read_json(os.path.join(folder, TRIAL_FILE), Mapping[str, Any])
     if found is None:
         raise UserError(f"{folder} is there, but holds no trial of this program's. {_ANEW}")
+    if not _has_trained(folder):
+        return
     own = json.loads(json.dumps(identity))
     compared = {*found, *own} if names is None else names
     changed = sorted(name for name in compared if found.get(name) != own.get(name))
@@ -194,6 +202,12 @@ def _is_taken(folder: str) -> bool:
         return bool(tf.io.gfile.exists(folder))
     names = {name.rstrip("/") for name in tf.io.gfile.listdir(folder)}
     return bool(names - {removal.partial_path(TRIAL_FILE)})
+
+
+def _has_trained(folder: str) -> bool:
+    """Returns whether a trial of ours got as far as its first checkpoint."""
+    has_result = tf.io.gfile.exists(os.path.join(folder, RESULT_FILE))
+    return bool(has_result or checkpoint_folder.steps(os.path.join(folder, CHECKPOINTS)))
 
 
 def _shown(value: Any) -> str:

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from mslt_tf.errors import UserError
 from mslt_tf.files import file_errors
-from mslt_tf.finetuning import length_batches, prediction, trial, updates
+from mslt_tf.finetuning import length_batches, prediction, short_memory, trial, updates
 from mslt_tf.finetuning.setup import Setup
 from mslt_tf.finetuning.trial import Trial, TrialResult
 from mslt_tf.finetuning.trial_parts import TrialParts
@@ -20,6 +20,10 @@ from mslt_tf.training.interruption import Interruption
 from mslt_tf.training.metrics_log import EVALUATION, MetricsLog, naming_full_disk
 
 _SCORING = 0.1  # share of a trial's time that is reckoned for its scoring
+_LESS_MEMORY = (
+    "Give a smaller --train_batch_size or --max_seq_length, or --num_parallel_runs where trials "
+    "share a GPU or the machine's memory."
+)
 
 
 class Watcher(Protocol):
@@ -62,14 +66,16 @@ def train(
         The result, also where it was there already; None if interrupted, and saved.
 
     Raises:
-        UserError: the trial's folder is not its own, the disk is full, or training went astray.
+        UserError: the trial's folder is not its own, the disk is full, memory is short, or training
+            went astray.
     """
     folder = this.folder(setup.settings.output_dir)
     trial.claim(folder, setup.identity(this))
     done = trial.read_result(folder)
     if done:
         return done
-    with graph_memory.released():  # a grid has many trials, and memory is for one
+    # A grid has many trials, and memory is for one.
+    with short_memory.naming(_LESS_MEMORY), graph_memory.released():
         # No name for the run: it must be gone where its memory is freed.
         return _train(_Run(setup, this, watcher), setup.settings.checkpoint_steps, interruption)
 

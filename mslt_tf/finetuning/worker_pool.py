@@ -101,12 +101,14 @@ class WorkerPool:
     def _check_ended(self, sender: "_Worker") -> None:
         status = sender.process.wait()
         if sender.trial and not self._interruption.status:
-            killed = status == -signal.SIGKILL
-            cause = "was killed, as when memory is short" if killed else f"ended with {status}"
+            cause, advice = f"ended with {status}", "See what it wrote above, mend that"
+            if status == -signal.SIGKILL:
+                cause = "was killed, as when memory is short"
+                advice = "Give a smaller --num_parallel_runs"
             raise UserError(
-                f"the process that trained {sender.trial.task} {sender.trial.name} {cause}. Give "
-                "a smaller --num_parallel_runs and start again: finished trials are kept, and "
-                "the others go on from their checkpoints."
+                f"the process that trained {sender.trial.task} {sender.trial.name} {cause}. "
+                f"{advice} and start again: finished trials are kept, and the others go on from "
+                "their checkpoints."
             )
 
 

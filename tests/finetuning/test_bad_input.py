@@ -136,11 +136,18 @@ def claim_alone(setup, this, **_):
     trial.claim(this.folder(setup.settings.output_dir), setup.identity(this))
 
 
+def train_a_step(setup, this, **_):
+    """Leaves what an interruption after the first step leaves, the files of the model left out."""
+    claim_alone(setup, this)
+    folder = this.folder(setup.settings.output_dir)
+    os.makedirs(os.path.join(folder, "checkpoints", "step-00000001"), exist_ok=True)
+
+
 @pytest.fixture
 def begun(data, monkeypatch):
     """The flags of a grid whose trials were begun."""
     with monkeypatch.context() as patch:
-        patch.setattr(trial_training, "train", claim_alone)
+        patch.setattr(trial_training, "train", train_a_step)
         assert finetuning.finetune(tiny_grid.settings(data)) == 0
     return data
 

@@ -1,6 +1,7 @@
 """All trials of a folder begin from one checkpoint, whatever its run does meanwhile."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -27,10 +28,12 @@ def run(tmp_path):
 def test_a_run_that_has_gone_on_is_told_with_the_step_that_goes_on(
     tiny_data, run, tmp_path, monkeypatch, capsys
 ):
-    def claim_alone(setup, this, **_):
-        trial.claim(this.folder(setup.settings.output_dir), setup.identity(this))
+    def train_a_step(setup, this, **_):
+        folder = Path(this.folder(setup.settings.output_dir))
+        trial.claim(str(folder), setup.identity(this))
+        (folder / "checkpoints" / "step-00000001").mkdir(parents=True, exist_ok=True)
 
-    monkeypatch.setattr(trial_training, "train", claim_alone)
+    monkeypatch.setattr(trial_training, "train", train_a_step)
     flags = {**tiny_data, "encoder": run, "output_dir": tmp_path / "out", "max_seq_length": 16}
     assert finetune(flags) == 0
     assert f"encoder: the newest checkpoint of {run}, {run}@5" in capsys.readouterr().out

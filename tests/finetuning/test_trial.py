@@ -8,6 +8,7 @@ from mslt_tf.finetuning import trial
 from mslt_tf.finetuning.trial import Trial, TrialResult
 
 IDENTITY = {"task": "rte", "learning_rate": 3e-5, "seed": 1, "data": "abc", "rates": (1, 2)}
+RESULT = TrialResult("rte", 3e-5, 1, {"dev": {"accuracy": 0.5}}, 0.5, 10, 20, 0.125, 1.5, 9.0)
 
 
 def test_rates_that_differ_in_the_last_digit_have_folders_of_their_own():
@@ -25,10 +26,29 @@ def test_a_folder_is_claimed_once_and_known_again(tmp_path):
     for _ in range(2):
         trial.claim(folder, IDENTITY)
     assert trial.folders(str(tmp_path), "rte") == [folder]
+    (tmp_path / "rte" / "lr_3e-05_seed_1" / "checkpoints" / "step-00000002").mkdir(parents=True)
     message = r"lr_3e-05_seed_1 holds a trial with other texts or labels than now\. Give ano"
     with pytest.raises(UserError, match=message):
         trial.claim(folder, {**IDENTITY, "data": "xyz"})
     trial.check(folder, {**IDENTITY, "data": "xyz"}, names=["seed", "rates"])
+
+
+@pytest.mark.parametrize("done", ["nothing", "half a checkpoint", "a checkpoint", "a result"])
+def test_a_trial_that_has_trained_nothing_yet_may_be_another_one(tmp_path, done):
+    folder, other = str(tmp_path), {**IDENTITY, "train_batch_size": 8}
+    trial.claim(folder, IDENTITY)
+    if done == "a result":
+        trial.write_result(folder, RESULT)
+    elif done != "nothing":
+        name = "step-00000001" if done == "a checkpoint" else "tmp-00000001"
+        (tmp_path / "checkpoints" / name).mkdir(parents=True)
+    if done in ("a result", "a checkpoint"):
+        with pytest.raises(UserError, match="holds a trial with another train_batch_size than now"):
+            trial.claim(folder, other)
+    else:
+        trial.claim(folder, other)
+    is_other = trial.read_identity(folder).get("train_batch_size") == 8
+    assert is_other == (done in ("nothing", "half a checkpoint"))
 
 
 @pytest.mark.parametrize("left", ["nothing", "half a file"])
@@ -61,6 +81,5 @@ def test_a_result_that_is_none_is_told(tmp_path, content):
 
 def test_a_result_is_read_as_it_was_written(tmp_path):
     assert trial.read_result(str(tmp_path)) is None
-    result = TrialResult("rte", 3e-5, 1, {"dev": {"accuracy": 0.5}}, 0.5, 10, 20, 0.125, 1.5, 9.0)
-    trial.write_result(str(tmp_path), result)
-    assert trial.read_result(str(tmp_path)) == result
+    trial.write_result(str(tmp_path), RESULT)
+    assert trial.read_result(str(tmp_path)) == RESULT

@@ -17,7 +17,7 @@ from mslt_tf.export import manifest, saved_models
 from mslt_tf.export.saved_models import Parts
 from mslt_tf.export.text_inputs import TextPacker
 from mslt_tf.files import published_folder
-from mslt_tf.finetuning import best_trial
+from mslt_tf.finetuning import best_trial, short_memory
 from mslt_tf.finetuning.glue.glue_task import GlueTask
 from mslt_tf.finetuning.served import classifier, null_threshold, question_answering
 from mslt_tf.finetuning.setup import Setup
@@ -28,6 +28,10 @@ from mslt_tf.modeling import weights
 from mslt_tf.terminal import say
 
 FOLDER = "export"  # in the task's
+_LESS_MEMORY = (
+    "Give the same command again when no other program uses the GPU, or export without one: set "
+    "CUDA_VISIBLE_DEVICES=-1 before it."
+)
 
 _Named = Mapping[str, Any]
 
@@ -61,11 +65,12 @@ def write(setup: Setup) -> None:
     """Writes the best trial of each task; an export of ours that is there is replaced.
 
     Raises:
-        UserError: a checkpoint is gone, damaged or of another model, or a folder cannot be
-            written to.
+        UserError: a checkpoint is gone, damaged or of another model, memory is short, or a folder
+            cannot be written to.
     """
     for name in setup.names:
-        _export(setup, name)
+        with short_memory.naming(_LESS_MEMORY):
+            _export(setup, name)
 
 
 def _export(setup: Setup, name: str) -> None:
