@@ -3,13 +3,12 @@
 import os
 
 from mslt_tf.errors import UserError
-from mslt_tf.finetuning import prediction, results, trial
+from mslt_tf.finetuning import prediction, results, trial, trial_parts
 from mslt_tf.finetuning.setup import Setup
 from mslt_tf.finetuning.task import Predict
 from mslt_tf.finetuning.trial import TrialResult
 from mslt_tf.finetuning.trial_parts import TrialParts
 from mslt_tf.terminal import say
-from mslt_tf.training import checkpointing
 from mslt_tf.training.run_log import ProgressLine
 
 
@@ -30,12 +29,12 @@ def restore(setup: Setup, result: TrialResult) -> TrialParts:
     """
     folder = result.trial.folder(setup.settings.output_dir)
     trial.check(folder, setup.identity(result.trial))
-    checkpoints = os.path.join(folder, trial.CHECKPOINTS)
-    newest = checkpointing.newest(checkpoints, report=say)
+    newest = trial_parts.newest_checkpoint(folder, report=say)
     if newest is None or newest.step != result.num_steps:
         raise UserError(
-            f"{checkpoints} lacks the trained model of the best trial of {result.task}. Put it "
-            "back, or move the trial's folder away and start again, which trains it anew."
+            f"{os.path.join(folder, trial.CHECKPOINTS)} lacks the trained model of the best trial "
+            f"of {result.task}. Put it back, or move the trial's folder away and start again, "
+            "which trains it anew."
         )
     parts = TrialParts.build(
         setup.encoder, setup.task(result.task).objective, setup.settings.training, seed=result.seed

@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import tensorflow as tf
 
+from mslt_tf.files import file_errors
 from mslt_tf.finetuning import task_model, train_step, trial
 from mslt_tf.finetuning.objectives import Objective
 from mslt_tf.finetuning_settings import TrainingSettings
@@ -14,6 +15,26 @@ from mslt_tf.modeling import bert
 from mslt_tf.modeling.trained_model import TrainedModel
 from mslt_tf.training import checkpointing
 from mslt_tf.training.checkpointing import Checkpoint
+
+
+def newest_checkpoint(folder: str, *, report: Callable[[str], None]) -> Checkpoint | None:
+    """Returns the checkpoint of a trial, None where it has none.
+
+    Args:
+        folder: of the trial.
+        report: takes a line about what is passed over.
+
+    Raises:
+        UserError: it is damaged, or cannot be read.
+    """
+    checkpoints = os.path.join(folder, trial.CHECKPOINTS)
+    with file_errors.reading(checkpoints):
+        return checkpointing.newest(
+            checkpoints,
+            report=report,
+            advice=f"Restore one from elsewhere, or move {folder} away and start again: this "
+            "trial alone is trained anew.",
+        )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -2,20 +2,25 @@
 
 import dataclasses
 import math
-import os
 import statistics
 import time
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from mslt_tf.errors import UserError
-from mslt_tf.files import file_errors
-from mslt_tf.finetuning import length_batches, prediction, short_memory, trial, updates
+from mslt_tf.finetuning import (
+    length_batches,
+    prediction,
+    short_memory,
+    trial,
+    trial_parts,
+    updates,
+)
 from mslt_tf.finetuning.setup import Setup
 from mslt_tf.finetuning.trial import Trial, TrialResult
 from mslt_tf.finetuning.trial_parts import TrialParts
 from mslt_tf.finetuning.updates import Update
-from mslt_tf.training import checkpointing, graph_memory
+from mslt_tf.training import graph_memory
 from mslt_tf.training.interruption import Interruption
 from mslt_tf.training.metrics_log import EVALUATION, MetricsLog, naming_full_disk
 
@@ -171,9 +176,7 @@ class _Run:
         return result
 
     def _restore(self) -> _Clock:
-        checkpoints = os.path.join(self._folder, trial.CHECKPOINTS)
-        with file_errors.reading(checkpoints):
-            newest = checkpointing.newest(checkpoints, report=self._watcher.line)
+        newest = trial_parts.newest_checkpoint(self._folder, report=self._watcher.line)
         if newest is None:
             return _Clock()
         self._parts.restore(newest, num_steps=self.num_steps)

@@ -104,10 +104,20 @@ def save(
     return path
 
 
-def newest(folder: str, *, report: Callable[[str], None]) -> Checkpoint | None:
+def newest(
+    folder: str,
+    *,
+    report: Callable[[str], None],
+    advice: str = "Restore one from elsewhere, or give another --output_dir to begin anew.",
+) -> Checkpoint | None:
     """Returns the newest undamaged checkpoint in `folder`, None where there is none at all.
 
     Reads it whole, to be sure. Reports those it passes over.
+
+    Args:
+        folder: of the checkpoints.
+        report: takes a line about each that is passed over.
+        advice: a sentence on what to do where all of them are.
 
     Raises:
         UserError: there are some, and none can be used.
@@ -124,10 +134,7 @@ def newest(folder: str, *, report: Callable[[str], None]) -> Checkpoint | None:
             return found
         report(f"checkpoint passed over: {path} says that it is of step {found.step}")
     if steps:
-        raise UserError(
-            f"no checkpoint in {folder} can be used. Restore one from elsewhere, or give "
-            "another --output_dir to begin anew."
-        )
+        raise UserError(f"no checkpoint in {folder} can be used. {advice}")
     return None
 
 

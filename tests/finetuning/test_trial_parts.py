@@ -1,9 +1,11 @@
 """What a trial starts from, and in which type it is computed."""
 
 import numpy as np
+import pytest
 import tensorflow as tf
 
-from mslt_tf.finetuning import objectives, task_model
+from mslt_tf.errors import UserError
+from mslt_tf.finetuning import objectives, task_model, trial_parts
 from mslt_tf.finetuning.trial_parts import TrialParts
 from mslt_tf.finetuning_settings import TrainingSettings
 from mslt_tf.modeling import weights
@@ -21,6 +23,23 @@ def model_of(*, seed=0, **settings):
 def outputs_of(model):
     inputs = random_inputs(trained_model().config)
     return model({name: inputs[name] for name in task_model.INPUTS}, training=False)
+
+
+def test_the_trial_alone_whose_checkpoint_is_damaged_is_to_be_trained_anew(tmp_path):
+    folder, lines = str(tmp_path / "mrpc" / "lr_0.01_seed_0"), []
+    assert trial_parts.newest_checkpoint(folder, report=lines.append) is None
+    TrialParts.build(trained_model(), objectives.span(), TrainingSettings(), seed=0).save(
+        folder, num_steps=3, identity={}, settings={}, report=lines.append
+    )
+    found = trial_parts.newest_checkpoint(folder, report=lines.append)
+    assert found is not None
+    assert not lines
+    (state,) = (tmp_path / "mrpc").rglob("state.json")
+    state.write_text(state.read_text()[:-9])
+    with pytest.raises(UserError, match="can be used") as caught:
+        trial_parts.newest_checkpoint(folder, report=lines.append)
+    assert f"or move {folder} away and start again: this trial alone" in str(caught.value)
+    assert len(lines) == 1
 
 
 def test_from_scratch_starts_from_weights_that_the_seed_decides():
