@@ -16,7 +16,6 @@ REMOVALS = {
         ("removal.py", "os.rmdir"),
         ("checkpoint_folder.py", "removal.remove"),
         ("published_folder.py", "removal.remove"),
-        ("glue_submission.py", "removal.remove_file"),  # under a name that it has just made
         ("folder_lock.py", "removal.remove_file"),  # the lock and its probe
         ("new_file.py", "removal.remove_file"),  # of names that nobody has
         ("worker_setup.py", "removal.remove_file"),  # the sign of a shared folder

@@ -101,7 +101,7 @@ def _unfinished(setup: Setup) -> list[Trial]:
     if setup.settings.export:
         export.check_places(setup)
     if setup.settings.submit:
-        submission.tell_missing(setup)
+        submission.tell_before(setup)
     say(f"trials: {len(setup.trials())}, of which {len(unfinished)} are to be trained")
     return unfinished
 

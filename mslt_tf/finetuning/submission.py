@@ -2,8 +2,14 @@
 
 import os
 
+from mslt_tf.files import file_errors
 from mslt_tf.finetuning import best_trial
-from mslt_tf.finetuning.glue import glue_data, glue_submission, glue_submission_check
+from mslt_tf.finetuning.glue import (
+    glue_data,
+    glue_submission,
+    glue_submission_check,
+    submission_file,
+)
 from mslt_tf.finetuning.glue.glue_submission import Predictions
 from mslt_tf.finetuning.glue.glue_task import GlueTask
 from mslt_tf.finetuning.setup import Setup
@@ -15,29 +21,45 @@ FILE = "submission.zip"
 def write(setup: Setup) -> None:
     """Writes submission.zip into the output folder, and says what GLUE would find wrong with it.
 
+    One of an earlier start is replaced. Any other file of the name stays, see `submission_file`.
+
     Raises:
-        UserError: a model is gone, another submission is there, or it cannot be written.
+        UserError: a model is gone, or it cannot be written.
     """
     predictions: dict[str, Predictions] = {}
     for name in setup.names:
         task = setup.task(name)
         if isinstance(task, GlueTask):
             predictions |= task.predict_tests(best_trial.make_predict(setup, name))
-    path = os.path.join(setup.settings.output_dir, FILE)
-    glue_submission.write(path, predictions)
+    path = glue_submission.write(_path(setup), predictions)
     say(f"Submission: {path}")
     if not missing(setup):
         check(path, setup.settings.glue_dir)
 
 
-def tell_missing(setup: Setup) -> None:
-    """Says before the training which files the submission is going to lack."""
+def tell_before(setup: Setup) -> None:
+    """Says before the training which files the submission is going to lack, and what is in its way.
+
+    Raises:
+        UserError: a file that is there cannot be read.
+    """
+    path = _path(setup)
+    with file_errors.reading(path):
+        if submission_file.is_kept(path):
+            say(
+                f"note: {path} is not as this program wrote it, and stays. The submission gets "
+                "another name, unless it is the same."
+            )
     lacking = missing(setup)
     if lacking:
         say(
             f"note: {FILE} is going to lack {', '.join(lacking)}, as --task does not name all "
             "tasks; GLUE takes whole submissions only"
         )
+
+
+def _path(setup: Setup) -> str:
+    return os.path.join(setup.settings.output_dir, FILE)
 
 
 def missing(setup: Setup) -> list[str]:

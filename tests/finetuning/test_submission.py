@@ -41,13 +41,23 @@ def test_test_sets_are_predicted_by_the_best_trial_in_the_order_of_their_indices
     values = [(int(index), float(score)) for index, score in (row.split("\t") for row in scored)]
     assert rows == [f"{index}\t{min(max(score, 0), 5):.3f}" for index, score in values]
     assert finetuning.finetune(settings) == 0  # nothing is trained, and the same file is there
+    assert "is not as this program wrote it" not in capsys.readouterr().out
+    (tmp_path / "out" / "submission.zip").write_bytes(b"mine")
+    assert finetuning.finetune(settings) == 0
+    said = capsys.readouterr().out
+    assert said.index("submission.zip is not as this program wrote it, and stays") < said.index(
+        "0 are"
+    )
+    assert (tmp_path / "out" / "submission.zip").read_bytes() == b"mine"
+    with zipfile.ZipFile(tmp_path / "out" / "submission_2.zip") as archive:
+        assert archive.read("STS-B.tsv").decode().splitlines() == [header, *rows]
 
 
 def test_a_zip_file_is_right_or_its_faults_are_said(tmp_path, capsys):
     right = write_zip(tmp_path / "right.zip", right_texts())
     assert submission.check(str(right), "")
     assert "is as GLUE takes it." in capsys.readouterr().out
-    texts = right_texts()
+    texts = {**right_texts()}
     del texts["AX.tsv"]
     assert not submission.check(str(write_zip(tmp_path / "wrong.zip", texts)), "")
     assert "AX.tsv is missing" in capsys.readouterr().out

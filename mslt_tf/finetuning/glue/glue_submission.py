@@ -9,10 +9,9 @@ import math
 import zipfile
 from collections.abc import Mapping, Sequence
 
-import tensorflow as tf
-
 from mslt_tf.errors import UserError
-from mslt_tf.files import file_errors, new_file, removal
+from mslt_tf.files import file_errors
+from mslt_tf.finetuning.glue import submission_file
 from mslt_tf.finetuning.glue.glue_tasks import TASKS, Task
 
 HEADER = "index\tprediction"
@@ -32,28 +31,20 @@ def files() -> dict[str, tuple[Task, str]]:
     }
 
 
-def write(path: str, predictions: Mapping[str, Predictions]) -> None:
-    """Writes a submission; nothing is ever replaced.
+def write(path: str, predictions: Mapping[str, Predictions]) -> str:
+    """Writes a submission, and returns where it is, see `submission_file.write`.
 
     Args:
-        path: of the zip file. Where it is there already, it must be the same.
+        path: of the zip file.
         predictions: by task's test file, named as in `files`. Absent ones are left out, which
             `glue_submission_check.validate` tells.
 
     Raises:
-        UserError: another file is there, it cannot be written, or a prediction is none, see
-            `text_of`.
+        UserError: it cannot be written, or a prediction is none, see `text_of`.
     """
     content = zip_bytes({name: text_of(name, found) for name, found in predictions.items()})
     with file_errors.writing(f"the submission {path}"):
-        written = new_file.write(path, content)
-        if written == path:
-            return
-        removal.remove_file(written)
-        with tf.io.gfile.GFile(path, "rb") as file:
-            if file.read() == content:
-                return
-    raise UserError(f"{path} is there, with other content. Move it away, or name another file.")
+        return submission_file.write(path, content)
 
 
 def text_of(name: str, predictions: Predictions) -> str:

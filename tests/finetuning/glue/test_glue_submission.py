@@ -1,4 +1,4 @@
-"""Submissions: exact texts, equal bytes for equal predictions, nothing replaced."""
+"""Submissions: exact texts, equal bytes for equal predictions, no file of others replaced."""
 
 import math
 import random
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mslt_tf.errors import UserError
-from mslt_tf.finetuning.glue import glue_submission, glue_submission_check
+from mslt_tf.finetuning.glue import glue_submission, glue_submission_check, submission_file
 from tests import real_text
 from tests.finetuning.glue import submissions
 
@@ -60,7 +60,8 @@ def test_what_is_written_is_found_right_and_is_the_same_again(tmp_path):
     glue_submission.write(str(paths[1]), dict(reversed(predictions.items())))
     assert paths[0].read_bytes() == paths[1].read_bytes()
     assert glue_submission_check.validate(str(paths[0]), str(tmp_path)) == []
-    assert sorted(tmp_path.iterdir()) == paths
+    records = [tmp_path / f"{path.name}{submission_file.RECORD}" for path in paths]
+    assert sorted(tmp_path.iterdir()) == sorted([*paths, *records])
     with zipfile.ZipFile(paths[0]) as archive:
         assert archive.namelist() == sorted(predictions)
         assert archive.testzip() is None
@@ -75,15 +76,34 @@ def test_a_real_submission_reads_as_it_would_be_written():
         assert glue_submission.text_of(name, dict(enumerate(values))) == text
 
 
-def test_another_file_of_the_name_stays(tmp_path):
-    path = tmp_path / "s.zip"
-    glue_submission.write(str(path), {"WNLI.tsv": {0: 1}})
+@pytest.mark.parametrize("is_ours_before", [True, False])
+def test_another_file_of_the_name_stays(tmp_path, is_ours_before):
+    path, beside = tmp_path / "s.zip", tmp_path / "s_2.zip"
+    if is_ours_before:
+        glue_submission.write(str(path), {"WNLI.tsv": {0: 1}})
+    submissions.write_zip(path, {"WNLI.tsv": "mine"})
     content = path.read_bytes()
-    glue_submission.write(str(path), {"WNLI.tsv": {0: 1}})  # the same
-    with pytest.raises(UserError, match="is there, with other content"):
-        glue_submission.write(str(path), {"WNLI.tsv": {0: 0}})
+    for prediction in (1, 1, 0):  # a new one, the same again, and one in its place
+        found = glue_submission.write(str(path), {"WNLI.tsv": {0: prediction}})
+        assert found == str(beside)
+        assert text_in(beside) == f"index\tprediction\n0\t{prediction}\n"
     assert path.read_bytes() == content
-    assert list(tmp_path.iterdir()) == [path]
+    assert sorted(each.name for each in tmp_path.glob("*.zip")) == ["s.zip", "s_2.zip"]
+    path.write_bytes(beside.read_bytes())  # whoever put it there
+    assert glue_submission.write(str(path), {"WNLI.tsv": {0: 0}}) == str(path)
+
+
+def test_a_file_of_this_programs_own_is_replaced_by_another(tmp_path):
+    path = tmp_path / "s.zip"
+    for prediction in (1, 1, 0):
+        assert glue_submission.write(str(path), {"WNLI.tsv": {0: prediction}}) == str(path)
+        assert text_in(path) == f"index\tprediction\n0\t{prediction}\n"
+    assert [each.name for each in tmp_path.glob("*.zip")] == ["s.zip"]
+
+
+def text_in(path):
+    with zipfile.ZipFile(path) as archive:
+        return archive.read("WNLI.tsv").decode()
 
 
 def test_a_folder_that_takes_no_file_is_told(tmp_path):
