@@ -12,7 +12,7 @@ from mslt_tf import json_values
 from mslt_tf.distribution.workers import Workers
 from mslt_tf.errors import UserError
 from mslt_tf.files import file_errors, folder_lock, new_file, pattern_names
-from mslt_tf.finetuning import grid, results, submission, tasks, trial
+from mslt_tf.finetuning import further_splits, grid, results, submission, tasks, trial
 from mslt_tf.finetuning.grid_progress import GridProgress
 from mslt_tf.finetuning.served import export
 from mslt_tf.finetuning.setup import Setup
@@ -52,6 +52,8 @@ def finetune(settings: FineTuningSettings) -> int:
             return interruption.status
         for name in tasks.NAMES:  # an earlier start may have ended between a result and this
             _keep_best_checkpoint(settings.output_dir, name)
+        for name in setup.names:
+            further_splits.score(setup, name)
         _write_results(setup)
         if settings.submit:
             submission.write(setup)

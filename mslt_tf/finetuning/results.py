@@ -66,6 +66,7 @@ def summarize(results: Sequence[TrialResult], settings: Mapping[str, Any]) -> Ta
         metrics={
             split: {name: _spread(chosen, split, name) for name in values}
             for split, values in chosen[0].scores.items()
+            if all(split in result.scores for result in chosen)  # some came later
         },
         seconds=sum(result.seconds for result in results),
         examples_per_second=statistics.median(r.examples_per_second for r in results),

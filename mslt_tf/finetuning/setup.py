@@ -10,7 +10,7 @@ from mslt_tf.errors import UserError
 from mslt_tf.finetuning import tasks
 from mslt_tf.finetuning.squad import squad_splits
 from mslt_tf.finetuning.task import FineTuningTask
-from mslt_tf.finetuning.trial import Trial
+from mslt_tf.finetuning.trial import FURTHER, Trial
 from mslt_tf.finetuning_settings import FineTuningSettings
 from mslt_tf.modeling import trained_model
 from mslt_tf.modeling.trained_model import TrainedModel
@@ -85,6 +85,7 @@ class Setup:
             "model": dataclasses.asdict(self.encoder.config),
             "encoder": self.encoder_fingerprint,
             "data": task.fingerprint,
+            FURTHER: dict(task.further_fingerprints),
         }
 
     @functools.cached_property

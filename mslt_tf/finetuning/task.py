@@ -1,6 +1,6 @@
 """What a task gives to a fine-tuning, and what it makes of a model's outputs."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -32,7 +32,11 @@ class FineTuningTask(Protocol):
 
     @property
     def fingerprint(self) -> str:
-        """Tells its data from others: of texts and labels of the splits that are read."""
+        """Tells its data from others: of what it is trained on and what runs are chosen by."""
+
+    @property
+    def further_fingerprints(self) -> Mapping[str, str]:
+        """Tell the data of the other labelled splits, by name; they decide nothing but scores."""
 
     @property
     def num_characters(self) -> int:
@@ -41,8 +45,12 @@ class FineTuningTask(Protocol):
     def training_sequences(self) -> Sequences:
         """Returns what is trained on, with targets."""
 
-    def evaluate(self, predict: Predict, folder: str) -> Mapping[str, Scores]:
+    def evaluate(
+        self, predict: Predict, folder: str, *, splits: Collection[str] | None = None
+    ) -> Mapping[str, Scores]:
         """Returns the scores of each labelled split, the one that runs are chosen by first.
+
+        Where `splits` are given, only of those, which are among `further_fingerprints`.
 
         Writes predictions into `folder`, which belongs to the run alone; a run that was
         interrupted there is done again.

@@ -25,10 +25,12 @@ RESULT_FILE = "result.json"
 CHECKPOINTS = "checkpoints"
 # Of an identity: what the trials of a task differ in, and what all trials of a folder share.
 OWN, SHARED = ("learning_rate", "seed"), ("encoder", "from_scratch")
+FURTHER = "further_data"  # hashes of the splits that are only scored; they may come and go
 # Those that are hashes, with what a message says where they differ.
 HASHES = {
     "encoder": "another encoder, or another vocabulary or case,",
     "data": "other texts or labels",
+    FURTHER: "other texts or labels to be scored",
 }
 _NAME = re.compile(r"lr_[0-9.e-]+_seed_\d+")
 _ANEW = "Give another --output_dir, or move this folder away."
@@ -106,9 +108,10 @@ def claim(folder: str, identity: Mapping[str, Any]) -> None:
             write_json(os.path.join(folder, TRIAL_FILE), identity)
             return
     check(folder, identity)
-    if not _has_trained(folder):
-        with file_errors.naming(f"{folder} cannot be written to", _ANEW):
-            write_json(os.path.join(folder, TRIAL_FILE), identity)
+    splits = _further(read_identity(folder)) if _has_trained(folder) else {}
+    now = {**identity, FURTHER: {**splits, **_further(identity)}}
+    with file_errors.naming(f"{folder} cannot be written to", _ANEW):
+        write_json(os.path.join(folder, TRIAL_FILE), now)
 
 
 def check(
@@ -138,7 +141,7 @@ def check(
         return
     own = json.loads(json.dumps(identity))
     compared = {*found, *own} if names is None else names
-    changed = sorted(name for name in compared if found.get(name) != own.get(name))
+    changed = sorted(name for name in compared if _differ(name, found, own))
     if changed:
         name = changed[0]
         there, now = _shown(found.get(name)), _shown(own.get(name))
@@ -146,6 +149,19 @@ def check(
         what = HASHES.get(name, f"another {name}")
         advice = f"{encoder_advice} {_ANEW}" if name == "encoder" and encoder_advice else _ANEW
         raise UserError(f"{folder} holds a trial with {what} than now{values}. {advice}")
+
+
+def _differ(name: str, there: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+    if name != FURTHER:
+        return bool(there.get(name) != now.get(name))
+    before, after = _further(there), _further(now)
+    return any(before[split] != after[split] for split in before.keys() & after.keys())
+
+
+def _further(identity: Mapping[str, Any]) -> Mapping[str, str]:
+    """Returns the hashes of the splits that are only scored; none of a trial that lacks them."""
+    found = identity.get(FURTHER)
+    return found if isinstance(found, Mapping) else {}
 
 
 def read_identity(folder: str) -> Mapping[str, Any]:

@@ -1,5 +1,6 @@
 """The table of results against a calculation by hand."""
 
+import dataclasses
 import json
 
 import pytest
@@ -34,6 +35,12 @@ def folder(tmp_path):
         trial.claim(path, {"seed": each.seed})
         trial.write_result(path, each)
     return tmp_path
+
+
+def test_a_split_that_not_all_seeds_were_scored_on_is_left_out():
+    later = dataclasses.replace(RESULTS[1], scores={**RESULTS[1].scores, "ax": {"matthews": 0.5}})
+    assert list(results.summarize([later, RESULTS[0]], {}).metrics) == ["dev"]
+    assert list(results.summarize([later], {}).metrics) == ["dev", "ax"]
 
 
 def test_a_rate_is_chosen_by_its_median_and_a_trial_by_its_own_score(folder):

@@ -33,6 +33,19 @@ def test_a_folder_is_claimed_once_and_known_again(tmp_path):
     trial.check(folder, {**IDENTITY, "data": "xyz"}, names=["seed", "rates"])
 
 
+def test_a_split_that_is_only_scored_may_come_and_go_but_not_change(tmp_path):
+    folder = str(tmp_path)
+    trial.claim(folder, {**IDENTITY, "further_data": {"ax_dev": "abc"}})
+    trial.write_result(folder, RESULT)
+    trial.claim(folder, {**IDENTITY, "further_data": {"dev_mismatched": "def"}})
+    known = {"ax_dev": "abc", "dev_mismatched": "def"}
+    assert trial.read_identity(folder)["further_data"] == known
+    trial.claim(folder, IDENTITY)
+    with pytest.raises(UserError, match="with other texts or labels to be scored than now"):
+        trial.claim(folder, {**IDENTITY, "further_data": {**known, "ax_dev": "xyz"}})
+    assert trial.read_identity(folder)["further_data"] == known
+
+
 @pytest.mark.parametrize("done", ["nothing", "half a checkpoint", "a checkpoint", "a result"])
 def test_a_trial_that_has_trained_nothing_yet_may_be_another_one(tmp_path, done):
     folder, other = str(tmp_path), {**IDENTITY, "train_batch_size": 8}

@@ -5,7 +5,7 @@ import functools
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -55,13 +55,13 @@ class GlueTask:
 
     @functools.cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of all texts and labels, in their order."""
-        digest = hashlib.sha256()
-        for name, examples in [(TRAIN, self.train), *((s.name, s.examples) for s in self.scored)]:
-            digest.update(json.dumps([name, len(examples)]).encode())
-            for example in examples:
-                digest.update(json.dumps(dataclasses.astuple(example)).encode())
-        return digest.hexdigest()
+        """SHA-256 of all texts and labels of train and the first scored split, in their order."""
+        return _fingerprint({TRAIN: self.train, self.scored[0].name: self.scored[0].examples})
+
+    @functools.cached_property
+    def further_fingerprints(self) -> Mapping[str, str]:
+        """The same of each of the other scored splits."""
+        return {each.name: _fingerprint({each.name: each.examples}) for each in self.scored[1:]}
 
     @property
     def num_characters(self) -> int:
@@ -72,14 +72,21 @@ class GlueTask:
         """Returns the examples of train."""
         return self._train
 
-    def evaluate(self, predict: Predict, folder: str) -> Mapping[str, Scores]:
+    def evaluate(
+        self, predict: Predict, folder: str, *, splits: Collection[str] | None = None
+    ) -> Mapping[str, Scores]:
         """Returns the scores of each labelled split, and writes predictions_SPLIT.tsv for each.
+
+        Where `splits` are given, only of those.
 
         Raises:
             UserError: an output is not finite, or a file cannot be written.
         """
         scores = {}
-        for split, sequences in zip(self.scored, self._scored, strict=True):
+        for split in self.scored:
+            if splits is not None and split.name not in splits:
+                continue
+            sequences = self._scored[split.name]
             predictions = predictions_of(split.task, predict(sequences))
             labels = [example.label for example in split.examples]
             scores[split.name] = glue_metrics.score(split.task, labels, predictions)
@@ -113,8 +120,18 @@ class GlueTask:
         return self.tokenizer.sequences(self.train)
 
     @functools.cached_property
-    def _scored(self) -> list[Sequences]:
-        return [self.tokenizer.sequences(split.examples) for split in self.scored]
+    def _scored(self) -> dict[str, Sequences]:
+        return {each.name: self.tokenizer.sequences(each.examples) for each in self.scored}
+
+
+def _fingerprint(splits: Mapping[str, Sequence[Example]]) -> str:
+    """Returns SHA-256 of texts and labels of splits by name, in their order."""
+    digest = hashlib.sha256()
+    for name, examples in splits.items():
+        digest.update(json.dumps([name, len(examples)]).encode())
+        for example in examples:
+            digest.update(json.dumps(dataclasses.astuple(example)).encode())
+    return digest.hexdigest()
 
 
 def predictions_of(task: Task, outputs: Outputs) -> npt.NDArray[np.generic]:

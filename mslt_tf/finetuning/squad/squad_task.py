@@ -5,7 +5,7 @@ import functools
 import hashlib
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -56,6 +56,11 @@ class SquadTask:
         return digest.hexdigest()
 
     @property
+    def further_fingerprints(self) -> Mapping[str, str]:
+        """None: dev is all that is scored."""
+        return {}
+
+    @property
     def num_characters(self) -> int:
         """Of all contexts and questions to train on, a context as often as it is asked about."""
         return sum(len(each.context) + len(each.question) for each in self.splits.train)
@@ -71,8 +76,12 @@ class SquadTask:
         """
         return self._train
 
-    def evaluate(self, predict: Predict, folder: str) -> Mapping[str, Scores]:
+    def evaluate(
+        self, predict: Predict, folder: str, *, splits: Collection[str] | None = None
+    ) -> Mapping[str, Scores]:
         """Returns the scores of dev, and writes its predictions into a folder.
+
+        There are no other `splits` to choose from.
 
         For SQuAD 2.0 `exact`, `f1` and their parts are those of answering where `null_odds` are at
         most 0. The files answer where they are at most `null_threshold`, which gives `best_f1`
