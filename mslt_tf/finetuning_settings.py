@@ -142,6 +142,7 @@ class FineTuningSettings:
             )
         if not self.validate_submission:
             _check_given(self, ("task", "encoder", "output_dir", "learning_rates"))
+            _check_submission(self)
 
     @property
     def seeds(self) -> range:
@@ -159,6 +160,15 @@ class FineTuningSettings:
     def glue_max_length(self) -> int:
         """Most tokens of a sequence of GLUE."""
         return self.max_seq_length or GLUE_MAX_LENGTH
+
+
+def _check_submission(settings: FineTuningSettings) -> None:
+    """Checks that there is something to submit."""
+    if settings.submit and all(name.startswith("squad") for name in settings.task):
+        raise UserError(
+            f"--submit predicts GLUE's test sets, and --task is {','.join(settings.task)}. Leave "
+            "--submit out, or name tasks of GLUE."
+        )
 
 
 def _check_no_repetition(name: str, values: tuple[object, ...]) -> None:

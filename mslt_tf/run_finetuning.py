@@ -14,8 +14,6 @@ from absl import flags
 
 from mslt_tf import finetuning_flags, startup
 
-WRONG_SUBMISSION_STATUS = 1
-
 
 def main() -> int:
     """Does what the command line asks for."""
@@ -27,7 +25,7 @@ def main() -> int:
 
     if settings.validate_submission:
         is_right = submission.check(settings.validate_submission, settings.glue_dir)
-        return 0 if is_right else WRONG_SUBMISSION_STATUS
+        return 0 if is_right else submission.WRONG_STATUS
     return finetuning.finetune(settings)
 
 

@@ -31,7 +31,8 @@ def finetune(settings: FineTuningSettings) -> int:
     """Trains all trials that are not finished, and writes the table of all that are.
 
     Returns:
-        The exit status: 0 when done, 128 + signal number when interrupted (state is saved).
+        The exit status: 0 when done, 128 + signal number when interrupted (state is saved), and
+        `submission.WRONG_STATUS` when done with a submission that GLUE would refuse.
 
     Raises:
         UserError: settings, encoder, data, disk or the output folder are not as they must be.
@@ -55,11 +56,10 @@ def finetune(settings: FineTuningSettings) -> int:
         for name in setup.names:
             further_splits.score(setup, name)
         _write_results(setup)
-        if settings.submit:
-            submission.write(setup)
+        is_right = submission.write(setup) if settings.submit else True
         if settings.export:
             export.write(setup)
-    return 0
+    return 0 if is_right else submission.WRONG_STATUS
 
 
 def _check_folder(folder: str) -> None:

@@ -16,12 +16,16 @@ from mslt_tf.finetuning.setup import Setup
 from mslt_tf.terminal import say
 
 FILE = "submission.zip"
+WRONG_STATUS = 1  # the exit status where GLUE would find something wrong with a submission
 
 
-def write(setup: Setup) -> None:
+def write(setup: Setup) -> bool:
     """Writes submission.zip into the output folder, and says what GLUE would find wrong with it.
 
     One of an earlier start is replaced. Any other file of the name stays, see `submission_file`.
+
+    Returns:
+        Whether nothing is wrong, but for files that `tell_before` said it is going to lack.
 
     Raises:
         UserError: a model is gone, or it cannot be written.
@@ -33,8 +37,7 @@ def write(setup: Setup) -> None:
             predictions |= task.predict_tests(best_trial.make_predict(setup, name))
     path = glue_submission.write(_path(setup), predictions)
     say(f"Submission: {path}")
-    if not missing(setup):
-        check(path, setup.settings.glue_dir)
+    return bool(missing(setup)) or check(path, setup.settings.glue_dir)
 
 
 def tell_before(setup: Setup) -> None:

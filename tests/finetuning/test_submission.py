@@ -53,6 +53,19 @@ def test_test_sets_are_predicted_by_the_best_trial_in_the_order_of_their_indices
         assert archive.read("STS-B.tsv").decode().splitlines() == [header, *rows]
 
 
+def test_a_whole_submission_that_glue_would_refuse_ends_with_status_1(
+    tiny_data, tmp_path, monkeypatch, capsys
+):
+    shutil.copytree(tiny_data["glue_dir"], tmp_path / "glue")
+    write_test_file(tmp_path / "glue")
+    monkeypatch.setattr(submission, "missing", lambda setup: [])
+    given = {"glue_dir": tmp_path / "glue", "output_dir": tmp_path / "out", "task": "stsb"}
+    settings = tiny_grid.settings({**tiny_data, **given, "submit": True, "num_epochs": 1})
+    assert finetuning.finetune(settings) == submission.WRONG_STATUS == 1
+    said = capsys.readouterr().out
+    assert "AX.tsv is missing" in said
+
+
 def test_a_zip_file_is_right_or_its_faults_are_said(tmp_path, capsys):
     right = write_zip(tmp_path / "right.zip", right_texts())
     assert submission.check(str(right), "")
