@@ -104,7 +104,9 @@ class FineTuningSettings:
         0, "The first seed. It decides the head's initial weights, the order and dropout."
     )
     max_seq_length: _MaxLength = flag_field(
-        0, "Most tokens of a sequence; longer ones are cut. 0: 128 for GLUE and 384 for SQuAD."
+        0,
+        "Most tokens of a sequence. Longer texts of GLUE are cut; contexts of SQuAD are read in "
+        "windows of this length. 0: 128 for GLUE and 384 for SQuAD.",
     )
     eval_batch_size: PositiveInt = flag_field(128, "Sequences that are scored at once.")
     num_parallel_runs: NonNegativeInt = flag_field(

@@ -8,6 +8,10 @@ gives exact_match and f1, in percent. SQuAD 2.0, where questions have is_impossi
 and total, the same as HasAns_* and NoAns_* for questions with and without answer, and --na_prob
 adds best_exact, best_f1 and their thresholds. Questions without prediction score 0; standard error
 tells how many there are.
+
+null_odds.json of run_finetuning has differences of logits, so 1.0, the default of --na_prob_thresh,
+is no probability there. Its predictions.json is empty already where there is no answer: without
+--na_prob, exact and f1 are those of the tuned threshold.
 """
 
 import dataclasses
