@@ -39,7 +39,9 @@ class SquadSettings:
 
     windows: WindowSizes = dataclasses.field(default_factory=WindowSizes)
     n_best: PositiveInt = flag_field(
-        20, "Most answers to a question that nbest_predictions.json lists."
+        20,
+        "Most answers to a question that nbest_predictions.json lists. No score depends on it: "
+        "finished trials keep their list.",
     )
     max_answer_length: PositiveInt = flag_field(30, "Most tokens of an answer.")
 

@@ -25,6 +25,7 @@ RESULT_FILE = "result.json"
 CHECKPOINTS = "checkpoints"
 # Of an identity: what the trials of a task differ in, and what all trials of a folder share.
 OWN, SHARED = ("learning_rate", "seed"), ("encoder", "from_scratch")
+_UNSCORED = ("n_best",)  # what changes no score, only how long a list beside it is
 FURTHER = "further_data"  # hashes of the splits that are only scored; they may come and go
 # Those that are hashes, with what a message says where they differ.
 HASHES = {
@@ -152,10 +153,10 @@ def check(
 
 
 def _differ(name: str, there: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
-    if name != FURTHER:
-        return bool(there.get(name) != now.get(name))
-    before, after = _further(there), _further(now)
-    return any(before[split] != after[split] for split in before.keys() & after.keys())
+    if name == FURTHER:
+        before, after = _further(there), _further(now)
+        return any(before[split] != after[split] for split in before.keys() & after.keys())
+    return name not in _UNSCORED and there.get(name) != now.get(name)
 
 
 def _further(identity: Mapping[str, Any]) -> Mapping[str, str]:

@@ -33,6 +33,15 @@ def test_a_folder_is_claimed_once_and_known_again(tmp_path):
     trial.check(folder, {**IDENTITY, "data": "xyz"}, names=["seed", "rates"])
 
 
+def test_how_many_answers_are_listed_makes_no_other_trial(tmp_path):
+    folder = str(tmp_path)
+    trial.claim(folder, {**IDENTITY, "n_best": 20})
+    trial.write_result(folder, RESULT)
+    trial.check(folder, {**IDENTITY, "n_best": 50})
+    with pytest.raises(UserError, match="another max_answer_length"):
+        trial.check(folder, {**IDENTITY, "n_best": 50, "max_answer_length": 9})
+
+
 def test_a_split_that_is_only_scored_may_come_and_go_but_not_change(tmp_path):
     folder = str(tmp_path)
     trial.claim(folder, {**IDENTITY, "further_data": {"ax_dev": "abc"}})
