@@ -117,15 +117,10 @@ def parse_heads(text: str) -> int | tuple[Head, ...]:
 def _named(flag: str, text: str) -> NamedFolder:
     """Returns the folder that FOLDER or NAME=FOLDER means; the name ends at the first =.
 
-    A name has no /, so that a folder may have a = in its name.
-
     >>> _named("runs", "mslt=runs/a"), _named("runs", "runs/b/")
     (NamedFolder(name='mslt', path='runs/a'), NamedFolder(name='b', path='runs/b'))
-    >>> _named("runs", "runs/rate=0.1")
-    NamedFolder(name='rate=0.1', path='runs/rate=0.1')
     """
-    name, equals, path = text.partition("=")
-    has_name = equals and "/" not in name
+    name, has_name, path = text.partition("=")
     path = os.path.expanduser(path if has_name else text)
     path = path.rstrip("/") or path[:1]
     name = name.strip() if has_name else os.path.basename(path)

@@ -201,7 +201,7 @@ def _read_settings(path: str) -> RunSettings:
     if settings is None:
         raise UserError(
             f"{path} is no folder of a run: it holds no {own_runs.CONFIG_FILE}. Give the "
-            "--output_dir of run_pretraining in --runs."
+            "--output_dir of run_pretraining in --runs, with NAME= before one that has a = in it."
         )
     return settings
 
