@@ -31,7 +31,8 @@ def split_sentences(
     split = _split_lower_cased if is_lower_cased else latin_sentences.split
     found: list[str] = []
     for line in document:
-        text = line.replace("\0", " ")  # blingfire gives up on NUL, C's end of a text
+        # BERT's tokenizer drops it too; blingfire would end there, as C ends a text.
+        text = line.replace("\0", "")
         if sentence_ends.has_other_script(text):
             found += _cut_long(_split_other_script(text, split), report)
         elif len(text) > long_sentences.MAX_SENTENCE:

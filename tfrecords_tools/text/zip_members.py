@@ -103,7 +103,8 @@ def read_member(
 
 def _is_left_out(path: str, member: zipfile.ZipInfo, leniency: Leniency) -> bool:
     """Returns whether a member is not to be read, and notes why."""
-    if any(part.startswith((".", "_")) for part in member.filename.split("/")):
+    parts = (part for part in member.filename.split("/") if part != ".")  # some write ./name
+    if any(part.startswith((".", "_")) for part in parts):
         leniency.report.hidden_files += 1
         return True
     name = member_path(path, member.filename)

@@ -106,3 +106,8 @@ def test_the_time_grows_with_the_length_only(unit: str):
         split_sentences([unit * (length // len(unit))])
         seconds.append(time.process_time() - begin)
     assert seconds[1] < 64 * seconds[0] + 1.0  # 16 times is right, 256 times is quadratic
+
+
+def test_a_zero_character_is_dropped_as_by_berts_tokenizer():
+    text = "An e\0ective method.\0 It works."  # as text from PDF files often has it
+    assert split_sentences([text]) == ["An eective method.", "It works."]

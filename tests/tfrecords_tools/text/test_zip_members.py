@@ -86,10 +86,10 @@ def test_names_are_never_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 
 def test_hidden_members_are_left_out_as_hidden_files_are(tmp_path: Path):
-    names = ["__MACOSX/._a", ".DS_Store", "a", "b/.git/x", "_SUCCESS"]
+    names = ["__MACOSX/._a", ".DS_Store", "a", "b/.git/x", "_SUCCESS", "./c/d", "./.e", "././f"]
     documents, report = read(write(tmp_path / "a", [(name, name.encode()) for name in names]))
-    assert documents == [["a"]]
-    assert report == ReadReport(hidden_files=4)
+    assert documents == [["././f"], ["./c/d"], ["a"]]
+    assert report == ReadReport(hidden_files=5)
 
 
 @pytest.mark.parametrize(
