@@ -1,13 +1,13 @@
 """The members of zip archives, read as streams; nothing of an archive is written to a disk."""
 
-import contextlib
 import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
+from typing import BinaryIO, NamedTuple
 
 from mslt_tf.files import file_errors
-from tfrecords_tools.text import seekable_files, text_files
+from tfrecords_tools.text import file_access, seekable_files, text_files
 from tfrecords_tools.text.file_kinds import Kind, describe
 from tfrecords_tools.text.piece import member_path
 from tfrecords_tools.text.read_report import Leniency
@@ -50,10 +50,9 @@ def list_members(path: str, *, leniency: Leniency) -> list[tuple[int, zipfile.Zi
         UserError: the file cannot be read; or any of these, and leniency has none for it.
     """
     members = []
-    with file_errors.reading(path), contextlib.closing(seekable_files.open_to_seek(path)) as file:
+    with file_errors.reading(path):
         try:
-            with zipfile.ZipFile(file) as archive:
-                members = archive.infolist()
+            members = _open(path).infolist()
         except _DAMAGE as error:
             leniency.skip_file(_damage(path, error))
     names = {member.filename for member in members}
@@ -88,17 +87,47 @@ def read_member(
         UserError: the file cannot be read; or the member is damaged, and leniency has none for it.
     """
     name = path
-    with file_errors.reading(path), contextlib.closing(seekable_files.open_to_seek(path)) as file:
+    with file_errors.reading(path):
         try:
-            with zipfile.ZipFile(file) as archive:
-                member = archive.infolist()[number]
-                name = member_path(path, member.filename)
-                with archive.open(member) as text:
-                    while chunk := text.read(text_files.CHUNK_BYTES):
-                        advance(len(chunk))
-                        yield chunk
+            archive = _open(path)
+            member = archive.infolist()[number]
+            name = member_path(path, member.filename)
+            with archive.open(member) as text:
+                while chunk := text.read(text_files.CHUNK_BYTES):
+                    advance(len(chunk))
+                    yield chunk
         except (*_DAMAGE, IndexError) as error:
             leniency.skip_rest(_damage(name, error))
+
+
+class _Opened(NamedTuple):
+    look: file_access.Look  # at the file when it was opened
+    file: BinaryIO
+    archive: zipfile.ZipFile
+
+
+_last_opened: dict[str, _Opened] = {}  # by path, one at most
+
+
+def _open(path: str) -> zipfile.ZipFile:
+    """Returns an archive, which stays open until another one is asked for.
+
+    Its directory is read anew whenever it is opened. With an archive of many members that would
+    take as long for each of them as for all.
+    """
+    look = file_access.look_at(path)
+    if path not in _last_opened or _last_opened[path].look != look:
+        for other in [*_last_opened]:
+            opened = _last_opened.pop(other)
+            opened.archive.close()
+            opened.file.close()
+        file = seekable_files.open_to_seek(path)
+        try:
+            _last_opened[path] = _Opened(look, file, zipfile.ZipFile(file))
+        except BaseException:
+            file.close()
+            raise
+    return _last_opened[path].archive
 
 
 def _is_left_out(path: str, member: zipfile.ZipInfo, leniency: Leniency) -> bool:

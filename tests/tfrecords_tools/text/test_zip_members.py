@@ -92,6 +92,27 @@ def test_hidden_members_are_left_out_as_hidden_files_are(tmp_path: Path):
     assert report == ReadReport(hidden_files=5)
 
 
+def test_an_archive_is_opened_once_for_all_its_members_and_anew_when_it_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Its whole directory is read then, which takes as long for each member as for all of them."""
+    opened = []
+    whole = zipfile.ZipFile.__init__
+
+    def counting(archive: zipfile.ZipFile, *arguments: object) -> None:
+        opened.append(arguments)
+        whole(archive, *arguments)  # type: ignore[arg-type]
+
+    members = [(f"{number:02}.txt", f"text {number}".encode()) for number in range(30)]
+    text_input = write(tmp_path / "a", members)
+    monkeypatch.setattr(zipfile.ZipFile, "__init__", counting)
+    assert len(read(text_input)[0]) == 30
+    assert len(opened) == 1
+    monkeypatch.undo()
+    write(tmp_path / "a", [("b.txt", b"other text")])
+    assert read(text_input)[0] == [["other text"]]
+
+
 @pytest.mark.parametrize(
     ("member", "kind"),
     [
