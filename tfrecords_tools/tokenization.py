@@ -18,7 +18,8 @@ from tfrecords_tools.text.sentence_ends import SentenceSplitting
 from tfrecords_tools.text.sentence_splitting import split_sentences
 from tfrecords_tools.text.text_formats import Document
 
-_BATCH_SENTENCES = 8_192  # enough to pay for a call of TensorFlow, little memory
+# Enough to pay for a call of TensorFlow, little memory; the latter where sentences are long.
+_BATCH_SENTENCES, _BATCH_CHARACTERS = 8_192, 4_000_000
 
 
 class Tokenizer(Protocol):
@@ -93,9 +94,10 @@ def tokenize_documents(
     ends: list[int] = []  # how many sentences of the batch stand before each document's end
     hashes: list[int] = []  # of these documents
     carried = 0  # sentences that the document has in earlier batches
+    num_characters = 0  # of the sentences
 
     def tokenize_batch() -> TokenBatch:
-        nonlocal carried
+        nonlocal carried, num_characters
         ragged = tokenizer.tokenize(sentences)  # [sentences, (tokens)]
         lengths = ragged.row_lengths().numpy()
         kept = np.concatenate([[0], np.cumsum(lengths > 0)])  # [sentences + 1] of those before
@@ -106,6 +108,7 @@ def tokenize_documents(
         document_hashes = np.array(hashes, np.uint64)[sizes > 0]
         for begun in (sentences, ends, hashes):
             begun.clear()
+        num_characters = 0
         return TokenBatch(
             tokens=ragged.values.numpy(),
             sentence_lengths=lengths[lengths > 0],
@@ -120,7 +123,8 @@ def tokenize_documents(
         hash_text("\n".join([*split, "\n\n"] if split else ["\n\n"]).encode("utf-8"))
         for sentence in split:
             sentences.append(sentence)
-            if len(sentences) == _BATCH_SENTENCES:
+            num_characters += len(sentence)
+            if len(sentences) == _BATCH_SENTENCES or num_characters >= _BATCH_CHARACTERS:
                 yield tokenize_batch()
         ends.append(len(sentences))
         hashes.append(hash_document(document))

@@ -132,11 +132,17 @@ def test_lower_casing_follows_the_setting():
     assert tokenize([["The cat É"]], do_lower_case=False)[1] == ["[UNK]", "cat", "É"]
 
 
-def test_the_result_does_not_depend_on_the_batches(monkeypatch: pytest.MonkeyPatch):
-    documents = [["The cat sat."] * length for length in (3, 1, 5, 2)]
+@pytest.mark.parametrize(
+    ("limit", "value", "num_batches"), [("_BATCH_SENTENCES", 2, 6), ("_BATCH_CHARACTERS", 30, 4)]
+)
+def test_the_result_does_not_depend_on_the_batches(
+    monkeypatch: pytest.MonkeyPatch, limit: str, value: int, num_batches: int
+):
+    documents = [["The cat sat."] * length for length in (3, 1, 5, 2)]  # of 12 characters
     whole, tokens = tokenize(documents)
-    monkeypatch.setattr(tokenization, "_BATCH_SENTENCES", 2)
+    monkeypatch.setattr(tokenization, limit, value)
     parts, tokens_of_parts = tokenize(documents)
+    assert (whole.num_batches, parts.num_batches) == (1, num_batches)
     assert tokens_of_parts == tokens
     assert parts.corpus.sentence_starts.tolist() == whole.corpus.sentence_starts.tolist()
     assert parts.corpus.document_starts.tolist() == [0, 3, 4, 9, 11]
