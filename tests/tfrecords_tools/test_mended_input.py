@@ -207,6 +207,7 @@ def test_work_of_a_version_that_did_not_note_the_text_goes_on(
     stop_in: Callable[..., None],
     monkeypatch: pytest.MonkeyPatch,
 ):
+    """Whatever is tokenised again raises."""
     settings = make_settings(input=folder)
     stop_in(settings, "make_portion")
     for path in Path(settings.work_folder).glob("piece-*.json"):
@@ -214,7 +215,8 @@ def test_work_of_a_version_that_did_not_note_the_text_goes_on(
         del result["source"]
         path.write_text(json.dumps(result))
     monkeypatch.setattr(dataset_tasks, "_tokenize", refuse_work)
-    pretraining_dataset.create(settings)
+    (info,) = pretraining_dataset.create(settings)
+    assert sum(shard.num_records for shard in info.splits["train"]) > 0
 
 
 def test_what_goes_on_after_a_refusal_and_is_stopped_is_finished_work_again(
