@@ -64,7 +64,7 @@ def test_paragraphs_are_split_into_sentences_but_not_after_abbreviations():
         "Mr. Smith slept.",
         "The book of J. R. R. Tolkien lay open!",
         "A line without an end",
-        "Nul .",
+        "Nul.",
         "A form\ffeed, a lone\rreturn, a vertical\vtab",
     ]
 
