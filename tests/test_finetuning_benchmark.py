@@ -17,8 +17,10 @@ from benchmarks.step_time.turns import Outcome
 from mslt_tf.conversion import huggingface
 from mslt_tf.errors import UserError
 from mslt_tf.finetuning_settings import FineTuningSettings, TrainingSettings
+from mslt_tf.squad_settings import SquadSettings, WindowSizes
 from mslt_tf.vocabulary import SPECIAL_TOKENS
 from tests.conversion.trained_models import trained_model
+from tests.finetuning.squad import squad_texts
 from tests.modeling.small_models import tiny_config
 
 PYTHON = "MSLT_TORCH_PYTHON"  # names a Python that has torch and transformers 5
@@ -45,6 +47,26 @@ def settings(tmp_path_factory):
         glue_dir=str(folder),
         learning_rates=(1e-3,),
         num_seeds=1,
+        max_seq_length=16,
+    )
+
+
+@pytest.fixture(scope="module")
+def answers(settings, tmp_path_factory):
+    """The same of a tiny SQuAD, of which every answer is the letter c."""
+    folder = tmp_path_factory.mktemp("squad")
+    questions = [
+        squad_texts.question(" ".join("a" * n + "bc"), "c", id=f"q{index}")
+        for index, n in enumerate(NUM_WORDS)
+    ]
+    for split in ("train", "dev"):
+        squad_texts.write(folder / f"{split}-v1.1.json", squad_texts.layout(*questions))
+    windows = WindowSizes(max_seq_length=16, doc_stride=4, max_query_length=4)
+    return dataclasses.replace(
+        settings,
+        task=("squad_1.1",),
+        squad_dir=str(folder),
+        squad=SquadSettings(windows),
         max_seq_length=16,
     )
 
@@ -85,6 +107,39 @@ def test_the_peer_is_told_the_same_texts_labels_batches_and_settings(settings, t
     assert not compare(settings, tmp_path, same_batches=False)._job.epochs
 
 
+def test_the_peer_is_told_the_windows_of_squad_and_where_their_answers_are(answers, tmp_path):
+    job = compare(answers, tmp_path)._job
+    assert job.train.keys() - job.scored["dev"].keys() == {"start_positions", "end_positions"}
+    assert job.train["input_ids"] == job.scored["dev"]["input_ids"]
+    assert sum(map(len, job.epochs[0])) == len(job.train["input_ids"])
+    for ids, type_ids, start, end in zip(*job.train.values(), strict=True):
+        assert len(ids) == len(type_ids) <= 16
+        # A context ends in its answer, and so does a window that has it, but for [SEP].
+        assert start == end == (len(ids) - 2 if WORDS[ids[-2]] == "c" else 0)
+
+
+def test_the_peers_outputs_are_scored_as_answers(answers, tmp_path, monkeypatch):
+    compared = compare(answers, tmp_path)
+    job = compared._job
+
+    def right(ids, start):
+        return [[9.0 * (place == start)] * 2 for place in range(len(ids))]
+
+    outputs = [
+        right(*each)
+        for each in zip(job.train["input_ids"], job.train["start_positions"], strict=True)
+    ]
+    child = types.SimpleNamespace(
+        ask=lambda task: {"seconds": 3.0, "outputs": {"dev": outputs}},
+        ready=lambda: None,
+        hang_up=lambda **_: None,
+        end=lambda: None,
+    )
+    monkeypatch.setattr(compared, "start_theirs", lambda python: child)
+    scored = compared.score_theirs("python")
+    assert scored == Scored({"dev": {"exact_match": 100.0, "f1": 100.0}}, 3.0)
+
+
 def test_a_grid_of_trials_is_refused(settings, tmp_path):
     with pytest.raises(UserError, match="--task=cola with 2 trials is given"):
         compare(dataclasses.replace(settings, num_seeds=2), tmp_path)
@@ -109,6 +164,20 @@ def test_scores_stand_side_by_side():
     lines = report.score_text("mrpc", sides).splitlines()
     assert lines[1].split() == ["mrpc", "dev", "f1", "0.5000", "0.2500"]
     assert lines[2].split() == ["mrpc", "seconds", "12", "9"]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not os.environ.get(PYTHON), reason=f"{PYTHON} names no Python with torch")
+def test_the_peer_trains_on_windows_and_its_answers_are_scored(answers, tmp_path):
+    compared = compare(answers, tmp_path)
+    child = compared.start_theirs(os.environ[PYTHON])
+    with pipes.children([child]):
+        assert child.ask(comparison.TRAIN, 8)["seconds"] > 0
+        facts = child.ask("facts")
+    lengths = [len(ids) for ids in compared._job.train["input_ids"]]
+    assert facts["tokens"] == pytest.approx(np.mean(lengths))
+    scores = compared.score_theirs(os.environ[PYTHON]).scores["dev"]
+    assert list(scores) == ["exact_match", "f1"]
 
 
 @pytest.mark.slow

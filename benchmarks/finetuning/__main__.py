@@ -1,4 +1,4 @@
-r"""Times fine-tuning on a task of GLUE beside transformers' own, in turns, in one run.
+r"""Times fine-tuning on a task beside transformers' own, in turns, in one run.
 
   python -m benchmarks.finetuning --encoder=HF_FOLDER --glue_dir=DIR --task=mrpc \
       --torch_python=torch_env/bin/python
@@ -13,7 +13,8 @@ A turn trains on as many examples as take --seconds_per_turn, and goes on in the
 turn before it ended. Absolute speeds drift on a shared machine, the ratios are the result.
 
 With --scores both train fully instead, one after the other, and are scored on the dev set. The
-heads' initial weights and dropout differ, so scores differ as those of two seeds do.
+heads' initial weights and dropout differ, so scores differ as those of two seeds do. Of GLUE the
+peer makes its own tokens; of SQuAD it gets our windows, and we find the answers in its outputs.
 
 Takes all flags of run_finetuning, by default with one trial at the learning rate 5e-5; those that
 are about results and several trials have no effect.

@@ -8,15 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.finetuning.job import Job, Texts
+from benchmarks.finetuning.job import Examples, Job
 from benchmarks.step_time import participants, pipes
 from benchmarks.step_time.turns import Participant
 from mslt_tf.errors import UserError
 from mslt_tf.finetuning import finetuning, results, updates
-from mslt_tf.finetuning.glue import glue_metrics
 from mslt_tf.finetuning.glue.glue_data import Example
-from mslt_tf.finetuning.glue.glue_task import GlueTask, predictions_of
+from mslt_tf.finetuning.glue.glue_task import GlueTask
+from mslt_tf.finetuning.sequences import Sequences
 from mslt_tf.finetuning.setup import Setup
+from mslt_tf.finetuning.squad.squad_splits import DEV
+from mslt_tf.finetuning.squad.squad_task import SquadTask
+from mslt_tf.finetuning.task import FineTuningTask, Outputs
 from mslt_tf.finetuning_settings import FineTuningSettings
 
 OURS, THEIRS = "ours", "transformers"
@@ -40,20 +43,20 @@ class Comparison:
         """Reads encoder and task.
 
         Args:
-            settings: of one trial of one task of GLUE; its output folder is used by `score_ours`.
+            settings: of one trial of one task; its output folder is used by `score_ours`.
             torch_compile: whether the peer compiles its model.
             same_batches: whether the peer takes our batches and not a random order.
             folder: where files may be written.
 
         Raises:
-            UserError: it is another task or several, or there are several trials.
+            UserError: there are several tasks or trials.
         """
         setup = Setup(settings, report=lambda line: None)
         tasks = [setup.task(name) for name in setup.names]
-        if len(setup.trials()) != 1 or not isinstance(tasks[0], GlueTask):
+        if len(setup.trials()) != 1:
             raise UserError(
                 f"--task={','.join(settings.task)} with {len(setup.trials())} trials is given. "
-                "Give one task of GLUE, one of --learning_rates and --num_seeds=1."
+                "Give one task, one of --learning_rates and --num_seeds=1."
             )
         self._settings, self._folder = settings, folder
         self._task = tasks[0]
@@ -85,29 +88,29 @@ class Comparison:
         return Scored(result.scores, result.seconds)
 
     def score_theirs(self, torch_python: str) -> Scored:
-        """Fine-tunes by the peer, and scores its outputs by our metrics."""
+        """Fine-tunes by the peer, and scores its outputs as ours."""
         child = self.start_theirs(torch_python)
         with pipes.children([child]):
             answer = child.ask("score")
-        scores = {}
-        for split in self._task.scored:
-            outputs = np.array(answer["outputs"][split.name], np.float32)
-            labels = [example.label for example in split.examples]
-            predictions = predictions_of(split.task, outputs)
-            scores[split.name] = glue_metrics.score(split.task, labels, predictions)
-        return Scored(scores, answer["seconds"])
+        outputs = iter(answer["outputs"].values())  # in the order in which they are asked for
+
+        def predict(_: Sequences) -> Outputs:
+            return [np.array(each, np.float32) for each in next(outputs)]
+
+        folder = self._folder / THEIRS
+        folder.mkdir()
+        return Scored(self._task.evaluate(predict, str(folder)), answer["seconds"])
 
 
 def job_of(
-    settings: FineTuningSettings, task: GlueTask, torch_compile: bool, *, same_batches: bool
+    settings: FineTuningSettings, task: FineTuningTask, torch_compile: bool, *, same_batches: bool
 ) -> Job:
     """Returns what the peer is told, in order to do what the settings say."""
     training = settings.training
     num_epochs = training.num_epochs or task.num_epochs
     return Job(
         encoder=settings.encoder,
-        train=texts_of(task.train),
-        scored={split.name: texts_of(split.examples) for split in task.scored},
+        **_model_and_examples(task),
         num_outputs=task.objective.num_outputs,
         max_length=settings.glue_max_length,
         batch_size=training.train_batch_size,
@@ -122,7 +125,36 @@ def job_of(
     )
 
 
-def texts_of(examples: Sequence[Example]) -> Texts:
+def _model_and_examples(task: FineTuningTask) -> dict[str, Any]:
+    if isinstance(task, GlueTask):
+        return {
+            "model": "AutoModelForSequenceClassification",
+            "train": texts_of(task.train),
+            "scored": {split.name: texts_of(split.examples) for split in task.scored},
+        }
+    assert isinstance(task, SquadTask)
+    return {
+        "model": "AutoModelForQuestionAnswering",
+        "train": windows_of(task.training_sequences()),
+        "scored": {DEV: windows_of(task.dev_sequences)},
+    }
+
+
+def windows_of(sequences: Sequences) -> Examples:
+    """Returns the tokens of windows, and the positions of the answers where they are known."""
+    borders = sequences.limits[:-1]
+    tokens = {"input_ids": sequences.input_ids, "token_type_ids": sequences.type_ids}
+    windows = {
+        name: [each.tolist() for each in np.split(values, borders)]
+        for name, values in tokens.items()
+    }
+    if sequences.targets is None:
+        return windows
+    starts, ends = sequences.targets.T.tolist()
+    return {**windows, "start_positions": starts, "end_positions": ends}
+
+
+def texts_of(examples: Sequence[Example]) -> Examples:
     """Returns the texts and labels of examples."""
     pairs = [example.text_pair for example in examples]
     return {
@@ -132,7 +164,7 @@ def texts_of(examples: Sequence[Example]) -> Texts:
     }
 
 
-def _our_epochs(settings: FineTuningSettings, task: GlueTask, num_epochs: int) -> list[Any]:
+def _our_epochs(settings: FineTuningSettings, task: FineTuningTask, num_epochs: int) -> list[Any]:
     sequences = task.training_sequences()
     return [
         [

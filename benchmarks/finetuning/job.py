@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-# "texts", "pairs" (None: single texts) and "labels", each a list.
-Texts = dict[str, Any]
+# Lists by name. Of GLUE: "texts", "pairs" (None: single texts) and "labels". Of SQuAD the windows:
+# "input_ids", "token_type_ids" and, to train on, "start_positions" and "end_positions".
+Examples = dict[str, Any]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,8 +19,9 @@ class Job:
     """One task with its examples, and the settings of its training."""
 
     encoder: str  # a Hugging Face folder
-    train: Texts
-    scored: dict[str, Texts]  # by the name of the split
+    model: str  # transformers' class
+    train: Examples
+    scored: dict[str, Examples]  # by the name of the split
     num_outputs: int  # 1: a regression
     max_length: int
     batch_size: int

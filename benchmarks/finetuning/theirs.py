@@ -2,7 +2,7 @@
 
 As transformers' example run_glue does: its model, its fast tokenizer, batches in random order that
 are padded to their longest sequence, AdamW, a linear schedule with warm-up, gradients clipped. The
-loop is a plain one, without what its Trainer does besides.
+loop is a plain one, without what its Trainer does besides. The windows of SQuAD come tokenised.
 """
 
 import itertools
@@ -15,7 +15,7 @@ from typing import Any
 import torch
 import transformers
 
-from benchmarks.finetuning.job import Job, Texts
+from benchmarks.finetuning.job import Examples, Job
 from benchmarks.step_time import pipes
 
 CLIP_NORM = 1.0
@@ -34,9 +34,11 @@ class FineTuning:
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self._tokenizer = transformers.AutoTokenizer.from_pretrained(job.encoder)
         self._collate = transformers.DataCollatorWithPadding(self._tokenizer)
-        self._model = transformers.AutoModelForSequenceClassification.from_pretrained(
-            job.encoder, num_labels=job.num_outputs, dtype=torch.float32
-        ).to(self._device)
+        self._model = (
+            getattr(transformers, job.model)
+            .from_pretrained(job.encoder, num_labels=job.num_outputs, dtype=torch.float32)
+            .to(self._device)
+        )
         self._compute = torch.compile(self._model) if job.torch_compile else self._model
         self._train = self._tokenise(job.train)
         self._optimizer = torch.optim.AdamW(
@@ -70,16 +72,16 @@ class FineTuning:
         self._optimizer.zero_grad(set_to_none=True)
         return loss.detach()
 
-    def logits(self, texts: Texts) -> list[list[float]]:
-        """Returns the outputs of each example."""
+    def logits(self, given: Examples) -> list[Any]:
+        """Returns the outputs of each example: [num_outputs]; of a window [its tokens, 2]."""
         self._model.eval()
-        examples = self._tokenise(texts)
+        examples = self._tokenise(given)
         found = []
         with torch.inference_mode(), self._casting():
             for start in range(0, len(examples), EVAL_BATCH_SIZE):
                 batch = self._collate(examples[start : start + EVAL_BATCH_SIZE])
                 inputs = {name: x.to(self._device) for name, x in batch.items()}
-                found += self._model(**inputs).logits.float().tolist()
+                found += outputs_of(self._model(**inputs), inputs["attention_mask"])
         return found
 
     def tokens_per_example(self) -> dict[str, float]:
@@ -104,18 +106,27 @@ class FineTuning:
         order = torch.Generator().manual_seed(self._job.seed + epoch)
         return {"batch_size": self._job.batch_size, "shuffle": True, "generator": order}
 
-    def _tokenise(self, texts: Texts) -> list[dict[str, Any]]:
-        encoded = self._tokenizer(
-            texts["texts"], texts["pairs"], truncation=True, max_length=self._job.max_length
-        )
-        return [
-            {"label": label, **{name: values[index] for name, values in encoded.items()}}
-            for index, label in enumerate(texts["labels"])
-        ]
+    def _tokenise(self, given: Examples) -> list[dict[str, Any]]:
+        if "texts" in given:
+            encoded = self._tokenizer(
+                given["texts"], given["pairs"], truncation=True, max_length=self._job.max_length
+            )
+            given = {"label": given["labels"], **encoded}
+        rows = zip(*given.values(), strict=True)
+        return [dict(zip(given, row, strict=True)) for row in rows]
 
     def _casting(self) -> torch.autocast:
         is_short = self._job.precision == "bfloat16"
         return torch.autocast(self._device.type, torch.bfloat16, enabled=is_short)
+
+
+def outputs_of(output: Any, mask: torch.Tensor) -> list[Any]:
+    """Returns what a model says of each example of a batch, without padding."""
+    if "logits" in output:
+        return output.logits.float().tolist()
+    spans = torch.stack([output.start_logits, output.end_logits], -1).float()
+    lengths = mask.sum(-1).tolist()
+    return [each[:length].tolist() for each, length in zip(spans, lengths, strict=True)]
 
 
 def parameter_groups(model: torch.nn.Module, weight_decay: float) -> list[dict[str, Any]]:
@@ -142,7 +153,7 @@ def make_tasks(job: Job) -> pipes.Tasks:
         while num_done < num_examples:
             batch = next(batches)
             loss = tuning.update(batch)
-            num_done += len(batch["labels"])
+            num_done += len(batch["input_ids"])
         loss.item()  # waits for the device
         seconds = time.perf_counter() - start
         return {"seconds": seconds * num_examples / num_done}
@@ -150,7 +161,7 @@ def make_tasks(job: Job) -> pipes.Tasks:
     def score(_: int) -> dict[str, Any]:
         start = time.perf_counter()
         tuning.train_epochs()
-        outputs = {split: tuning.logits(texts) for split, texts in job.scored.items()}
+        outputs = {split: tuning.logits(given) for split, given in job.scored.items()}
         return {"seconds": time.perf_counter() - start, "outputs": outputs}
 
     return {"train": train, "score": score, "facts": lambda _: tuning.tokens_per_example()}

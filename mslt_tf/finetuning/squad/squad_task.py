@@ -76,6 +76,11 @@ class SquadTask:
         """
         return self._train
 
+    @functools.cached_property
+    def dev_sequences(self) -> Sequences:
+        """All windows of the dev questions, in their order."""
+        return _sequences(window for question in self._dev for window in question.windows)
+
     def evaluate(
         self, predict: Predict, folder: str, *, splits: Collection[str] | None = None
     ) -> Mapping[str, Scores]:
@@ -90,7 +95,7 @@ class SquadTask:
         Raises:
             UserError: a logit is not finite, or a file cannot be written.
         """
-        answers = self.find_answers(predict(self._dev_sequences))
+        answers = self.find_answers(predict(self.dev_sequences))
         if self.splits.has_impossible:
             scores = _scores_2_0(self.splits.dev, answers)
         else:
@@ -145,10 +150,6 @@ class SquadTask:
     @functools.cached_property
     def _dev(self) -> list[QuestionWindows]:
         return [made for _, made in self._windows(self.splits.dev)]
-
-    @functools.cached_property
-    def _dev_sequences(self) -> Sequences:
-        return _sequences(window for question in self._dev for window in question.windows)
 
     def _windows(self, questions: Sequence[Question]) -> Iterator[tuple[Question, QuestionWindows]]:
         texts = (text for each in questions for text in (each.context, each.question))

@@ -53,7 +53,7 @@ def reference(questions, settings, *, has_impossible):
     tokenizer = OffsetTokenizer(VOCABULARY, TextCase())
     splits = SquadSplits(NAMES[has_impossible], (), questions)
     task = SquadTask(splits, tokenizer, settings, report=print)
-    sequences = task._dev_sequences
+    sequences = task.dev_sequences
     outputs = odd_logits(
         {name: tf.constant(v) for name, v in sequences.padded(np.arange(len(sequences))).items()}
     )
