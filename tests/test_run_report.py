@@ -28,7 +28,7 @@ def test_a_mistake_is_told_in_a_line_before_tensorflow_is_loaded():
 def test_two_runs_become_a_report(tmp_path: Path):
     data = {
         "train_records": tiny.write_random_shards(tmp_path / "train"),
-        "eval_records": tiny.write_random_shards(tmp_path / "held_out"),
+        "eval_records": tiny.write_random_shards(tmp_path / "held_out", seed=1),
     }
     stages = {"original": {}, "mslt": {"num_stages": 2, "stage_steps": "4,3,3"}}
     for method, settings in stages.items():

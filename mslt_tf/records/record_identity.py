@@ -83,6 +83,18 @@ class Identity:
         files = "1 file" if len(data) == 1 else f"{len(data):,} files"
         return f"{num_records:,} records in {files} ({digest:08x})"
 
+    def file_in_both(self, other: "Identity") -> tuple[str, str] | None:
+        """Returns the names, here and there, of the first file that another set has, too.
+
+        A file that is known by its source alone equals no other.
+        """
+        names = {(file.content, file.num_records): file.name for file in self.files}
+        for file in other.files:
+            name = names.get((file.content, file.num_records))
+            if name and file.content.startswith(_CHECKSUM):
+                return name, file.name
+        return None
+
     def differences(self, new: "Identity") -> list[str]:
         """Returns in words what another set has in place of the files of this one."""
         added = collections.defaultdict(list)

@@ -261,16 +261,28 @@ def _note_many_readings(records: Records, report: Report, *, flag: str) -> None:
 
 
 def _check_held_out_apart(opened: Mapping[_Source, Records]) -> None:
-    paths = {source: {block.path for block in found.blocks} for source, found in opened.items()}
-    for train, held_out in itertools.permutations(paths, 2):
-        if held_out.is_for_training or not train.is_for_training:
-            continue
-        shared = sorted(paths[train] & paths[held_out])
-        if shared:
-            raise UserError(
-                f"{shared[0]} is in --{train.flag} and in --{held_out.flag}. What is evaluated on "
-                "must not be trained on; narrow one of the globs."
-            )
+    for train, held_out in itertools.permutations(opened, 2):
+        if train.is_for_training and not held_out.is_for_training:
+            _check_no_file_in_both(train, held_out, opened)
+
+
+def _check_no_file_in_both(
+    train: _Source, held_out: _Source, opened: Mapping[_Source, Records]
+) -> None:
+    ours, theirs = opened[train], opened[held_out]
+    paths = {block.path for block in ours.blocks} & {block.path for block in theirs.blocks}
+    if paths:
+        raise UserError(
+            f"{min(paths)} is in --{train.flag} and in --{held_out.flag}. What is evaluated on "
+            "must not be trained on; narrow one of the globs."
+        )
+    # A link, a copy, or one path in two spellings.
+    if same := ours.identity.file_in_both(theirs.identity):
+        trained, evaluated = same
+        raise UserError(
+            f"{evaluated} of --{held_out.flag} has the same records as {trained} of "
+            f"--{train.flag}. What is evaluated on must not be trained on; name other records."
+        )
 
 
 def _check_one_objective(opened: Mapping[_Source, Records]) -> None:

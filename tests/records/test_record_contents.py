@@ -1,5 +1,6 @@
 """Records that a model cannot be trained or evaluated on are refused before the first step."""
 
+import gzip
 import itertools
 
 import numpy as np
@@ -109,3 +110,18 @@ def test_compressed_files_that_are_unpacked_many_times_an_epoch_are_noted(
     )
     assert [note[: len(expected)] for note in notes("m*")] == [expected] * (times > 0)
     assert notes("few") == notes("plain", eval_records=tmp_path / "many") == []
+
+
+@pytest.mark.parametrize("kind", ["link", "copy", "compressed", "spelling"])
+def test_a_copy_of_what_is_trained_on_must_not_be_evaluated_on(tmp_path, kind):
+    tiny.write_random_shards(tmp_path / "train")
+    train, copied = tmp_path / "train" / "part-1.tfrecord", tmp_path / "held-0.tfrecord"
+    if kind == "link":
+        copied.symlink_to(train)
+    elif kind == "spelling":
+        copied = f"{train.parent}/../{train.parent.name}/{train.name}"
+    else:
+        copied.write_bytes((gzip.compress if kind == "compressed" else bytes)(train.read_bytes()))
+    message = "of --eval_records has the same records as part-1.tfrecord of --train_records"
+    with pytest.raises(UserError, match=message):
+        open_sets(tmp_path, train_records=train.parent / "part-*", eval_records=copied)

@@ -153,9 +153,10 @@ def test_records_of_another_sentence_objective_are_refused(data, tmp_path):
             name: write_set(
                 tmp_path / objective / name,
                 long=name.startswith("long"),
+                seed=seed,
                 sentence_objective=objective,
             )
-            for name in SETS
+            for seed, name in enumerate(SETS)
         }
         for objective in ("nsp", "sop")
     }
