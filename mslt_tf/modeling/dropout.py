@@ -46,6 +46,9 @@ class Key(NamedTuple):
 def make_key(seed: tf.Tensor, site: int, rate: float, rows: tf.Tensor | None = None) -> Key | None:
     """Returns the key of a site, or None, for no dropout, where `rate` is 0.
 
+    Its words are a block of Philox4x32-10 (Salmon et al. 2011) with the site as the generator's key
+    and the seed as its counter.
+
     Args:
         seed: integers [2].
         site: the number of this place in the model.
@@ -54,13 +57,14 @@ def make_key(seed: tf.Tensor, site: int, rate: float, rows: tf.Tensor | None = N
     """
     if not rate:
         return None
-    # 64 bits, because with 32 some steps of a million would meet in the same folded seed.
-    folded = tf.random.experimental.stateless_fold_in(
-        tf.cast(seed, tf.int64), tf.constant(site, tf.int64), alg="philox"
-    )
-    # Folding in keeps the site as it is; the hash needs words that differ in half of their bits.
-    words = tf.random.stateless_uniform(
-        [4], folded, minval=None, maxval=None, dtype=tf.uint32, alg="philox"
+    # A counter-based generator gives each pair of a key and a counter a block of four words. The
+    # public functions would take a dozen small operations to make such a pair of seed and site.
+    words = tf.raw_ops.StatelessRandomUniformFullIntV2(
+        shape=[4],
+        key=tf.constant([site % 2**64], tf.uint64),
+        counter=tf.bitcast(tf.cast(seed, tf.int64), tf.uint64),
+        alg=tf.random.Algorithm.PHILOX.value,
+        dtype=tf.uint32,
     )
     return Key(words, rate, rows)
 

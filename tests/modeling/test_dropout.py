@@ -32,6 +32,15 @@ DYNAMIC = [tf.TensorSpec([None] * rank) for rank in range(4)]
 WORDS = tf.TensorSpec([4], tf.uint32)
 
 
+def test_words_are_the_published_ones_of_philox():
+    # The known answers of Random123's Philox4x32-10: key, counter, block.
+    zeros = ["6627e8d5", "e169c58d", "bc57ac4c", "9b00dbd8"]
+    ones = ["408f276d", "41c83b0e", "a20bc7c6", "6d5451fd"]
+    for seed, site, expected in (([0, 0], 0, zeros), ([-1, -1], -1, ones)):
+        words = make_key(tf.constant(seed, tf.int64), site, 0.1).words
+        assert [f"{word:08x}" for word in words.numpy()] == expected
+
+
 def test_rate_and_mean_are_kept():
     # 2.5 million units: the standard error of both figures is under 0.0003.
     y = drop(tf.ones([50, 50_000]), make_key(SEED, 3, 0.1)).numpy()
