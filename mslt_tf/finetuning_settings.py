@@ -145,6 +145,11 @@ class FineTuningSettings:
         if not self.validate_submission:
             _check_given(self, ("task", "encoder", "output_dir", "learning_rates"))
             _check_submission(self)
+        elif self.submit:
+            raise UserError(
+                "--submit makes a submission, and --validate_submission checks one and does "
+                "nothing else. Give one of them."
+            )
 
     @property
     def seeds(self) -> range:

@@ -19,7 +19,7 @@ class WindowSizes:
     max_seq_length: Annotated[int, Bounds(at_least=NUM_MARKS + 2)] = DEFAULT_LENGTH
     """Most tokens of a window: of question and context, [CLS] and two [SEP]."""
     doc_stride: PositiveInt = flag_field(
-        128, "Tokens of the context from the begin of a window to that of the next one."
+        128, "Most tokens of the context from the begin of a window to that of the next one."
     )
     max_query_length: PositiveInt = flag_field(64, "A question's tokens after these are left out.")
 
@@ -31,6 +31,11 @@ class WindowSizes:
                 f"--max_query_length is {self.max_query_length}, and of --max_seq_length "
                 f"{self.max_seq_length} it leaves no token to the context. Use at most {longest}."
             )
+
+    @property
+    def least_context(self) -> int:
+        """Tokens of the context in a window beside the longest question."""
+        return self.max_seq_length - NUM_MARKS - self.max_query_length
 
 
 @dataclasses.dataclass(frozen=True)

@@ -66,6 +66,7 @@ def test_help_has_every_flag_below_its_heading_with_a_text_of_its_own():
         ({"max_seq_length": -5}, r"--max_seq_length is -5\. Use at least 0"),
         ({"max_seq_length": 60, "task": "squad_1.1"}, r"--max_query_length is 64, .* at most 56"),
         ({"submit": True, "task": "squad_2.0"}, r"GLUE's test sets, and --task is squad_2\.0\. L"),
+        ({"submit": True, "validate_submission": "s.zip"}, r"--submit makes a submission, and --v"),
         ({"strip_accents": True}, r"--strip_accents is set without --do_lower_case"),
     ],
 )

@@ -74,6 +74,11 @@ def _check_folder(folder: str) -> None:
             f"{folder} holds {there[0]}, but no fine-tuning of this program, which would write one "
             "of its own in its place. Move it away, or give another --output_dir."
         )
+    if not is_ours and tf.io.gfile.exists(os.path.join(folder, trial.TRIAL_FILE)):
+        raise UserError(
+            f"--output_dir {folder} is the folder of a single trial. Give that of its grid, two "
+            "levels above, or another."
+        )
 
 
 def _earlier_settings(folder: str) -> Mapping[str, Any]:

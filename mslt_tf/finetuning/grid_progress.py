@@ -46,7 +46,8 @@ class GridProgress:
         )
         self.line(
             f"{result.task} {result.trial.name}: {scores}  "
-            f"({format_duration(result.seconds)}, {result.examples_per_second:,.0f} examples/s)"
+            f"({format_duration(result.seconds)}, "
+            f"{results.show_speed(result.examples_per_second)} examples/s)"
         )
 
     def _time_left(self) -> str:

@@ -96,6 +96,11 @@ def write(output_dir: str, summaries: Sequence[TaskSummary], facts: Mapping[str,
     return table
 
 
+def show_speed(examples_per_second: float) -> str:
+    """Returns a speed for people; of trials of a single step, which compiles, none is known."""
+    return f"{examples_per_second:,.0f}" if examples_per_second else "-"
+
+
 def to_markdown(summaries: Sequence[TaskSummary]) -> str:
     """Returns a table, a row for each metric of each split."""
     header = (
@@ -107,7 +112,7 @@ def to_markdown(summaries: Sequence[TaskSummary]) -> str:
         f"| {each.task} | {split} | {name} | {show(spread.median)} | "
         f"{show(spread.lowest)} to {show(spread.highest)} | {each.num_seeds} | "
         f"{each.learning_rate:g} | {each.num_trials} | {format_duration(each.seconds)} | "
-        f"{each.examples_per_second:,.0f} |"
+        f"{show_speed(each.examples_per_second)} |"
         for each in summaries
         for split, metrics in each.metrics.items()
         for name, spread in metrics.items()

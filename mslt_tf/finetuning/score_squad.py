@@ -18,7 +18,7 @@ import dataclasses
 import json
 import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TypeVar
 
 from absl import flags
@@ -29,6 +29,7 @@ from mslt_tf.flag_fields import flag_field
 from mslt_tf.path_flags import FilePath
 
 ARGUMENTS = ("DATA.json", "PREDICTIONS.json")
+_NO_THRESHOLD = 1.0  # no probability is above
 
 T = TypeVar("T")
 
@@ -43,11 +44,17 @@ class ScoreSettings:
         "The higher the number, the likelier the question has no answer.",
     )
     na_prob_thresh: float = flag_field(
-        1.0, "A question whose number is above this counts as predicted to have no answer."
+        _NO_THRESHOLD,
+        "A question whose number is above this counts as predicted to have no answer.",
     )
 
     def __post_init__(self) -> None:
         bounds.check_numbers(self, prefix="--")
+        if self.na_prob_thresh != _NO_THRESHOLD and not self.na_prob:
+            raise UserError(
+                f"--na_prob_thresh is {self.na_prob_thresh}, and without --na_prob there are no "
+                "numbers to compare with it. Give --na_prob, or leave it out."
+            )
 
 
 def define_flags(flag_values: flags.FlagValues) -> None:
@@ -76,6 +83,7 @@ def score(data_file: str, predictions_file: str, settings: ScoreSettings) -> dic
     questions, has_impossible = squad_data.read(data_file)
     predictions = _read(predictions_file, Mapping[str, str], "{question id: text}")
     _tell_missing(squad_metrics.missing(questions, predictions), len(questions), predictions_file)
+    _tell_foreign(predictions.keys() - {each.id for each in questions}, data_file, predictions_file)
     if not has_impossible:
         if settings.na_prob:
             raise UserError(
@@ -117,6 +125,14 @@ def _tell_missing(ids: Sequence[str], num_questions: int, path: str) -> None:
         sys.stderr.write(
             f"{path} has no prediction for {len(ids):,} of {num_questions:,} questions, which "
             f"score 0; {ids[0]!r} is the first\n"
+        )
+
+
+def _tell_foreign(ids: Collection[str], data_path: str, path: str) -> None:
+    if ids:
+        sys.stderr.write(
+            f"{path} has {len(ids):,} predictions for questions that {data_path} lacks, which "
+            f"count for nothing; {min(ids)!r} is one\n"
         )
 
 

@@ -48,6 +48,8 @@ class Setup:
             report(f"encoder: the newest checkpoint of {settings.encoder}, {path}")
         for name in self.names:
             self._check_length(name)
+            if name in squad_splits.VERSIONS:
+                self._note_missing_overlap(name)
         tasks.check_files(self.names, settings)
         self._tasks: dict[str, FineTuningTask] = {}
 
@@ -112,4 +114,15 @@ class Setup:
                 f"positions from {trained} on are as random as at its start. Pretrain the last "
                 "steps on longer sequences (--long_seq_length), or give "
                 f"--max_seq_length={trained}."
+            )
+
+    def _note_missing_overlap(self, name: str) -> None:
+        windows = self.settings.squad.windows
+        if windows.doc_stride >= windows.least_context:
+            self._report(
+                f"note: {name}: beside a question of {windows.max_query_length} tokens a window "
+                f"of --max_seq_length={windows.max_seq_length} has {windows.least_context} tokens "
+                f"of the context, and the next one begins after --doc_stride="
+                f"{windows.doc_stride} at the latest. They do not overlap, and an answer across "
+                "their border is not found. Give a smaller --doc_stride."
             )

@@ -123,6 +123,13 @@ def test_files_of_somebody_elses_stay(data, name):
     assert os.listdir(data["output_dir"]) == [name]
 
 
+def test_the_folder_of_a_trial_is_no_output_folder(data):
+    data["output_dir"].mkdir()
+    (data["output_dir"] / trial.TRIAL_FILE).write_text("{}")
+    assert "is the folder of a single trial. Give that of its grid" in told(data)
+    assert os.listdir(data["output_dir"]) == [trial.TRIAL_FILE]
+
+
 def test_a_folder_with_a_trials_name_stays(data):
     folder = data["output_dir"] / "mrpc/lr_0.01_seed_0"
     folder.mkdir(parents=True)

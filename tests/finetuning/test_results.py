@@ -85,6 +85,11 @@ def test_files_say_what_the_summary_says(folder):
     assert (task["learning_rate"], task["best_trial"]) == (2e-5, "lr_5e-05_seed_0")
 
 
+def test_the_speed_of_a_single_step_is_not_known():
+    summary = results.summarize([result(1e-4, 0, 0.5, 0.5, speed=0.0)], {})
+    assert results.to_markdown([summary]).splitlines()[-1].endswith("| 0:01:00 | - |")
+
+
 def test_what_is_no_finished_trial_is_passed_over(folder):
     for name in ("lr_2e-05_seed_3", "lr_2e-05_seed_0.kept", "notes"):
         (folder / "mrpc" / name).mkdir()

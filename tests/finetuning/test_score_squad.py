@@ -52,8 +52,21 @@ def test_missing_predictions_are_told(files, capsys):
     assert files("1.1", {}) == {"exact_match": 0.0, "f1": 0.0}
     told = capsys.readouterr().err
     assert "has no prediction for 1 of 1 questions, which score 0; 'with' is the first" in told
-    files("1.1", {"with": "", "foreign": ""})
+    files("1.1", {"with": ""})
     assert capsys.readouterr().err == ""
+
+
+def test_predictions_for_other_questions_are_told_and_count_for_nothing(files, capsys):
+    scores = files("1.1", {"with": "café", "foreign": "", "a stranger": ""})
+    assert scores == {"exact_match": 100.0, "f1": 100.0}
+    told = capsys.readouterr().err
+    assert "has 2 predictions for questions that" in told
+    assert "which count for nothing; 'a stranger' is one" in told
+
+
+def test_a_threshold_without_numbers_is_refused():
+    with pytest.raises(UserError, match=r"--na_prob_thresh is 0\.5, and without --na_prob"):
+        ScoreSettings(na_prob_thresh=0.5)
 
 
 @pytest.mark.parametrize(
@@ -82,7 +95,7 @@ def test_the_program_prints_json_and_tells_what_it_needs(tmp_path):
     predictions = squad_texts.write(tmp_path / "p.json", {"with": "café noir"})
     program = [sys.executable, "-m", "mslt_tf.finetuning.score_squad"]
     options = {"cwd": ROOT, "capture_output": True, "text": True, "check": False}
-    done = subprocess.run([*program, data, predictions, "--na_prob_thresh=2"], **options)
+    done = subprocess.run([*program, data, predictions, "--na_prob_thresh=1"], **options)
     assert (done.returncode, done.stderr) == (0, "")
     assert json.loads(done.stdout) == {"exact_match": 0.0, "f1": pytest.approx(100 * 2 / 3)}
     done = subprocess.run([*program, data], **options)
