@@ -115,7 +115,10 @@ def _read_file(task: Task, split: str, glue_dir: str) -> bytes:
     check_files([(task, split)], glue_dir)
     path = os.path.join(glue_dir, task.splits[split].file)
     with file_errors.reading(path), tf.io.gfile.GFile(path, "rb") as file:
-        return bytes(file.read())
+        content = bytes(file.read())
+    if not content:
+        raise UserError(f"{path} is empty. {_ANEW}")
+    return content
 
 
 def _lines(path: str, content: bytes) -> Iterator[tuple[str, str]]:

@@ -195,7 +195,8 @@ def test_torn_rows_of_a_test_file_are_an_error(write):
 @pytest.mark.parametrize(
     ("name", "split", "content", "messages"),
     [
-        ("stsb", "dev", b"", ["dev.tsv:1", "'sentence1' once", "0 times"]),
+        ("stsb", "dev", b"", ["dev.tsv is empty"]),
+        ("stsb", "dev", b"\n", ["dev.tsv:1", "'sentence1' once", "0 times"]),
         ("stsb", "dev", STSB_HEADER, ["dev.tsv has no rows"]),
         (
             "stsb",
