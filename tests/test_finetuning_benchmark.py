@@ -166,14 +166,19 @@ def test_scores_stand_side_by_side():
     assert lines[2].split() == ["mrpc", "seconds", "12", "9"]
 
 
+def train_and_tell(compared):
+    """Lets the peer train on eight examples, and returns the facts that it tells."""
+    child = compared.start_theirs(os.environ[PYTHON])
+    with pipes.children([child]):
+        assert child.ask(comparison.TRAIN, 8)["seconds"] > 0
+        return child.ask("facts")
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not os.environ.get(PYTHON), reason=f"{PYTHON} names no Python with torch")
 def test_the_peer_trains_on_windows_and_its_answers_are_scored(answers, tmp_path):
     compared = compare(answers, tmp_path)
-    child = compared.start_theirs(os.environ[PYTHON])
-    with pipes.children([child]):
-        assert child.ask(comparison.TRAIN, 8)["seconds"] > 0
-        facts = child.ask("facts")
+    facts = train_and_tell(compared)
     lengths = [len(ids) for ids in compared._job.train["input_ids"]]
     assert facts["tokens"] == pytest.approx(np.mean(lengths))
     scores = compared.score_theirs(os.environ[PYTHON]).scores["dev"]
@@ -184,10 +189,7 @@ def test_the_peer_trains_on_windows_and_its_answers_are_scored(answers, tmp_path
 @pytest.mark.skipif(not os.environ.get(PYTHON), reason=f"{PYTHON} names no Python with torch")
 def test_the_peer_reads_the_same_tokens_trains_and_is_scored(settings, tmp_path):
     compared = compare(settings, tmp_path)
-    child = compared.start_theirs(os.environ[PYTHON])
-    with pipes.children([child]):
-        assert child.ask(comparison.TRAIN, 8)["seconds"] > 0
-        facts = child.ask("facts")
+    facts = train_and_tell(compared)
     assert facts["tokens"] == pytest.approx(np.mean(NUM_WORDS) + 2)
     assert facts["padded"] == pytest.approx((3 + 6 + 11 + 14) / 4)
     scored = {OURS: compared.score_ours(), THEIRS: compared.score_theirs(os.environ[PYTHON])}

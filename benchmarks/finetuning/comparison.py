@@ -52,14 +52,13 @@ class Comparison:
             UserError: there are several tasks or trials.
         """
         setup = Setup(settings, report=lambda line: None)
-        tasks = [setup.task(name) for name in setup.names]
         if len(setup.trials()) != 1:
             raise UserError(
                 f"--task={','.join(settings.task)} with {len(setup.trials())} trials is given. "
                 "Give one task, one of --learning_rates and --num_seeds=1."
             )
         self._settings, self._folder = settings, folder
-        self._task = tasks[0]
+        self._task = setup.task(setup.names[0])
         self._job = job_of(settings, self._task, torch_compile, same_batches=same_batches)
 
     def start_ours(self) -> pipes.Child:

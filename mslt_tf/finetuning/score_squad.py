@@ -53,7 +53,7 @@ class ScoreSettings:
         if self.na_prob_thresh != _NO_THRESHOLD and not self.na_prob:
             raise UserError(
                 f"--na_prob_thresh is {self.na_prob_thresh}, and without --na_prob there are no "
-                "numbers to compare with it. Give --na_prob, or leave it out."
+                "numbers to compare with it. Give --na_prob, or leave --na_prob_thresh out."
             )
 
 

@@ -122,7 +122,7 @@ class Setup:
             self._report(
                 f"note: {name}: beside a question of {windows.max_query_length} tokens a window "
                 f"of --max_seq_length={windows.max_seq_length} has {windows.least_context} tokens "
-                f"of the context, and the next one begins after --doc_stride="
-                f"{windows.doc_stride} at the latest. They do not overlap, and an answer across "
-                "their border is not found. Give a smaller --doc_stride."
+                f"of the context, and --doc_stride={windows.doc_stride} is not below that. So "
+                "windows do not overlap, and an answer across their border is not found. Give a "
+                "smaller --doc_stride."
             )

@@ -40,4 +40,4 @@ def test_windows_that_do_not_overlap_are_noted(
     assert len(notes) == num_notes
     for note in notes:
         assert "has 8 tokens of the context" in note
-        assert "--doc_stride=8 at the latest. They do not overlap" in note
+        assert "--doc_stride=8 is not below that. So windows do not overlap" in note
