@@ -18,19 +18,13 @@ from tfrecords_tools.recipe.corpus import Corpus
 from tfrecords_tools.recipe.pairs import PAIR_DTYPE, pairs_of_document
 from tfrecords_tools.recipe.recipe import Recipe
 from tfrecords_tools.settings import DatasetSettings
-from tfrecords_tools.text import text_pieces
+from tfrecords_tools.text import text_sample
 from tfrecords_tools.text.piece import Piece
-from tfrecords_tools.text.text_formats import Document
-from tfrecords_tools.text.text_input import EMBEDDED
 
-_SAMPLE_CHARACTERS = 500_000
-_SAMPLE_PIECES = 8
 _SAMPLE_RECORDS = 2_048  # or fewer, of
 _SAMPLE_TOKENS = _SAMPLE_RECORDS * 512
-_EMBEDDED_SAMPLES = 6
 _FRAMING_BYTES = 16  # of a record in its file
 _WORK_BYTES_PER_RECORD = PAIR_DTYPE.itemsize + 8  # and its key
-_COMPRESSION_RATIO = 3  # of English text, about
 _WORK_BYTES_PER_TOKEN = 2.5  # two, and its part of a sentence's start
 
 
@@ -39,7 +33,7 @@ class Sample:
     """Some documents of the text, tokenised."""
 
     corpus: Corpus
-    num_bytes: int
+    num_bytes: float  # of the input
     seconds: float
 
 
@@ -58,7 +52,7 @@ def say_estimate(
 ) -> None:
     """Says how many records, bytes and seconds to expect, and refuses a disk that is too small.
 
-    A sample of some pieces stands for all; compressed text is taken as three times its size.
+    A sample of some pieces stands for all.
 
     Raises:
         UserError: the work and the records will not fit on a local disk.
@@ -118,12 +112,12 @@ def _take_sample(
     pieces: tuple[Piece, ...], settings: DatasetSettings, vocabulary: list[str]
 ) -> Sample | None:
     """Returns documents of some pieces, None if there is no text in them."""
+    text = text_sample.take(pieces)
     begin = time.monotonic()
     tokenizer = WordpieceTokenizer(vocabulary, settings.text_case)
-    documents, num_bytes = _some_documents(pieces)
     batches = list(
         tokenization.tokenize_documents(
-            documents, tokenizer, sentence_splitting=settings.sentence_splitting
+            text.documents, tokenizer, sentence_splitting=settings.sentence_splitting
         )
     )
     sizes = np.concatenate([np.zeros(1, np.int64), *(b.document_sizes for b in batches)])
@@ -135,35 +129,7 @@ def _take_sample(
         sentence_starts=np.cumsum(lengths),
         document_starts=np.cumsum(sizes),
     )
-    return Sample(corpus, max(1, num_bytes), time.monotonic() - begin)
-
-
-def _some_documents(pieces: tuple[Piece, ...]) -> tuple[list[Document], int]:
-    """Returns the first documents of some pieces, and how many bytes of the input they are."""
-    num_read = 0
-
-    def count(num_bytes: int) -> None:
-        nonlocal num_read
-        num_read += num_bytes
-
-    chosen = pieces[:: max(1, len(pieces) // _SAMPLE_PIECES)][:_SAMPLE_PIECES]
-    is_embedded = pieces[0].text_format == EMBEDDED
-    # The embedded corpus begins with other text than it goes on with.
-    wanted = _SAMPLE_CHARACTERS // len(chosen) * (_EMBEDDED_SAMPLES if is_embedded else 1)
-    documents: list[Document] = []
-    for piece in chosen:
-        characters = 0
-        for document in text_pieces.read_piece(piece, on_error="skip", advance=count):
-            documents.append(document)
-            characters += sum(map(len, document))
-            if characters > wanted:
-                break
-    if is_embedded:
-        return documents, num_read
-    # Reading runs ahead of the documents, so their own bytes are counted.
-    of_documents = sum(len(line.encode()) for document in documents for line in document)
-    packed = _COMPRESSION_RATIO if pieces[0].compression else 1
-    return documents, min(num_read, of_documents // packed)
+    return Sample(corpus, max(1.0, text.num_bytes), text.seconds + time.monotonic() - begin)
 
 
 def _estimate(

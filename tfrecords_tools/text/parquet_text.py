@@ -71,10 +71,10 @@ def read_row_groups(
             columns=[text_field],
             use_threads=False,
         ):
-            for text in _texts(batch.column(0), path, row, leniency):
-                yield from split_text(text, leniency=leniency)
             before, row = row, row + len(batch)
             advance(num_bytes * row // num_rows - num_bytes * before // num_rows)
+            for text in _texts(batch.column(0), path, before, leniency):
+                yield from split_text(text, leniency=leniency)
 
 
 def _opened(path: str) -> contextlib.AbstractContextManager[Any]:

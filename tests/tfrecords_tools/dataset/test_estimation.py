@@ -1,7 +1,9 @@
 """What is promised before the work, held against what comes of it."""
 
+import bz2
 import gzip
 import itertools
+import json
 import random
 import shutil
 from collections.abc import Callable
@@ -15,7 +17,7 @@ from tfrecords_tools import tokenization
 from tfrecords_tools.dataset import estimation, pretraining_dataset
 from tfrecords_tools.recipe.recipe import Recipe
 from tfrecords_tools.settings import DatasetSettings
-from tfrecords_tools.text import text_pieces
+from tfrecords_tools.text import text_pieces, text_sample
 from tfrecords_tools.text.piece import Piece
 
 MakeSettings = Callable[..., DatasetSettings]
@@ -44,7 +46,7 @@ def make_text(num_bytes: int) -> str:
 def made_up(make_settings: MakeSettings, tmp_path: Path) -> MakeSettings:
     """Like `make_settings`, for a text of several times the size of a sample."""
     (tmp_path / "words.txt").write_text("\n".join([*SPECIAL_TOKENS, *WORDS]))
-    (tmp_path / "long.txt").write_text(make_text(3 * estimation._SAMPLE_CHARACTERS))
+    (tmp_path / "long.txt").write_text(make_text(3 * text_sample._CHARACTERS))
 
     def make(**changes: object) -> DatasetSettings:
         values: dict[str, object] = {
@@ -101,18 +103,39 @@ def pieces_of(settings: DatasetSettings) -> tuple[Piece, ...]:
     return text_pieces.list_pieces(settings.text, files=text_pieces.find_input(settings.text))
 
 
-def test_packed_text_is_taken_as_three_times_its_size(
+def in_cyrillic(text: str) -> str:
+    """Returns the text in letters of two bytes each, which JSON may escape to six."""
+    return "".join(chr(ord(c) - ord("a") + ord("а")) if "a" <= c <= "z" else c for c in text)
+
+
+def json_lines(text: str, *, escaped: bool) -> bytes:
+    lines = [json.dumps({"text": d}, ensure_ascii=escaped) for d in text.split("\n\n")]
+    return "\n".join(lines).encode()
+
+
+FORMS: dict[str, Callable[[str], bytes]] = {
+    "txt": str.encode,
+    "txt.gz": lambda text: gzip.compress(text.encode()),
+    "txt.bz2": lambda text: bz2.compress(text.encode()),
+    "jsonl": lambda text: json_lines(text, escaped=False),
+    "escaped.jsonl": lambda text: json_lines(text, escaped=True),
+}
+
+
+def test_the_same_text_promises_the_same_records_in_every_form(
     made_up: MakeSettings, estimates: list[estimation.RecipeEstimate], tmp_path: Path
 ):
-    text = Path(made_up().text.input).read_bytes()
-    (tmp_path / "packed.gz").write_bytes(gzip.compress(text))
-    ratio = len(text) / (tmp_path / "packed.gz").stat().st_size
-    vocabulary = tokenization.read_vocabulary(made_up().vocab_file)
-    for settings in (made_up(), made_up(input=str(tmp_path / "packed.gz"))):
+    (tmp_path / "cyrillic.txt").write_text("\n".join([*SPECIAL_TOKENS, *map(in_cyrillic, WORDS)]))
+    vocabulary = tokenization.read_vocabulary(str(tmp_path / "cyrillic.txt"))
+    text = in_cyrillic(Path(made_up().text.input).read_text())
+    for form, encode in FORMS.items():
+        (tmp_path / f"text.{form}").write_bytes(encode(text))
+        settings = made_up(input=str(tmp_path / f"text.{form}"), recipes=RECIPES[:1])
         Path(settings.work_folder).mkdir(parents=True, exist_ok=True)
         estimation.say_estimate(settings, vocabulary, pieces_of(settings))
-    plain, packed = estimates[0], estimates[len(RECIPES)]
-    assert packed.num_records == pytest.approx(plain.num_records * 3 / ratio, rel=0.1)
+    plain = estimates[0].num_records
+    promised = {form: e.num_records / plain for form, e in zip(FORMS, estimates, strict=True)}
+    assert promised == pytest.approx(dict.fromkeys(FORMS, 1.0), rel=0.1)
 
 
 def disk_with(num_bytes: int) -> Callable[[str], object]:
