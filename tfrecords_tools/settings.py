@@ -80,7 +80,8 @@ class RecipeFlags:
         """Returns a recipe for each length.
 
         Raises:
-            UserError: a value is out of its range, or not every length has its predictions.
+            UserError: a value is out of its range, not every length has its predictions, or a
+                record would have more predictions than tokens, which no pretraining takes.
         """
         lengths = _integers("max_seq_length", self.max_seq_length)
         predictions = _integers("max_predictions_per_seq", self.max_predictions_per_seq)
@@ -90,12 +91,25 @@ class RecipeFlags:
                 f"{len(predictions)}; each length needs its own number. Give e.g. "
                 "--max_seq_length=128,512 --max_predictions_per_seq=20,80."
             )
-        return tuple(
+        recipes = tuple(
             Recipe(
                 **dataclasses.asdict(self)
                 | {"max_seq_length": length, "max_predictions_per_seq": most}
             )
             for length, most in zip(lengths, predictions, strict=True)
+        )
+        for recipe in recipes:
+            _check_predictions(recipe)
+        return recipes
+
+
+def _check_predictions(recipe: Recipe) -> None:
+    length, most = recipe.max_seq_length, recipe.max_predictions_per_seq
+    if most > length:
+        raise UserError(
+            f"--max_predictions_per_seq is {most} for records of {length} tokens; it can be "
+            f"{length} at most. Give about max_seq_length x masked_lm_prob: "
+            f"{max(1, round(length * recipe.masked_lm_prob))}."
         )
 
 

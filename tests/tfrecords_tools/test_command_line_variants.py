@@ -148,6 +148,11 @@ def test_input_that_does_not_do_is_told_in_one_line_with_status_2(
             "--max_seq_length has 2 value(s), --max_predictions_per_seq",
         ),
         (["--max_seq_length=a", "--max_predictions_per_seq=1"], "takes whole numbers"),
+        (
+            ["--max_seq_length=16", "--max_predictions_per_seq=17"],
+            "--max_predictions_per_seq is 17 for records of 16 tokens; it can be 16 at most. Give "
+            "about max_seq_length x masked_lm_prob: 2.",
+        ),
         (["--num_processes=-1"], "--num_processes is -1. Use at least 1."),
         (["--compression=bzip"], "--compression=bzip"),
         (["--output_dir=gs://a/b"], "--work_dir"),
