@@ -56,7 +56,10 @@ class FrozenStage:
             f"{self.span.stage.name} is frozen from here on. Its held-out loss lies "
             f"{self.below_entropy:.3f} nats below the unigram entropy"
         )
-        return text + ("." if fall is None else f", and fell by {fall:.3f} in its last tenth.")
+        if fall is None:
+            return f"{text}."
+        change = "rose" if fall < 0 else "fell"
+        return f"{text}, and {change} by {abs(fall):.3f} in its last tenth."
 
     def _notes(self) -> list[str]:
         fall = self.fall_in_last_tenth or 0.0
@@ -75,7 +78,7 @@ class FrozenStage:
         return (
             "To give it more steps, stop, remove the checkpoints above step "
             f"{self.span.end:,}, and start with --lengthen and greater --num_train_steps and "
-            "--stage_steps; or begin anew with other --stage_shares."
+            "--stage_steps; or begin anew with --stage_steps or --stage_shares that give it more."
         )
 
 

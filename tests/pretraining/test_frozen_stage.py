@@ -22,8 +22,8 @@ def test_the_fall_in_the_last_tenth_and_the_distance_to_the_entropy_are_told():
     assert "lies 1.500 nats below the unigram entropy, and fell by 0.020" in line
 
 
-def test_a_loss_that_rose_is_told_with_its_sign():
-    assert "fell by -0.100 in its last tenth" in frozen(4.5, 4.4).lines()[0]
+def test_a_loss_that_rose_is_told_as_that():
+    assert "rose by 0.100 in its last tenth" in frozen(4.5, 4.4).lines()[0]
 
 
 # 15 % of 6 nats are 0.9.
