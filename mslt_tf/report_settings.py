@@ -8,6 +8,7 @@ from mslt_tf.errors import UserError
 from mslt_tf.flag_fields import flag_field
 from mslt_tf.path_flags import FilePath, FilePaths
 
+HEADS = "4"  # how many are drawn unless told otherwise
 MAX_HEADS = 12  # that are drawn; more would not be looked at one by one
 
 
@@ -52,9 +53,10 @@ class ReportSettings:
         "between them. The report then shows where the attention heads of each run look in it.",
     )
     attention_heads: str = flag_field(
-        "4",
+        HEADS,
         "Which heads are drawn: LAYER.HEAD counted from 0, with commas, as 0.0,5.3; or how many, "
-        "chosen evenly from the first head of the lowest layer to the last of the highest.",
+        "chosen evenly from the first head of the lowest layer to the last of the highest that "
+        "all runs have.",
     )
     vocab_file: FilePath = flag_field(
         "",
@@ -64,7 +66,7 @@ class ReportSettings:
     output_dir: FilePath = flag_field(
         "",
         "The folder of the report: report.html, report.md and figures/. A report that is there "
-        "already is replaced; any other folder is refused.",
+        "already is replaced, with what was changed in its files; any other folder is refused.",
     )
 
     def __post_init__(self) -> None:
@@ -75,6 +77,10 @@ class ReportSettings:
         _check_no_repetition("runs", self.named_runs)
         _check_no_repetition("finetuning", self.named_finetunings)
         parse_heads(self.attention_heads)  # raises what is wrong
+        if self.attention_heads != HEADS and not self.attention_text:
+            raise UserError(
+                "--attention_heads needs a text to look into. Name its file by --attention_text."
+            )
 
     @property
     def named_runs(self) -> tuple[NamedFolder, ...]:
@@ -127,7 +133,7 @@ def _named(flag: str, text: str) -> NamedFolder:
     if not path or not name or not name.isprintable():
         raise UserError(
             f"--{flag} has {text!r}, which is neither FOLDER nor NAME=FOLDER with a name of "
-            "printable characters. Give one of both."
+            "printable characters. Give one of both, with commas between several."
         )
     return NamedFolder(name, path)
 
@@ -135,7 +141,7 @@ def _named(flag: str, text: str) -> NamedFolder:
 def _check_no_repetition(flag: str, folders: tuple[NamedFolder, ...]) -> None:
     seen: set[str] = set()
     for folder in folders:
-        path = os.path.normpath(folder.path)
+        path = os.path.realpath(folder.path)  # by a link it is the same run
         if path in seen:
             raise UserError(f"--{flag} names {folder.path} twice. Give each folder once.")
         seen.add(path)

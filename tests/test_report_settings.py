@@ -1,5 +1,7 @@
 """The settings of a report: names of folders, and what is missing or given twice."""
 
+from pathlib import Path
+
 import pytest
 
 from mslt_tf.errors import UserError
@@ -39,6 +41,15 @@ def test_what_is_missing_or_given_twice_is_told():
         ReportSettings(runs=("a",))
     with pytest.raises(UserError, match="--runs names runs//a twice"):
         ReportSettings(runs=("one=runs/a", "two=runs//a/"), output_dir="report")
+    with pytest.raises(UserError, match="--attention_heads needs a text"):
+        ReportSettings(runs=("a",), output_dir="report", attention_heads="0.0")
+
+
+def test_a_run_by_a_link_is_the_same_run(tmp_path: Path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "run")
+    with pytest.raises(UserError, match=r"--runs names .*link twice"):
+        ReportSettings(runs=(f"a={tmp_path}/run", f"b={tmp_path}/link"), output_dir="report")
 
 
 @pytest.mark.parametrize("text", ["0", "13", "", "1.", "0.0,3", "0.0;1.1", "-1", "\u0663", "0.0,"])

@@ -20,7 +20,7 @@ ENTROPY = "unigram entropy"
 
 EXPLANATION = (
     "Each colour is a run. The line with dots is the loss on held-out records, the pale one the "
-    "loss in training, which has dropout in it. A vertical tick is the end of a stage. Where runs "
+    "loss in training{dropout}. A vertical tick is the end of a stage. Where runs "
     "share a name, the line is the mean over them, as far as each has come, and the band goes from "
     "the lowest to the highest. A line breaks where the length of the records changes. The thin "
     "grey line is the unigram entropy: the loss of guessing by the frequency of the tokens alone. "
@@ -58,12 +58,17 @@ class Axis:
 
 def section(groups: Sequence[Group]) -> Section:
     """Returns the curves of all runs."""
-    notes = [note for each in groups if (note := _note(each))]
+    dropout = ", with dropout" if any(each.first.has_dropout for each in groups) else ""
     return Section(
         title="Loss",
-        paragraphs=(EXPLANATION, *notes),
+        paragraphs=(EXPLANATION.format(dropout=dropout), *notes(groups)),
         figures=tuple(_figure(groups, axis) for axis in AXES),
     )
+
+
+def notes(groups: Sequence[Group]) -> list[str]:
+    """Returns whose held-out losses are missing."""
+    return [note for each in groups if (note := _not_evaluated(each))]
 
 
 def curve_of(points: Sequence[Sequence[TrainPoint | Evaluation]]) -> Curve:
@@ -214,7 +219,7 @@ def loss_range(groups: Sequence[Group]) -> tuple[float, float]:
     return lowest - margin, highest + margin
 
 
-def _note(group: Group) -> str:
+def _not_evaluated(group: Group) -> str:
     """Returns whose held-out losses are missing; "" where none are."""
     without = [run.folder for run in group.runs if not run.evaluations]
     if len(without) == len(group.runs):

@@ -1,5 +1,6 @@
 """Which runs a report compares, before any of their numbers."""
 
+import itertools
 from collections.abc import Sequence
 
 from mslt_tf import cost_model
@@ -39,10 +40,25 @@ def section(groups: Sequence[Group]) -> Section:
             (each.name, f"{run.settings.seed}", run.folder) for each in groups for run in each.runs
         ),
     )
-    notes = tuple(
+    of_files = [
         note.removeprefix("note: ") for each in groups for run in each.runs for note in run.notes
+    ]
+    return Section(
+        "Runs",
+        (*of_files, *notes(groups)),
+        tables=(Table("What is compared.", header, rows), folders),
     )
-    return Section("Runs", notes, tables=(Table("What is compared.", header, rows), folders))
+
+
+def notes(groups: Sequence[Group]) -> list[str]:
+    """Returns which runs of a name have one seed: their spread would be none."""
+    return [
+        f"{each.name}: {first.folder} and {other.folder} have both seed {first.settings.seed}. "
+        "Copies of one run are no seeds, and show no spread."
+        for each in groups
+        for first, other in itertools.combinations(each.runs, 2)
+        if first.settings.seed == other.settings.seed
+    ]
 
 
 def _num_parameters(group: Group) -> int:

@@ -1,5 +1,6 @@
 """Numbers as a report shows them."""
 
+import math
 import statistics
 from collections.abc import Callable, Sequence
 
@@ -65,11 +66,21 @@ def spread(values: Sequence[float], show: Callable[[float], str]) -> str:
     return middle if lowest == highest else f"{middle}\n({lowest} to {highest})"
 
 
-def mean_and_range(values: Sequence[float]) -> str:
+def mean_and_range(values: Sequence[float], show: Callable[[float], str]) -> str:
     """Returns the mean, and of several values the lowest and the highest beside it.
 
-    >>> mean_and_range([0.25, 0.5]), mean_and_range([1.0])
+    >>> mean_and_range([0.25, 0.5], "{:.2f}".format), mean_and_range([1.0], "{:.2f}".format)
     ('0.38 (0.25 to 0.50)', '1.00')
     """
-    mean = f"{statistics.fmean(values):.2f}"
-    return mean if len(values) == 1 else f"{mean} ({min(values):.2f} to {max(values):.2f})"
+    mean = show(statistics.fmean(values))
+    return mean if len(values) == 1 else f"{mean} ({show(min(values))} to {show(max(values))})"
+
+
+def two_digits(share: float) -> str:
+    """Returns a number from 0 to 1 with two decimals, of a small one with two digits, up to five.
+
+    >>> two_digits(0.5), two_digits(0.0123), two_digits(0.00042), two_digits(1e-9)
+    ('0.50', '0.012', '0.00042', '0.00')
+    """
+    small = 1e-5 < share < 0.1
+    return f"{share:.{min(5, 1 - math.floor(math.log10(share))) if small else 2}f}"

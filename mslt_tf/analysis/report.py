@@ -23,8 +23,9 @@ from mslt_tf.analysis.attention import section as attention_section
 from mslt_tf.analysis.attention import text as attention_text
 from mslt_tf.analysis.comparison import Group
 from mslt_tf.analysis.section import Section
+from mslt_tf.errors import UserError
 from mslt_tf.files import file_errors, new_file, published_folder
-from mslt_tf.report_settings import ReportSettings
+from mslt_tf.report_settings import NamedFolder, ReportSettings
 from mslt_tf.terminal import say
 
 KIND = "report"  # as the folder's mark calls it
@@ -43,7 +44,7 @@ def write(settings: ReportSettings) -> None:
             where the report goes, or the runs cannot read the text of --attention_text.
     """
     path = settings.output_dir.rstrip("/") or "/"
-    _check_place(path)
+    _check_place(path, (*settings.named_runs, *settings.named_finetunings))
     lines = attention_text.read(settings.attention_text) if settings.attention_text else ()
     found = [runs.read(folder, report=say) for folder in settings.named_runs]
     groups = comparison.group(found)
@@ -54,6 +55,8 @@ def write(settings: ReportSettings) -> None:
         sections.append(scores.section(results, groups))
     if attention:
         sections.append(attention_section.section(attention, settings.heads))
+    for note in (*overview.notes(groups), *curves.notes(groups), *speed.notes(groups)):
+        say(f"note: {note}")
     published_folder.publish(
         path,
         KIND,
@@ -67,8 +70,12 @@ def write(settings: ReportSettings) -> None:
 def _read_attention(
     lines: Sequence[str], groups: Sequence[Group], settings: ReportSettings
 ) -> snapshots.Attention:
+    models = [each.first.settings.model for each in groups]
+    sizes = [(model.num_hidden_layers, model.num_attention_heads) for model in models]
+    chosen_heads.check(settings.heads, sizes)  # before checkpoints are evaluated
     found = snapshots.read(lines, groups, settings.vocab_file, report=say)
-    chosen_heads.check(settings.heads, found)
+    newest = [run.newest for run in found.runs]
+    chosen_heads.check(settings.heads, [(each.num_layers, each.num_heads) for each in newest])
     for note in found.notes:
         say(f"note: {note}")
     return found
@@ -104,8 +111,14 @@ def _write(path: str, content: bytes) -> None:
         file.write(content)
 
 
-def _check_place(path: str) -> None:
+def _check_place(path: str, folders: Sequence[NamedFolder]) -> None:
     """Checks that the report can be written to where it goes, before the runs are read."""
-    with file_errors.naming(f"--output_dir {path} cannot be written to", "Give another."):
+    for folder in (os.path.realpath(folder.path) for folder in folders):
+        if os.path.commonpath([os.path.realpath(path), folder]) == folder:
+            raise UserError(
+                f"--output_dir {path} lies in {folder}, whose files are only read. Give another "
+                "folder for the report."
+            )
+    with file_errors.naming(f"--output_dir {path} cannot be written to", "Give another folder."):
         new_file.make_parent(path)
     published_folder.check_place(path, KIND, owns)

@@ -4,10 +4,12 @@ import contextlib
 import dataclasses
 import math
 import os
+import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
+import tensorflow as tf
 
 from mslt_tf import cost_model
 from mslt_tf.bounds import Bounds, check_number
@@ -57,7 +59,7 @@ class TrainPoint:
     """A line on training: averages over the steps since the line before."""
 
     step: int
-    loss: float  # masked LM, nats per masked token, with dropout
+    loss: float  # masked LM, nats per masked token, with dropout where the run has some
     seconds: float  # wall-clock of these steps
     sequences_per_second: float | None  # without compilation; None where all steps compiled
 
@@ -114,6 +116,12 @@ class Run:
         return float(self.flops_at([self.step])[0])
 
     @property
+    def has_dropout(self) -> bool:
+        """Whether the losses in training are those of a model with units dropped."""
+        model = self.settings.model
+        return max(model.hidden_dropout_prob, model.attention_probs_dropout_prob) > 0
+
+    @property
     def is_finished(self) -> bool:
         """Whether all steps are done."""
         return self.step == self.plan.num_steps
@@ -122,6 +130,15 @@ class Run:
     def spans_begun(self) -> Sequence[StageSpan]:
         """The stages of which a step is done."""
         return [span for span in self.plan.spans if span.first_step < self.step]
+
+    def steps_per_second(self, span: StageSpan) -> float | None:
+        """Returns the median speed of a stage without compilation; None where none is known."""
+        speeds = [
+            point.sequences_per_second / span.stage.batch_size
+            for point in self.training
+            if span.first_step < point.step <= span.end and point.sequences_per_second
+        ]
+        return statistics.median(speeds) if speeds else None
 
     def seconds_at(self, steps: Iterable[int]) -> np.ndarray:
         """Returns the time that training took up to each step; within a line's steps evenly."""
@@ -154,8 +171,9 @@ def read(folder: NamedFolder, *, report: Callable[[str], None]) -> Run:
     training = _by_step(point for point in points if isinstance(point, TrainPoint))
     if not training:
         raise UserError(
-            f"the run {folder.path} has no line on training yet, so nothing can be drawn. Wait "
-            "until it has done --log_steps, or leave it out of --runs."
+            f"the run {folder.path} has no line on training in its {metrics_log.METRICS_FILE} "
+            f"that can be used, so nothing can be drawn{_said(notes)}. If it has just begun, wait "
+            "until it has done --log_steps; else leave it out of --runs."
         )
     every = _by_step(point for point in points if isinstance(point, Evaluation))
     evaluations = _of_latest_records(every)
@@ -199,11 +217,20 @@ def _read_settings(path: str) -> RunSettings:
     advice = "Start the run again, which writes it anew, or leave it out of --runs."
     settings = own_runs.read_settings(RunSettings, path, advice=advice)
     if settings is None:
+        reason = "is not there"
+        if tf.io.gfile.exists(path):
+            is_folder = tf.io.gfile.isdir(path)
+            reason = f"holds no {own_runs.CONFIG_FILE}" if is_folder else "is a file"
         raise UserError(
-            f"{path} is no folder of a run: it holds no {own_runs.CONFIG_FILE}. Give the "
-            "--output_dir of run_pretraining in --runs, with NAME= before one that has a = in it."
+            f"{path} is no folder of a run: it {reason}. Give the --output_dir of run_pretraining "
+            "in --runs, with NAME= before one that has a = in it."
         )
     return settings
+
+
+def _said(notes: Sequence[str]) -> str:
+    """Returns notes as they stand in a sentence."""
+    return f" ({'; '.join(note.removeprefix('note: ') for note in notes)})" if notes else ""
 
 
 def _point(entry: Entry, plan: StagePlan) -> TrainPoint | Evaluation | None:

@@ -58,6 +58,8 @@ def read(folder: NamedFolder) -> tuple[TaskSummary, ...]:
     path = os.path.join(folder.path, finetuning_results.FILE_NAME)
     advice = "Finish it by its own command, or leave it out of --finetuning."
     with file_errors.reading(path):
+        if not tf.io.gfile.exists(folder.path):
+            raise UserError(f"{folder.path} in --finetuning is not there. Give another folder.")
         if not tf.io.gfile.exists(path):
             raise UserError(
                 f"{folder.path} holds no {finetuning_results.FILE_NAME}, which run_finetuning "

@@ -5,11 +5,10 @@ import statistics
 from collections.abc import Iterator, Sequence
 
 from mslt_tf import cost_model
-from mslt_tf.analysis import quantities
+from mslt_tf.analysis import line_times, quantities
 from mslt_tf.analysis.comparison import Group
 from mslt_tf.analysis.runs import Evaluation, Run
 from mslt_tf.analysis.section import Section, Table
-from mslt_tf.stage_plan import StageSpan
 
 TIME_AND_COST = (
     "Time is that of the training steps, compilation included, without evaluations, checkpoints "
@@ -28,17 +27,25 @@ def section(groups: Sequence[Group]) -> Section:
     base = baseline(groups)
     speedups = (
         f"Speed-ups are over {base.name}, of a step, averaged over the run so far: by the time it "
-        "took, by arithmetic, and by the median speed of each stage without compilation."
+        "took, by arithmetic, and by the median speed of each stage without compilation. The last "
+        "column says how much of the speed-up by arithmetic that one is."
     )
-    notes = (note for each in groups if (note := _note(each)))
     tables = [_runs_table(groups, base), _stages_table(groups)]
     with_losses = [each for each in groups if _ends(each)]
     if len(with_losses) > 1:
         tables.append(_reaching_table(with_losses))
-    return Section("Time and cost", (TIME_AND_COST, speedups, *notes), tables=tuple(tables))
+    return Section("Time and cost", (TIME_AND_COST, speedups, *notes(groups)), tables=tuple(tables))
 
 
-def _note(group: Group) -> str:
+def notes(groups: Sequence[Group]) -> list[str]:
+    """Returns what to bear in mind of the numbers: unfinished runs, and times that mislead."""
+    unfinished = [note for each in groups if (note := _unfinished(each))]
+    return unfinished + [
+        note for each in groups for run in each.runs for note in line_times.notes(run)
+    ]
+
+
+def _unfinished(group: Group) -> str:
     """Returns what of a group is not finished; "" where all is."""
     if group.is_finished:
         return ""
@@ -52,16 +59,6 @@ def baseline(groups: Sequence[Group]) -> Group:
     """Returns what speed-ups are over: the first run by the original method, else the first."""
     originals = (each for each in groups if each.first.settings.method == "original")
     return next(originals, groups[0])
-
-
-def steps_per_second(run: Run, span: StageSpan) -> float | None:
-    """Returns the median speed of a stage without compilation; None where none was measured."""
-    speeds = [
-        point.sequences_per_second / span.stage.batch_size
-        for point in run.training
-        if span.first_step < point.step <= span.end and point.sequences_per_second
-    ]
-    return statistics.median(speeds) if speeds else None
 
 
 def first_at_or_below(run: Run, target: Evaluation) -> int | None:
@@ -80,7 +77,7 @@ def _runs_table(groups: Sequence[Group], base: Group) -> Table:
     header = (
         *("run", "steps", "time", "cost", "last held-out loss"),
         *("speed-up", "speed-up by arithmetic", "speed-up without compilation"),
-        "the last over the one before",
+        "of the arithmetic one",
     )
     rows = []
     for each in groups:
@@ -111,18 +108,18 @@ def _length(end: Evaluation, groups: Sequence[Group]) -> str:
 
 def _stages_table(groups: Sequence[Group]) -> Table:
     header = (
-        *("run", "stage", "depth", "trained", "steps", "steps/s"),
-        *("cost of a step, original = 1", "held-out loss at its end"),
+        *("run", "stage", "depth", "trained", "steps planned", "steps/s", "cost of a step"),
+        *("of a step of its whole model", "held-out loss at its end"),
     )
     rows = tuple(row for each in groups for row in _stage_rows(each))
     return Table("Stages.", header, rows)
 
 
 def _stage_rows(group: Group) -> Iterator[tuple[str, ...]]:
-    plan = group.first.plan
+    plan, model = group.first.plan, group.first.settings.model
     for span in (span for span in plan.spans if span.first_step < group.step):
         stage = span.stage
-        speeds = [speed for run in group.runs if (speed := steps_per_second(run, span))]
+        speeds = [speed for run in group.runs if (speed := run.steps_per_second(span))]
         ends = [e.loss for run in group.runs for e in run.evaluations if e.step == span.end]
         yield (
             group.name,
@@ -131,7 +128,8 @@ def _stage_rows(group: Group) -> Iterator[tuple[str, ...]]:
             f"{stage.num_blocks - stage.num_frozen_blocks}",
             f"{stage.num_steps:,}",
             quantities.spread(speeds, "{:,.3g}".format),
-            f"{cost_model.relative_cost(group.first.settings.model, stage):.2f}",
+            quantities.flops(cost_model.stage_flops(model, stage) / stage.num_steps),
+            f"{cost_model.relative_cost(model, stage):.2f}",
             _losses(ends),
         )
 
@@ -193,7 +191,7 @@ def _compiled_seconds_of_step(group: Group) -> float:
     for run in group.counted:
         end = run.timed_step
         spans = [span for span in run.plan.spans if span.first_step < end]
-        speeds = [steps_per_second(run, span) for span in spans]
+        speeds = [run.steps_per_second(span) for span in spans]
         if not all(speeds):
             return 0.0
         num_steps = [min(span.end, end) - span.first_step for span in spans]

@@ -176,8 +176,12 @@ def check_replaceable(path: str, kind: str) -> None:
         # Without a mark its first names tell enough: below may lie a whole disk.
         foreign = foreign_files(path, found.owns) if found else sorted(tf.io.gfile.listdir(path))
     if foreign or not found:
-        shown = f"holds {listed(foreign)}" if foreign else "is empty"
-        raise UserError(f"{path} {shown}, not written by this program. {advice}")
+        if not foreign:
+            raise UserError(
+                f"{path} is an empty folder that this program did not make. The {kind} is to be "
+                "written there. Remove it, or give another --output_dir."
+            )
+        raise UserError(f"{path} holds {listed(foreign)}, not written by this program. {advice}")
 
 
 def listed(paths: Sequence[str]) -> str:

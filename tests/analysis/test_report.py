@@ -9,6 +9,7 @@ import pytest
 from mslt_tf.analysis import report
 from mslt_tf.errors import UserError
 from mslt_tf.report_settings import ReportSettings
+from tests import tiny
 from tests.analysis import run_folders, test_scores
 
 CURVES = ("loss_by_steps", "loss_by_time", "loss_by_flops")
@@ -126,6 +127,40 @@ def test_a_folder_of_the_users_is_refused_before_anything_is_read(tmp_path: Path
     with pytest.raises(UserError, match=r"mine holds report.html, not written by this program"):
         make(tmp_path / "mine", missing=tmp_path / "missing")
     assert (tmp_path / "mine" / "report.html").read_text("utf-8") == "mine"
+
+
+@pytest.mark.parametrize("place", ["", "report", "checkpoints/report"])
+def test_a_report_in_the_folder_of_a_run_is_refused(tmp_path: Path, run: Path, place: str):
+    before = contents(run)
+    (tmp_path / "link").symlink_to(run)
+    with pytest.raises(UserError, match=r"--output_dir .* lies in .*mslt, whose files are only"):
+        make(tmp_path / "link" / place, mslt=run)
+    assert contents(run) == before
+
+
+def test_an_empty_folder_of_the_users_is_refused_and_left(tmp_path: Path, run: Path):
+    (tmp_path / "mine").mkdir()
+    with pytest.raises(UserError, match="mine is an empty folder that this program did not make"):
+        make(tmp_path / "mine", mslt=run)
+    assert (tmp_path / "mine").is_dir()
+
+
+def test_what_to_bear_in_mind_is_said_on_the_terminal_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    run_folders.write(tmp_path / "one", train={4: 3.0})
+    run_folders.write(tmp_path / "two", train={4: 3.1})
+    runs = (f"a={tmp_path}/one", f"a={tmp_path}/two")
+    report.write(ReportSettings(runs=runs, output_dir=f"{tmp_path}/report"))
+    said = capsys.readouterr().out
+    markdown = (tmp_path / "report" / "report.md").read_text("utf-8")
+    for note in (
+        f"have both seed {tiny.config().seed}. Copies of one run are no seeds",
+        "a was not evaluated on held-out records: only training is drawn",
+        "a: 2 of 2 not finished, step 4 of 10.",
+    ):
+        assert note in said
+        assert note in markdown
 
 
 def test_nothing_is_left_where_the_runs_cannot_be_read(tmp_path: Path):

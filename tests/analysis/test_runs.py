@@ -127,17 +127,22 @@ def test_the_vocabulary_is_what_the_newest_checkpoint_says_that_can_be_used(tmp_
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path):
     (tmp_path / "data").mkdir()
-    for name in ("data", "nothing"):
-        with pytest.raises(UserError, match=f"{name} is no folder of a run: it holds no config"):
+    (tmp_path / "file").touch()
+    reasons = {"data": "holds no config.json", "nothing": "is not there", "file": "is a file"}
+    for name, reason in reasons.items():
+        with pytest.raises(UserError, match=f"{name} is no folder of a run: it {reason}"):
             read(tmp_path / name)
 
 
 def test_a_run_without_a_line_on_training_is_refused(tmp_path: Path):
     folder = run_folders.write(tmp_path / "run", train={})
-    with pytest.raises(UserError, match="has no line on training yet"):
+    with pytest.raises(UserError, match=r"has no line on training in its metrics\.jsonl"):
+        read(folder)
+    (folder / "metrics.jsonl").write_bytes(b"\0" * 100 + b"\n")
+    with pytest.raises(UserError, match=r"can be drawn \(.* has 1 line\(s\) that are no entries"):
         read(folder)
     (folder / "metrics.jsonl").unlink()
-    with pytest.raises(UserError, match="has no line on training yet"):
+    with pytest.raises(UserError, match=r"has no line on training in its metrics\.jsonl"):
         read(folder)
 
 

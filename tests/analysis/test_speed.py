@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from mslt_tf import cost_model
-from mslt_tf.analysis import comparison, runs, speed
+from mslt_tf.analysis import comparison, quantities, runs, speed
 from mslt_tf.analysis.comparison import Group
 from mslt_tf.report_settings import NamedFolder
 from tests import tiny
@@ -70,7 +70,7 @@ def test_runs_are_compared_by_time_and_by_arithmetic(groups: tuple[Group, ...]):
     assert found["speed-up"] == "2.00"  # 30 s over 15
     assert found["speed-up by arithmetic"] == f"{by_arithmetic:.2f}"
     assert found["speed-up without compilation"] == "1.00"  # every line says 16 sequences a second
-    assert found["the last over the one before"] == f"{1 / by_arithmetic:.0%}"
+    assert found["of the arithmetic one"] == f"{1 / by_arithmetic:.0%}"
     assert by_arithmetic > 1.05
     assert table(groups, 0)["original"]["speed-up"] == "1.00"
 
@@ -81,10 +81,12 @@ def test_each_stage_has_its_speed_its_cost_and_the_loss_at_its_end(groups: tuple
     found = table(groups, 1)
     assert found["mslt layers_2"]["depth"] == "2 of 4 layers"
     assert found["mslt layers_4"]["trained"] == "2"
-    assert [found[f"mslt layers_{n}"]["steps"] for n in (2, 4)] == ["6", "4"]
+    assert [found[f"mslt layers_{n}"]["steps planned"] for n in (2, 4)] == ["6", "4"]
     assert found["mslt layers_2"]["steps/s"] == "2"  # 16 sequences/s, 8 a batch
-    costs = [found[f"mslt layers_{n}"]["cost of a step, original = 1"] for n in (2, 4)]
-    assert costs == [f"{first / original:.2f}", f"{second / original:.2f}"]
+    rows = [found[f"mslt layers_{n}"] for n in (2, 4)]
+    assert [row["cost of a step"] for row in rows] == list(map(quantities.flops, (first, second)))
+    shares = [row["of a step of its whole model"] for row in rows]
+    assert shares == [f"{first / original:.2f}", f"{second / original:.2f}"]
     assert found["mslt layers_2"]["held-out loss at its end"] == "3.350\n(3.300 to 3.400)"
 
 

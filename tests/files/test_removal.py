@@ -112,5 +112,5 @@ def test_neither_a_file_nor_a_link_nor_an_empty_folder_is_replaced(tmp_path, kin
         path.symlink_to(tmp_path / "nowhere")
     else:
         path.mkdir()
-    with pytest.raises(UserError, match="Move it away, or give another --output_dir"):
+    with pytest.raises(UserError, match=r"(Move it away|Remove it), or give another --output_dir"):
         removal.check_replaceable(str(path), "export")

@@ -4,18 +4,20 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mslt_tf.analysis.attention.snapshots import Attention
 from mslt_tf.errors import UserError
 from mslt_tf.report_settings import Head
 
 
-def check(asked: int | tuple[Head, ...], attention: Attention) -> None:
+def check(asked: int | tuple[Head, ...], sizes: Sequence[tuple[int, int]]) -> None:
     """Checks that there is a run that has the heads that were asked for.
+
+    Args:
+        asked: they, or how many.
+        sizes: layers, and heads of each, of every run.
 
     Raises:
         UserError: none has.
     """
-    sizes = [(run.newest.num_layers, run.newest.num_heads) for run in attention.runs]
     for head in () if isinstance(asked, int) else asked:
         if not any(head.layer < layers and head.head < heads for layers, heads in sizes):
             layers, heads = max(sizes)

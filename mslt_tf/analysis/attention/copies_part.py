@@ -25,6 +25,8 @@ KEPT = (
     "in the newest checkpoint; mean (lowest to highest) over the layers."
 )
 
+NEARLY_EVEN = 0.02  # divergence from even attention; trained heads have 0.1 and more
+
 
 @dataclasses.dataclass(frozen=True)
 class Compared:
@@ -55,7 +57,7 @@ def findings(attention: Attention) -> Iterator[str]:
             yield _finding(run, copies, "the source")
     for run in attention.runs:
         for copies in _pairs_to_compare(run, attention):
-            yield _finding(run, copies, "what is no source here")
+            yield _finding(run, copies, "layers that it did not copy")
 
 
 def figures(attention: Attention, asked: int | tuple[Head, ...]) -> Iterator[Figure]:
@@ -99,12 +101,15 @@ def _finding(run: RunAttention, copies: Copies, source: str) -> str:
     found = compare(run, run.newest, copies)
     said = (
         f"{run.name}, step {run.newest.step:,}: the divergence of {_named(copies.layers)} from "
-        f"{source}, {_named(copies.sources)}, is {np.mean(found.to_source):.2f}. "
+        f"{source}, {_named(copies.sources)}, is "
+        f"{quantities.two_digits(float(np.mean(found.to_source)))}. "
     )
     if not len(found.unrelated):
         return said + "There is no unrelated pair to compare that with."
     mean = np.mean(found.unrelated)
-    said += f"That of unrelated pairs is {mean:.2f}. "
+    said += f"That of unrelated pairs is {quantities.two_digits(float(mean))}. "
+    if np.mean(found.to_even) < NEARLY_EVEN:
+        return said + "These layers look nearly everywhere alike, so that tells little."
     if np.max(found.to_source) < np.min(found.unrelated):
         return said + "Each of the pairs differs less than any unrelated one."
     closer = int(np.sum(found.to_source < mean))
@@ -168,9 +173,11 @@ def _copies_row(
         f"{snapshot.step:,}",
         ranges(copies.layers),
         sources,
-        quantities.mean_and_range(found.to_source.tolist()),
-        quantities.mean_and_range(found.to_even.tolist()),
-        quantities.mean_and_range(unrelated) if unrelated else quantities.NOTHING,
+        quantities.mean_and_range(found.to_source.tolist(), quantities.two_digits),
+        quantities.mean_and_range(found.to_even.tolist(), quantities.two_digits),
+        quantities.mean_and_range(unrelated, quantities.two_digits)
+        if unrelated
+        else quantities.NOTHING,
     )
 
 
@@ -186,5 +193,5 @@ def _kept_rows(run: RunAttention) -> Iterator[tuple[str, ...]]:
                 then.span.stage.name,
                 ranges(layers),
                 f"{then.step:,}, {newest.step:,}",
-                quantities.mean_and_range(found.tolist()),
+                quantities.mean_and_range(found.tolist(), quantities.two_digits),
             )

@@ -79,6 +79,6 @@ def _rows(snapshot: Snapshot, attention: Attention) -> Iterator[tuple[str, ...]]
 
 def _cells(patterns: Patterns, layer: int) -> tuple[str, ...]:
     return tuple(
-        quantities.mean_and_range(getattr(patterns, name)[layer])
+        quantities.mean_and_range(getattr(patterns, name)[layer], "{:.2f}".format)
         for name in ("cls", "sep", "near", "entropy")
     )

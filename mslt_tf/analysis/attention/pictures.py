@@ -48,7 +48,7 @@ def panel_of(title: str, snapshot: Snapshot | None, head: Head) -> Panel:
 def draw_maps(rows: Sequence[Sequence[Panel]], tokens: Sequence[str]) -> Figure:
     """Returns maps in rows and columns, the tokens that attend from top to bottom."""
     num_rows, num_columns = len(rows), len(rows[0])
-    size = (num_columns * SIDE + LABELS, num_rows * (SIDE + 0.25) + LABELS + 0.7)
+    size = (num_columns * SIDE + LABELS, num_rows * (SIDE + 0.25) + LABELS + 0.8)
     with drawing.style():
         figure = Figure(figsize=size)
         grid = figure.subplots(num_rows, num_columns, squeeze=False, sharex=True, sharey=True)

@@ -23,15 +23,13 @@ CAPTION = (
 
 def figures(attention: Attention, asked: int | tuple[Head, ...]) -> Iterator[Figure]:
     """Yields figures with a row for each head and a column for each run."""
-    deepest = max(run.newest.num_layers for run in attention.runs)
-    num_heads = max(run.newest.num_heads for run in attention.runs)
-    heads = chosen_heads.choose(asked, layers=range(deepest), num_heads=num_heads)
+    heads = _heads(attention, asked)
     for first in range(0, len(attention.runs), IN_A_ROW):
         runs = attention.runs[first : first + IN_A_ROW]
         names = ", ".join(f"{run.name} (step {run.newest.step:,})" for run in runs)
         yield Figure(
             name=f"attention_heads_{first // IN_A_ROW}",
-            caption=f"The same heads of {names}. {pictures.AXES}",
+            caption=f"The same heads of {names}; --attention_heads names others. {pictures.AXES}",
             is_wide=True,
             alt=f"Attention maps of the heads {', '.join(map(str, heads))} of {names}.",
             drawing=pictures.draw_maps(_rows_of_panels(runs, heads), attention.sentences[0].labels),
@@ -45,6 +43,14 @@ def tables(attention: Attention) -> Iterator[Table]:
     if rows:
         header = ("runs", "steps", "layers", "same layer", "different layers")
         yield Table(CAPTION, header, rows)
+
+
+def _heads(attention: Attention, asked: int | tuple[Head, ...]) -> tuple[Head, ...]:
+    """Returns the heads that were asked for, or so many of those that all runs have."""
+    limit = min if isinstance(asked, int) else max
+    num_layers = limit(run.newest.num_layers for run in attention.runs)
+    num_heads = limit(run.newest.num_heads for run in attention.runs)
+    return chosen_heads.choose(asked, layers=range(num_layers), num_heads=num_heads)
 
 
 def _rows_of_panels(runs: Sequence[RunAttention], heads: Sequence[Head]) -> list[list[Panel]]:
@@ -71,6 +77,8 @@ def _row(first: RunAttention, other: RunAttention) -> tuple[str, ...]:
         f"{first.name}, {other.name}",
         f"{first.newest.step:,}, {other.newest.step:,}",
         f"{size}",
-        quantities.mean_and_range(np.diagonal(common).tolist()),
-        quantities.mean_and_range(others.tolist()) if len(others) else quantities.NOTHING,
+        quantities.mean_and_range(np.diagonal(common).tolist(), quantities.two_digits),
+        quantities.mean_and_range(others.tolist(), quantities.two_digits)
+        if len(others)
+        else quantities.NOTHING,
     )

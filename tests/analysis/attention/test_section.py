@@ -96,12 +96,15 @@ def test_words_on_copies_follow_the_numbers(made: Section):
     (said,) = (text for text in made.paragraphs if "from the source" in text)
     assert said.startswith("mslt, step 4: the divergence of layers 2-3 from the source, layers 0-1")
     assert said.endswith("Each of the pairs differs less than any unrelated one.")
-    (said,) = (text for text in made.paragraphs if "what is no source here" in text)
+    (said,) = (text for text in made.paragraphs if "layers that it did not copy" in text)
     assert said.startswith("original, step 6: the divergence of layers 2-3 from")
     for last_two, number in ([[SELF, EVEN], [SEP, CLS]], 1), ([[CLS, SEP], [SELF, EVEN]], 0):
         run = run_attention("a", {4: layers([SELF, EVEN], [CLS, SEP], *last_two)})
         (said,) = (text for text in make([run]).paragraphs if "from the source" in text)
         assert said.endswith(f"those that differ less than that: {number} of 2.")
+    nearly_even = run_attention("a", {4: layers([SELF, SEP], [CLS, SEP], [EVEN] * 2, [EVEN] * 2)})
+    (said,) = (text for text in make([nearly_even]).paragraphs if "from the source" in text)
+    assert said.endswith("These layers look nearly everywhere alike, so that tells little.")
 
 
 def test_layers_are_compared_with_themselves_at_the_end_of_their_stage():
