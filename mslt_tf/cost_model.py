@@ -185,9 +185,9 @@ def table(config: ModelConfig, plan: StagePlan, *, transport: str = "float32") -
                 stage.name,
                 f"{cost.num_trainable_parameters / 1e6:.3f}M",
                 f"{cost.all_reduce_bytes(transport) / 1e6:.0f} MB",
-                f"{cost.forward_flops / 1e9:.2f}",
-                f"{(cost.flops - cost.forward_flops) / 1e9:.2f}",
-                f"{cost.flops / 1e9:.2f}",
+                _giga(cost.forward_flops),
+                _giga(cost.flops - cost.forward_flops),
+                _giga(cost.flops),
                 f"{relative_cost(config, stage):.3f}",
                 f"{stage_flops(config, stage) / of_all:.3f}",
             )
@@ -203,3 +203,8 @@ def table(config: ModelConfig, plan: StagePlan, *, transport: str = "float32") -
         f"  over --method=original: {over_original:.2f}x\n"
         f"  over ordinary pretraining, which computes all of the last layer: {over_ordinary:.2f}x"
     )
+
+
+def _giga(flops: int) -> str:
+    """Returns a number in billions with two decimals, of narrow models with four."""
+    return f"{flops / 1e9:.{2 if flops >= 1e8 else 4}f}"
