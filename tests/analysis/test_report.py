@@ -10,7 +10,7 @@ from mslt_tf.analysis import report
 from mslt_tf.errors import UserError
 from mslt_tf.report_settings import ReportSettings
 from tests import tiny
-from tests.analysis import run_folders, test_scores
+from tests.analysis import finetuning_folders, run_folders
 
 CURVES = ("loss_by_steps", "loss_by_time", "loss_by_flops")
 SVG = "{http://www.w3.org/2000/svg}svg"
@@ -51,7 +51,7 @@ def made(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A report of a run whose name is hard on all formats, with a fine-tuning of it."""
     folder = tmp_path_factory.mktemp("reports")
     run_folders.write(run.parent / "other", train={10: 3.0})
-    results = test_scores.write(folder / "results", [test_scores.MRPC])
+    results = finetuning_folders.write(folder / "results", [finetuning_folders.MRPC])
     settings = ReportSettings(
         runs=(f"{ODD_NAME}={run}", f"_hidden={run}/../other"),
         finetuning=(f"{ODD_NAME}={results.path}",),

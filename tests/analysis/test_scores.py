@@ -1,8 +1,6 @@
 """The table of fine-tuning against a calculation by hand."""
 
 import dataclasses
-import json
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -12,21 +10,7 @@ from mslt_tf.errors import UserError
 from mslt_tf.finetuning_results import Spread, TaskSummary
 from mslt_tf.report_settings import NamedFolder
 from tests.analysis import run_folders
-
-
-def summary(task: str, **metrics: dict[str, Spread]) -> TaskSummary:
-    """Returns the results of a task, by split and metric."""
-    return TaskSummary(task, {}, 5e-5, 3, 12, metrics, 60.0, 10.0, 0.1, "lr_5e-05_seed_0")
-
-
-MRPC = summary("mrpc", dev={"f1": Spread(0.91, 0.9, 0.92), "accuracy": Spread(0.1, 0.1, 0.1)})
-MNLI = summary(
-    "mnli",
-    dev_matched={"accuracy": Spread(0.84, 0.83, 0.85)},
-    dev_mismatched={"accuracy": Spread(0.82, 0.81, 0.83)},
-    ax={"matthews": Spread(0.3, 0.3, 0.3)},
-)
-SQUAD = summary("squad_1.1", dev={"f1": Spread(89, 88, 90), "exact_match": Spread(81, 80, 82)})
+from tests.analysis.finetuning_folders import MNLI, MRPC, SQUAD, summary, write
 
 
 def table(results: dict[str, list[tuple[TaskSummary, ...]]], groups=()) -> dict[str, list[str]]:
@@ -55,14 +39,6 @@ def test_the_steps_and_the_time_of_the_run_of_this_name_stand_beside(tmp_path: P
     folder = run_folders.write(tmp_path / "run", train={5: 3.0, 10: 2.9}, seconds=1_800.0)
     run = runs.read(NamedFolder("base", str(folder)), report=lambda note: None)
     assert table({"base": [(MRPC,)]}, comparison.group([run]))["base"][:2] == ["10", "1:00:00"]
-
-
-def write(folder: Path, summaries: Sequence[TaskSummary], **others: object) -> NamedFolder:
-    """Writes the output folder of a fine-tuning."""
-    folder.mkdir(exist_ok=True)
-    content = {"encoder": "runs/base", "tasks": [dataclasses.asdict(each) for each in summaries]}
-    (folder / "results.json").write_text(json.dumps({**content, **others}), "utf-8")
-    return NamedFolder("base", str(folder))
 
 
 def test_results_are_read_as_they_were_written(tmp_path: Path):

@@ -26,7 +26,7 @@ from mslt_tf.tokenization.wordpiece import WordpieceTokenizer
 from tests import real_text
 from tests.conversion import made_runs
 from tests.conversion.trained_models import outputs
-from tests.tokenization.test_tokens import real_lines
+from tests.tokenization.texts import real_lines
 
 pytestmark = pytest.mark.slow
 

@@ -10,9 +10,11 @@ from mslt_tf.text_case import TextCase
 from mslt_tf.tokenization.wordpiece import WordpieceTokenizer, WordSplitter
 from mslt_tf.vocabulary import SPECIAL_TOKENS
 from tests import real_text
-from tests.tokenization.test_tokens import (
+from tests.tokenization.texts import (
     BETWEEN_LETTERS,
     KINDS,
+    LANGUAGES,
+    ODD_TEXTS,
     PLACES,
     characters,
     code_points,
@@ -21,23 +23,8 @@ from tests.tokenization.test_tokens import (
     real_vocabulary,
 )
 
-LANGUAGES = ("en", "de", "zh", "hi", "th")
 # Capitals of Unicode 15 to 17. The library lower-cases those that its version knows.
 RECENT_CAPITALS = code_points("1C89 A7CB-A7CC A7CE A7D2 A7D4 A7DA A7DC 10D50-10D65 16EA0-16EB8")
-ODD_TEXTS = (
-    "",
-    " ",
-    "\u00c9l\u00e8ve na\u00efve \u00c5ngstr\u00f6m \u0130stanbul \u1e9e \ufb01n \u01c5",
-    "\u039f\u0394\u039f\u03a3 \u03a3\u0391\u03a3. \u0391\u03a3\u0301\u0391 \u03a3 \u0391'\u03a3'",
-    "\u4e2d\u6587abc\u5b57 \u3042\u30ab\u30ca \uac00\uac01 \U00020000x",
-    "\U0001f600 \U0001f468\u200d\U0001f469\u200d\U0001f467 a\u2764\ufe0fb \U0001f1e9\U0001f1ea",
-    "\ue000x \uf8ffy \U000f0000 \u0378a \U0003fffe \ufdd0",
-    "a\x00b\x07c\x0bd\x0ce\x85f\x1cg\u200bh\u00adi\ufeffj\ufffdk",
-    "a\u2028b\u00a0c\td\r\ne\u3000f\u1680g",
-    "\uff0c\uff08x\uff09 \u2026 \u00b2 \u2122 $5 a^b `c` \u061d \u2e52",
-    "x" * 200 + " " + "y" * 201 + " " + "a" * 100 + " " + "b" * 5_000,
-    "\u00e9" * 200 + " " + "\u0e01" * 201,
-)
 
 
 def load(folder, vocabulary, kind, **options):

@@ -16,7 +16,6 @@ import pytest
 from mslt_tf.conversion import huggingface, huggingface_tokenizer
 from mslt_tf.tokenization.wordpiece import WordpieceTokenizer
 from tests import documented_commands, real_text
-from tests.conversion.test_huggingface_tokenizer import LANGUAGES, ODD_TEXTS
 from tests.conversion.trained_models import (
     CONFIGS,
     MASKED_TEXT,
@@ -26,7 +25,13 @@ from tests.conversion.trained_models import (
 )
 from tests.modeling.small_models import random_inputs
 from tests.saved_weights import assert_bit_identical
-from tests.tokenization.test_tokens import KINDS, every_kind, real_vocabulary
+from tests.tokenization.texts import (
+    KINDS,
+    LANGUAGES,
+    ODD_TEXTS,
+    every_kind,
+    real_vocabulary,
+)
 
 PYTHON = "MSLT_TORCH_PYTHON"  # names a Python that has torch and transformers 5
 PEER = Path(__file__).with_name("torch_peer.py")

@@ -69,3 +69,10 @@ def write(folder: Path, trained: TrainedModel, **options: Any) -> Export:
     lines: list[str] = []
     saved_models.write(trained, str(folder / "export"), report=lines.append, **options)
     return Export(folder / "export", trained, lines)
+
+
+def assert_described(described, specs):
+    assert described.keys() == specs.keys()
+    for name, spec in specs.items():
+        dtype = {"float32": "float"}.get(spec.dtype.name, spec.dtype.name)
+        assert described[name] == {"dtype": dtype, "shape": spec.shape.as_list()}

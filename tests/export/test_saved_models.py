@@ -75,15 +75,8 @@ def test_the_manifest_has_the_signatures_as_tensorflow_loads_them(bert_export):
     assert len(described) == 5
     for name, signature in loaded.items():
         inputs = signature.structured_input_signature[1]
-        assert_described(described[name]["inputs"], inputs)
-        assert_described(described[name]["outputs"], signature.structured_outputs)
-
-
-def assert_described(described, specs):
-    assert described.keys() == specs.keys()
-    for name, spec in specs.items():
-        dtype = {"float32": "float"}.get(spec.dtype.name, spec.dtype.name)
-        assert described[name] == {"dtype": dtype, "shape": spec.shape.as_list()}
+        exports.assert_described(described[name]["inputs"], inputs)
+        exports.assert_described(described[name]["outputs"], signature.structured_outputs)
 
 
 @pytest.mark.parametrize(

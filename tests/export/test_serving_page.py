@@ -8,12 +8,12 @@ import types
 from pathlib import Path
 
 import grpc
-import numpy as np
 import pytest
 import tensorflow as tf
 from tensorflow.core.framework import tensor_pb2
 
 from tests import documented_commands
+from tests.export.serving_requests import answer, from_json
 
 PAGE = (Path(__file__).parents[2] / "docs" / "serving.md").read_text("utf-8")
 EXAMPLE_PROGRAM, GRPC_PROGRAM = documented_commands.code_blocks(PAGE, "python")
@@ -23,25 +23,6 @@ BODIES = [json.loads(body) for body in documented_commands.code_blocks(PAGE, "js
 @pytest.fixture(scope="module")
 def served(bert_export):
     return bert_export.load("bert/1").signatures
-
-
-def answer(served, name, values):
-    """Checks the values of a request against the signature's types and shapes, and answers."""
-    signature = served[name]
-    specs = signature.structured_input_signature[1]
-    assert values.keys() == specs.keys()
-    for key, spec in specs.items():
-        assert tf.as_dtype(values[key].dtype) == spec.dtype
-        assert spec.shape.is_compatible_with(values[key].shape)
-    return signature(**{key: tf.constant(value) for key, value in values.items()})
-
-
-def from_json(values, dtype):
-    """Returns an input of a REST request as the server reads it."""
-    if dtype != tf.string:
-        return np.array(values, dtype.as_numpy_dtype)
-    texts = [base64.b64decode(v["b64"]) if isinstance(v, dict) else v.encode() for v in values]
-    return np.array(texts, object)
 
 
 def test_every_signature_has_a_request_of_both_kinds(served):

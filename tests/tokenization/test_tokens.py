@@ -4,7 +4,6 @@ import dataclasses
 import itertools
 import random
 import sys
-import unicodedata
 
 import pytest
 import tensorflow as tf
@@ -14,26 +13,19 @@ from mslt_tf.text_case import TextCase
 from mslt_tf.tokenization import graph_normalization
 from mslt_tf.tokenization.wordpiece import WordpieceTokenizer, WordSplitter, make_piece_tokenizer
 from mslt_tf.vocabulary import SPECIAL_TOKENS
-from tests import real_text
 from tests.tokenization import bert_reference
-
-KINDS = {
-    "uncased": TextCase(do_lower_case=True, strip_accents=True),
-    "cased": TextCase(do_lower_case=False, strip_accents=False),
-    "accents_kept": TextCase(do_lower_case=True, strip_accents=False),
-    "accents_stripped": TextCase(do_lower_case=False, strip_accents=True),
-}
-every_kind = pytest.mark.parametrize("kind", KINDS)
-# Where a character stands in a text. A capital sigma's lower case depends on what follows it.
-BETWEEN_LETTERS, BEHIND_SIGMA = "a{}B", "\u0391\u03a3{}\u0391"
-PLACES = ("{}", BETWEEN_LETTERS, BEHIND_SIGMA, "a {} \u0301b", "-{0}{0}\u4e2d")
-
-
-def code_points(ranges):
-    """Returns the characters of e.g. "2C2F A7C0-A7C1"."""
-    ends = [[int(end, 16) for end in part.split("-")] for part in ranges.split()]
-    return frozenset(chr(code) for end in ends for code in range(end[0], end[-1] + 1))
-
+from tests.tokenization.texts import (
+    BEHIND_SIGMA,
+    BETWEEN_LETTERS,
+    KINDS,
+    PLACES,
+    characters,
+    code_points,
+    differences,
+    every_kind,
+    real_lines,
+    real_vocabulary,
+)
 
 # What TensorFlow's operations do not know: capitals of Unicode 14, ...
 RECENT_CAPITALS = code_points(
@@ -71,18 +63,6 @@ def in_graph(texts, kind):
     return WordSplitter(TextCase(do_lower_case=False, strip_accents=False)).words(normalized)
 
 
-def differences(texts, found, expected):
-    return [(text, f, e) for text, f, e in zip(texts, found, expected, strict=True) if f != e]
-
-
-def characters(*, with_ideographs):
-    for code in itertools.chain(range(0xD800), range(0xE000, sys.maxunicode + 1)):
-        character = chr(code)
-        name = unicodedata.name(character, "")
-        if with_ideographs or (name and not name.startswith(("CJK UNIFIED", "HANGUL SYLLABLE"))):
-            yield character
-
-
 def check_words(kind, place, *, with_ideographs):
     found = list(characters(with_ideographs=with_ideographs))
     texts = [place.format(character) for character in found]
@@ -111,15 +91,6 @@ def test_words_are_berts_around_characters_of_all_scripts(kind, place):
 def test_words_are_berts_around_all_code_points(kind):
     num_characters = check_words(kind, BETWEEN_LETTERS, with_ideographs=True)
     assert num_characters == sys.maxunicode + 1 - 0x800  # surrogates
-
-
-def real_lines(name):
-    lines = real_text.path(f"xquad/{name}.txt").read_text("utf-8").split("\n")
-    return [line for line in lines if line]
-
-
-def real_vocabulary(name):
-    return real_text.path(f"vocab/{name}-vocab.txt").read_text("utf-8").rstrip("\n").split("\n")
 
 
 @pytest.mark.parametrize("language", ["en", "de", "zh", "hi", "th"])

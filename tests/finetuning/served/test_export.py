@@ -13,7 +13,7 @@ from mslt_tf.files import removal
 from mslt_tf.finetuning import finetuning
 from mslt_tf.finetuning.served import export, null_threshold
 from mslt_tf.finetuning.squad import squad_data, squad_metrics
-from tests.export.test_saved_models import assert_described
+from tests.export.exports import assert_described
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests import documented_commands
-from tests.export.test_serving_page import answer, from_json
+from tests.export.serving_requests import answer, from_json
 
 PAGE = (Path(__file__).parents[3] / "docs" / "finetuning.md").read_text("utf-8")
 MRPC, MRPC_BY_IDS, SQUAD = map(json.loads, documented_commands.code_blocks(PAGE, "json"))
