@@ -7,7 +7,6 @@ from mslt_tf.model_config import ModelConfig
 from mslt_tf.modeling import bert, weights
 from mslt_tf.modeling.bert import ComputeDtype, ReadAt
 from mslt_tf.modeling.dropout import TASK_HEAD_SITE, drop, make_key
-from mslt_tf.modeling.forms import Forms
 from mslt_tf.modeling.linear import Linear
 from mslt_tf.modeling.trained_model import TrainedModel
 
@@ -47,7 +46,6 @@ def build(
     *,
     seed: int,
     compute_dtype: ComputeDtype = "float32",
-    forms: Forms = Forms.DEFINITIONS,
 ) -> tf.keras.Model:
     """Returns a model with initial weights; call it as `model(inputs, training=True)`.
 
@@ -59,14 +57,12 @@ def build(
         objective: of the task.
         seed: decides the initial weights.
         compute_dtype: a Keras policy; outputs are float32 under each of them.
-        forms: how the model is computed in training.
     """
     encoder = bert.build_bert(
         config,
         num_blocks=config.num_blocks,
         compute_dtype=compute_dtype,
         read_at=ReadAt.EVERYWHERE if objective.reads_every_token else ReadAt.CLS,
-        forms=forms,
         initializer_seed=seed,
     )
     head = TaskHead(

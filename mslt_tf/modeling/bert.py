@@ -68,8 +68,8 @@ def build_bert(
 ) -> tf.keras.Model:
     """Builds the model; call it as `model(inputs, training=True)`.
 
-    Inputs, a dict of int32: `input_ids`, `input_mask` (0 at padding) and `segment_ids`
-    [batch, seq], `masked_lm_positions` [batch, predictions], and `dropout_seed` [2], which decides
+    Inputs, a dict: int32 `input_ids`, `input_mask` (0 at padding) and `segment_ids` [batch, seq],
+    int32 `masked_lm_positions` [batch, predictions], and int64 `dropout_seed` [2], which decides
     all of dropout and is ignored outside training. Each call may have lengths of its own.
 
     Outputs, a dict: `masked_lm_logits` float32 [batch, predictions, vocab], `sentence_pair_logits`

@@ -29,7 +29,7 @@ def training_batches(run: Run, stage: Stage, step: int) -> Iterator:
 
 @contextlib.contextmanager
 def naming_damage_of_training(run: Run, stage: Stage, step: int, num_steps: int) -> Iterator[None]:
-    """As `naming_damage`, of what `num_steps` steps from `step` on may have read."""
+    """Names damaged records that `num_steps` steps from `step` on may have read."""
     records = run.records.train[stage.seq_length]
 
     def blocks_read() -> list[int]:

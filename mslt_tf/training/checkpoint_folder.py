@@ -61,7 +61,7 @@ def make_way(folder: str, step: int, *, report: Callable[[str], None]) -> None:
 
 
 def remove_all(folder: str, *, report: Callable[[str], None]) -> None:
-    """Removes all checkpoints, of a run of which nothing goes on.
+    """Removes all checkpoints: of a run that no later start continues.
 
     Args:
         folder: of the checkpoints.

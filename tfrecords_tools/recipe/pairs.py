@@ -5,8 +5,8 @@ order (see sentence_order.py) in the place of its next sentence. It is a pure fu
 (documents, seed): every (pass, document) has a random stream of its own, so the pairs do not
 depend on the order, the process or the machine they are made in.
 
-A segment is a run of whole sentences
-of one document, shortened at its ends, so two numbers describe it and no token is copied.
+A segment is a run of whole sentences of one document, shortened at its ends, so two numbers
+describe it and no token is copied.
 """
 
 import bisect
