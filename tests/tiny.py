@@ -17,7 +17,7 @@ from mslt_tf.records import record_files
 from mslt_tf.vocabulary import SPECIAL_TOKENS
 
 if TYPE_CHECKING:
-    from mslt_tf.pretraining import run_setup
+    from mslt_tf.pretraining.run import Run
 
 VOCAB_SIZE, SEQ_LENGTH, PREDICTIONS = 50, 16, 4
 LONG_SEQ_LENGTH, LONG_PREDICTIONS = 32, 6
@@ -62,7 +62,7 @@ def config_from(settings: dict[str, object]) -> PretrainingConfig:
     return pretraining_flags.config_from_flags(values)
 
 
-def open_run(config: PretrainingConfig) -> "run_setup.Run":
+def open_run(config: PretrainingConfig) -> "Run":
     """Returns a run that is ready to train, as the program would before its first step."""
     # Most tests need no part of them.
     from mslt_tf.pretraining import run_folder, run_setup, worker_setup

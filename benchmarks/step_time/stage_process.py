@@ -29,6 +29,7 @@ from mslt_tf.pretraining import (
     train_step,
     worker_setup,
 )
+from mslt_tf.pretraining.run import Run
 from mslt_tf.pretraining.stage_parts import StageParts
 from mslt_tf.stage_plan import Stage, StageSpan
 
@@ -49,7 +50,7 @@ def make_tasks(config: PretrainingConfig, stage: Stage) -> pipes.Tasks:
 class Steps:
     """A stage's compiled functions and what they are fed."""
 
-    def __init__(self, run: run_setup.Run, stage: Stage, memory: Memory):
+    def __init__(self, run: Run, stage: Stage, memory: Memory):
         """Builds the stage; nothing is traced before it is asked for."""
         span = _span_of(run, stage)
         with run.strategy.scope():
@@ -107,7 +108,7 @@ class Steps:
         return {"operations": operations}
 
 
-def _span_of(run: run_setup.Run, stage: Stage) -> StageSpan:
+def _span_of(run: Run, stage: Stage) -> StageSpan:
     """Returns a stage as if the run began with it; one that is not in the plan goes by its last."""
     same = [span.index for span in run.plan.spans if span.stage == stage]
     index = same[0] if same else len(run.plan.stages) - 1
@@ -115,7 +116,7 @@ def _span_of(run: run_setup.Run, stage: Stage) -> StageSpan:
 
 
 def _make_parts_of_step(
-    run: run_setup.Run, parts: StageParts, batch: Any, micro_batch_size: int
+    run: Run, parts: StageParts, batch: Any, micro_batch_size: int
 ) -> tuple[Callable[[], tf.Tensor], Callable[[], tf.Tensor]]:
     """Returns functions of the forward pass and of forward and backward, for a batch."""
     strategy, batch_size = run.strategy, batch["input_ids"].shape[0]

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from mslt_tf.pretraining import evaluation, stage_input
 from mslt_tf.pretraining.frozen_stage import FrozenStage, is_frozen_next, last_tenth_begin
-from mslt_tf.pretraining.run_setup import Run
+from mslt_tf.pretraining.run import Run
 from mslt_tf.stage_plan import StageSpan
 from mslt_tf.training.interruption import Interruption
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import tensorflow as tf
 
-from mslt_tf.pretraining.run_setup import Run
+from mslt_tf.pretraining.run import Run
 from mslt_tf.records import input_pipeline, record_scan
 from mslt_tf.records.record_files import Records
 from mslt_tf.stage_plan import Stage

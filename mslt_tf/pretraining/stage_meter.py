@@ -7,7 +7,7 @@ import tensorflow as tf
 from mslt_tf import cost_model
 from mslt_tf.config import PretrainingConfig
 from mslt_tf.distribution import gradient_sums
-from mslt_tf.pretraining.run_setup import Run
+from mslt_tf.pretraining.run import Run
 from mslt_tf.pretraining.train_step import StepMetrics, TrainSteps
 from mslt_tf.stage_plan import Stage, StageSpan
 from mslt_tf.terminal import format_duration

@@ -14,7 +14,7 @@ from mslt_tf.errors import UserError
 from mslt_tf.modeling import weights
 from mslt_tf.pretraining import run_folder, stage_input, stage_meter, train_step
 from mslt_tf.pretraining.frozen_stage import last_tenth_begin
-from mslt_tf.pretraining.run_setup import Run
+from mslt_tf.pretraining.run import Run
 from mslt_tf.pretraining.stage_evaluation import make_evaluate_if_due
 from mslt_tf.pretraining.stage_parts import Handover, StageParts
 from mslt_tf.pretraining.train_step import StepMetrics

@@ -13,7 +13,8 @@ from mslt_tf.files import file_errors, published_folder
 from mslt_tf.modeling.trained_model import TrainedModel
 from mslt_tf.modeling.weights import Weights
 from mslt_tf.pretraining import run_folder, worker_setup
-from mslt_tf.pretraining.run_setup import Run, open_run
+from mslt_tf.pretraining.run import Run
+from mslt_tf.pretraining.run_setup import open_run
 from mslt_tf.pretraining.stage_training import train_stage
 from mslt_tf.stage_plan import StageSpan
 from mslt_tf.terminal import say

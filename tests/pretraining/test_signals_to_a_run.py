@@ -29,15 +29,15 @@ SETTINGS = {
 # Writing a checkpoint takes as long as the variable says.
 SLOW_SAVING = """
 import os, runpy, time
-from mslt_tf.pretraining import run_setup
-save = run_setup.Run.save
+from mslt_tf.pretraining.run import Run
+save = Run.save
 
 def save_slowly(*arguments, **options):
     print("writing the checkpoint", flush=True)
     time.sleep(float(os.environ["SECONDS_TO_SAVE"]))
     save(*arguments, **options)
 
-run_setup.Run.save = save_slowly
+Run.save = save_slowly
 runpy.run_module("mslt_tf.run_pretraining", run_name="__main__")
 """
 
