@@ -119,6 +119,10 @@ class StagePlan:
                 return span
         raise ValueError(f"step {global_step} is not in 0..{self.num_steps - 1} of this plan")
 
+    def after(self, span: StageSpan) -> StageSpan | None:
+        """Returns the next stage; None after the last."""
+        return next(iter(self.spans[span.index + 1 :]), None)
+
     def sequences_before(self, global_step: int, *, seq_length: int) -> int:
         """Returns how many sequences of this length were read when `global_step` updates are done.
 

@@ -40,6 +40,10 @@ def test_a_step_outside_the_plan_raises(step):
         PLAN.span_at(step)
 
 
+def test_each_stage_is_followed_by_the_next_and_the_last_by_none():
+    assert [PLAN.after(span) for span in PLAN.spans] == [*PLAN.spans[1:], None]
+
+
 def test_consumed_sequences_count_each_stages_own_batch():
     steps = (0, 1, 3, 4, 8, 10)
     found = [PLAN.sequences_before(step, seq_length=128) for step in steps]

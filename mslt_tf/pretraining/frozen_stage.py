@@ -84,8 +84,8 @@ class FrozenStage:
 
 def is_frozen_next(plan: StagePlan, span: StageSpan) -> bool:
     """Returns whether the stage after this one freezes what this one trained."""
-    later = plan.stages[span.index + 1 :]
-    return bool(later) and later[0].num_frozen_blocks > 0
+    after = plan.after(span)
+    return after is not None and after.stage.num_frozen_blocks > 0
 
 
 def last_tenth_begin(plan: StagePlan, span: StageSpan) -> int | None:

@@ -63,8 +63,8 @@ def train_stage(
     if step > saved:
         run.save(parts.model, parts.checkpoint(), step, stage=span.stage)
     interruption.rest_at(step)
-    later = run.plan.spans[span.index + 1 :]
-    return parts.hand_over(keeps_optimizer=bool(later) and later[0].keeps_optimizer)
+    after = run.plan.after(span)
+    return parts.hand_over(keeps_optimizer=after is not None and after.keeps_optimizer)
 
 
 def _starting_parts(
