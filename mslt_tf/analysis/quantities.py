@@ -71,7 +71,11 @@ def mean_and_range(values: Sequence[float], show: Callable[[float], str]) -> str
 
     >>> mean_and_range([0.25, 0.5], "{:.2f}".format), mean_and_range([1.0], "{:.2f}".format)
     ('0.38 (0.25 to 0.50)', '1.00')
+    >>> mean_and_range([], str)
+    '-'
     """
+    if not len(values):
+        return NOTHING
     mean = show(statistics.fmean(values))
     return mean if len(values) == 1 else f"{mean} ({show(min(values))} to {show(max(values))})"
 

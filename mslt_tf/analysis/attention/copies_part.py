@@ -166,7 +166,6 @@ def _copies_row(
     run: RunAttention, snapshot: Snapshot, copies: Copies, sources: str
 ) -> tuple[str, ...]:
     found = compare(run, snapshot, copies)
-    unrelated = found.unrelated.tolist()
     return (
         run.name,
         snapshot.span.stage.name,
@@ -175,9 +174,7 @@ def _copies_row(
         sources,
         quantities.mean_and_range(found.to_source.tolist(), quantities.two_digits),
         quantities.mean_and_range(found.to_even.tolist(), quantities.two_digits),
-        quantities.mean_and_range(unrelated, quantities.two_digits)
-        if unrelated
-        else quantities.NOTHING,
+        quantities.mean_and_range(found.unrelated.tolist(), quantities.two_digits),
     )
 
 

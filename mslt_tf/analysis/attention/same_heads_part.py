@@ -78,7 +78,5 @@ def _row(first: RunAttention, other: RunAttention) -> tuple[str, ...]:
         f"{first.newest.step:,}, {other.newest.step:,}",
         f"{size}",
         quantities.mean_and_range(np.diagonal(common).tolist(), quantities.two_digits),
-        quantities.mean_and_range(others.tolist(), quantities.two_digits)
-        if len(others)
-        else quantities.NOTHING,
+        quantities.mean_and_range(others.tolist(), quantities.two_digits),
     )
