@@ -61,12 +61,13 @@ def section(groups: Sequence[Group]) -> Section:
     dropout = ", with dropout" if any(each.first.has_dropout for each in groups) else ""
     return Section(
         title="Loss",
-        paragraphs=(EXPLANATION.format(dropout=dropout), *notes(groups)),
+        paragraphs=(EXPLANATION.format(dropout=dropout),),
+        notes=tuple(_notes(groups)),
         figures=tuple(_figure(groups, axis) for axis in AXES),
     )
 
 
-def notes(groups: Sequence[Group]) -> list[str]:
+def _notes(groups: Sequence[Group]) -> list[str]:
     """Returns whose held-out losses are missing."""
     return [note for each in groups if (note := _not_evaluated(each))]
 

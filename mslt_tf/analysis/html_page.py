@@ -65,7 +65,7 @@ def page(title: str, made: str, sections: Sequence[Section], svgs: Mapping[str, 
 
 def _section(section: Section, svgs: Mapping[str, bytes]) -> Iterator[str]:
     yield f"<h2>{html.escape(section.title)}</h2>"
-    yield from (f"<p>{html.escape(text)}</p>" for text in section.paragraphs)
+    yield from (f"<p>{html.escape(text)}</p>" for text in (*section.paragraphs, *section.notes))
     for figure in section.figures:
         yield f"<figure>{_drawing(svgs[figure.name], figure)}"
         yield f"<figcaption>{html.escape(figure.caption)}</figcaption></figure>"

@@ -19,7 +19,7 @@ def page(title: str, made: str, sections: Sequence[Section], *, figures: str) ->
     """
     blocks = [f"# {escape(title)}", escape(made)]
     for section in sections:
-        blocks += [f"## {escape(section.title)}", *map(escape, section.paragraphs)]
+        blocks += [f"## {escape(section.title)}", *map(escape, section.paragraphs + section.notes)]
         for figure in section.figures:
             blocks.append(f"![{escape(figure.alt)}]({figures}/{figure.name}.png)")
             blocks.append(escape(figure.caption))

@@ -45,12 +45,13 @@ def section(groups: Sequence[Group]) -> Section:
     ]
     return Section(
         "Runs",
-        (*of_files, *notes(groups)),
+        tuple(of_files),
+        tuple(_notes(groups)),
         tables=(Table("What is compared.", header, rows), folders),
     )
 
 
-def notes(groups: Sequence[Group]) -> list[str]:
+def _notes(groups: Sequence[Group]) -> list[str]:
     """Returns which runs of a name have one seed: their spread would be none."""
     return [
         f"{each.name}: {first.folder} and {other.folder} have both seed {first.settings.seed}. "

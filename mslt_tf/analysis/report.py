@@ -55,7 +55,7 @@ def write(settings: ReportSettings) -> None:
         sections.append(scores.section(results, groups))
     if attention:
         sections.append(attention_section.section(attention, settings.heads))
-    for note in (*overview.notes(groups), *curves.notes(groups), *speed.notes(groups)):
+    for note in (note for each in sections for note in each.notes):
         say(f"note: {note}")
     published_folder.publish(
         path,
@@ -76,8 +76,6 @@ def _read_attention(
     found = snapshots.read(lines, groups, settings.vocab_file, report=say)
     newest = [run.newest for run in found.runs]
     chosen_heads.check(settings.heads, [(each.num_layers, each.num_heads) for each in newest])
-    for note in found.notes:
-        say(f"note: {note}")
     return found
 
 

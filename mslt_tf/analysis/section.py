@@ -42,5 +42,6 @@ class Section:
 
     title: str
     paragraphs: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()  # what to bear in mind; said on the terminal, too
     figures: tuple[Figure, ...] = ()
     tables: tuple[Table, ...] = ()

@@ -34,10 +34,12 @@ def section(groups: Sequence[Group]) -> Section:
     with_losses = [each for each in groups if _ends(each)]
     if len(with_losses) > 1:
         tables.append(_reaching_table(with_losses))
-    return Section("Time and cost", (TIME_AND_COST, speedups, *notes(groups)), tables=tuple(tables))
+    return Section(
+        "Time and cost", (TIME_AND_COST, speedups), tuple(_notes(groups)), tables=tuple(tables)
+    )
 
 
-def notes(groups: Sequence[Group]) -> list[str]:
+def _notes(groups: Sequence[Group]) -> list[str]:
     """Returns what to bear in mind of the numbers: unfinished runs, and times that mislead."""
     unfinished = [note for each in groups if (note := _unfinished(each))]
     return unfinished + [

@@ -88,7 +88,7 @@ def test_cost_is_drawn_in_the_unit_of_the_axis(section: Section):
 
 def test_a_run_without_evaluations_is_drawn_by_its_training_and_said_to_be(section: Section):
     np.testing.assert_allclose(lines_of(section, "loss_by_steps")["silent"], [[5, 8], [3.5, 3.3]])
-    (note,) = section.paragraphs[1:]
+    (note,) = section.notes
     assert note == "silent was not evaluated on held-out records: only training is drawn."
 
 

@@ -121,7 +121,7 @@ def test_an_unfinished_run_is_told_and_compared_by_what_it_did(tmp_path: Path):
     (first, _), (original,) = cost_of_step(**STAGES), cost_of_step(method="original")
     assert table(groups, 0)["part"]["speed-up"] == "3.00"  # 3 s a step over 1
     assert table(groups, 0)["part"]["speed-up by arithmetic"] == f"{original / first:.2f}"
-    assert "part: not finished, step 6 of 10." in " ".join(speed.section(groups).paragraphs)
+    assert "part: not finished, step 6 of 10." in " ".join(speed.section(groups).notes)
     assert "part layers_4" not in table(groups, 1)
     assert groups[0].state == "not finished, step 6 of 10"
 
@@ -152,7 +152,7 @@ def test_a_seed_that_has_just_begun_does_not_count_beside_a_finished_one(
     reached = table(unequal, 2)
     assert reached["original"]["mslt: 3.000"] == "not reached so far"
     assert reached["mslt"]["original: 3.200 so far"].startswith("step 10\n")
-    said = " ".join(speed.section(unequal).paragraphs)
+    said = " ".join(speed.section(unequal).notes)
     assert "1 of 2 not finished, step 2 of 10. Here the finished ones count" in said
 
 

@@ -43,8 +43,8 @@ def section(attention: Attention, heads: int | tuple[Head, ...]) -> Section:
             *patterns_part.findings(attention),
             *((DIVERGENCE,) if divergences else ()),
             *copies_part.findings(attention),
-            *attention.notes,
         ),
+        notes=attention.notes,
         figures=(
             *same_heads_part.figures(attention, heads),
             *patterns_part.figures(attention),

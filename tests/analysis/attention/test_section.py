@@ -123,7 +123,7 @@ def test_words_count_the_heads_that_look_mostly_somewhere(made: Section):
     # [CLS] has two heads, [SEP] one; near tokens have more than half of all, even of even ones.
     assert "are 2 on [CLS], 1 on [SEP], 8 on near tokens; 0 have it on none of these" in said
     assert "near tokens (76%)" in said
-    assert made.paragraphs[-1] == "A note."
+    assert made.notes == ("A note.",)
 
 
 def test_heads_that_were_asked_for_are_drawn_where_they_are():
