@@ -45,9 +45,9 @@ class Forms(enum.Enum):
         softmax of attention stay outside: oneDNN's are faster (benchmarks/results).
 
         Args:
-            chain: a function of a module, without variables or state.
-            args: tensors, of static shapes if compiled: each shape compiles anew. Or Python values,
-                which are compiled in.
+            chain: a function of a module, without state of its own.
+            args: tensors, of static shapes if compiled: each shape compiles anew; of variables
+                their handles. Or Python values, which are compiled in.
         """
         return _compiled(chain)(*args) if self.are_compiled else chain(*args)
 

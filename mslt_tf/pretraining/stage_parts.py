@@ -36,7 +36,8 @@ class StageParts:
 
         Call it under the strategy's scope. `xla` is what `train_step.choose_xla` chose.
         """
-        model = stage_model.build(config, span.stage, forms=train_step.forms_for(xla))
+        forms = train_step.forms_for(xla)
+        model = stage_model.build(config, span.stage, forms=forms)
         global_step = tf.Variable(
             span.first_step,
             dtype=tf.int64,
@@ -48,7 +49,7 @@ class StageParts:
             optimizer_start=span.optimizer_start,
             variables=model.trainable_variables,
             precision=config.precision,
-            compiles=xla == "chains",
+            forms=forms,
         )
         return cls(model, optimizer, global_step)
 

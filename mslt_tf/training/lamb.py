@@ -12,6 +12,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from mslt_tf.modeling.forms import Forms
+
 with warnings.catch_warnings():
     # It announces its end of support at each import; setup.py pins the last release on purpose.
     warnings.simplefilter("ignore")
@@ -21,15 +23,15 @@ with warnings.catch_warnings():
 class Lamb(tfa.optimizers.LAMB):
     """tensorflow-addons' LAMB: the same hyperparameters, slots and, within rounding, weights."""
 
-    def __init__(self, *, compiles: bool = True, **settings: Any):
+    def __init__(self, *, forms: Forms = Forms.COMPILED, **settings: Any):
         """Makes an optimizer without slots.
 
         Args:
-            compiles: whether XLA makes one pass of the update.
+            forms: whether XLA makes one pass of the update; no more depends on them.
             settings: tensorflow-addons' own.
         """
         super().__init__(**settings)
-        self._compiles = compiles
+        self._forms = forms
         self._gradient_scale: tf.Tensor | float = 1.0
 
     @contextlib.contextmanager
@@ -53,8 +55,8 @@ class Lamb(tfa.optimizers.LAMB):
         m, v = self.get_slot(var, "m"), self.get_slot(var, "v")
         decay = coefficients["weight_decay"] if self._do_use_weight_decay(var) else 0.0
         weights = tf.convert_to_tensor(var)
-        update_moments = _compiled_update_moments if self._compiles else _update_moments
-        update = update_moments(
+        update = self._forms.one_pass(
+            _update_moments,
             # Of a variable on several replicas `tf.function` would take the first one's.
             m.handle,
             v.handle,
@@ -101,9 +103,6 @@ def _update_moments(
     tf.raw_ops.AssignVariableOp(resource=v_handle, value=v)
     update = (m / bias_correction_1) / (tf.sqrt(v / bias_correction_2) + epsilon)
     return update + weight_decay * weights
-
-
-_compiled_update_moments = tf.function(_update_moments, jit_compile=True, autograph=False)
 
 
 def _norm_ratio(weights: tf.Tensor, update: tf.Tensor) -> tf.Tensor:

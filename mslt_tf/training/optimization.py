@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from mslt_tf.config import OptimizerConfig, Precision
+from mslt_tf.modeling.forms import Forms
 from mslt_tf.training.lamb import Lamb
 
 # LayerNorm's gain and every bias: neither decayed nor layer-adapted, as in BERT and in LAMB's
@@ -22,7 +23,7 @@ def make_optimizer(
     optimizer_start: int,
     variables: Sequence[tf.Variable],
     precision: Precision,
-    compiles: bool = True,
+    forms: Forms = Forms.COMPILED,
 ) -> tf.keras.optimizers.legacy.Optimizer:
     """Returns a fresh LAMB with slots for `variables`; its learning rate follows `global_step`.
 
@@ -33,10 +34,10 @@ def make_optimizer(
             there.
         variables: what it will train; it keeps m and v for these only.
         precision: "float16" adds dynamic loss scaling.
-        compiles: whether XLA compiles the update.
+        forms: those of the model; whether XLA makes one pass of the update depends on them.
     """
     lamb = Lamb(
-        compiles=compiles,
+        forms=forms,
         # A function, not a Keras schedule: that would count this optimizer's own updates, which
         # begin anew in every stage.
         learning_rate=lambda: learning_rate(global_step, config, optimizer_start=optimizer_start),
