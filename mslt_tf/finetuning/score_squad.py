@@ -1,7 +1,7 @@
 """Scores predictions for SQuAD 1.1 or 2.0 by the published rules, and prints JSON.
 
   python -m mslt_tf.finetuning.score_squad dev-v1.1.json predictions.json
-  python -m mslt_tf.finetuning.score_squad dev-v2.0.json predictions.json --na_prob=null_odds.json
+  python -m mslt_tf.finetuning.score_squad dev-v2.0.json predictions.json --na_prob=na_prob.json
 
 The first file is the official data, the second has {id: text}, with "" for no answer. SQuAD 1.1
 gives exact_match and f1, in percent. SQuAD 2.0, where questions have is_impossible, gives exact, f1

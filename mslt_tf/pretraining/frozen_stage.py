@@ -10,10 +10,10 @@ import dataclasses
 from mslt_tf.stage_plan import StagePlan, StageSpan
 
 # Shares of the unigram entropy that the loss lay below it, of stages that ended on the plateau: 5,
-# 8 and 12 %; nothing was gained on top of them. Of those that had left it: 22, 23 and 44 %.
-# benchmarks/results/2026-11-22_learning.md, docs/method.md.
+# 8 and 12 %; nothing was gained on top of them. Of those that had left it: 23 %, and 43 % and more.
+# benchmarks/results/2026-11-22_learning.md, docs/results.md.
 LEAST_BELOW_ENTROPY = 0.15
-# Nats in the last tenth; a whole growing stage on top brought 0.02 to 0.08 there.
+# Nats in the last tenth; a whole growing stage on a long first one brought 0.07 at most.
 STEEP_FALL = 0.05
 SHORTEST_STAGE = 100  # steps; a tenth of fewer says nothing
 
