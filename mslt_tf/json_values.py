@@ -4,6 +4,7 @@ What lies on a disk may be cut short, filled with zeros or edited. So nothing of
 its shape and types were compared with those that the code declares.
 """
 
+import collections
 import dataclasses
 import json
 import sys
@@ -25,16 +26,31 @@ class JsonValueError(ValueError):
     """
 
 
-def loads(text: str | bytes) -> Any:
+def loads(text: str | bytes, *, distinct_names: bool = False) -> Any:
     """Returns the value of a JSON text.
 
+    Args:
+        text: UTF-8 if bytes.
+        distinct_names: refuse an object that has a name twice. Else the last one counts, as JSON
+            leaves it open.
+
     Raises:
-        JsonValueError: it is not UTF-8, no JSON, or nested too deeply.
+        JsonValueError: it is not UTF-8, no JSON, nested too deeply, or has a name twice.
     """
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=_distinct if distinct_names else None)
+    except JsonValueError:
+        raise
     except (ValueError, RecursionError) as error:
         raise JsonValueError(f"it is no JSON ({error or type(error).__name__})") from error
+
+
+def _distinct(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(members)
+    if len(value) < len(members):
+        ((name, times),) = collections.Counter(name for name, _ in members).most_common(1)
+        raise JsonValueError(f"{name[:_MAX_SHOWN]!r} stands in it {times} times")
+    return value
 
 
 def parse(declared: type[T], value: Any, *, name: str = "") -> T:

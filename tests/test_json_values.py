@@ -87,6 +87,13 @@ def test_a_long_wrong_value_is_cut():
     assert len(str(error.value)) < 150
 
 
+def test_a_name_that_stands_twice_is_told_where_that_is_asked_for():
+    text = '{"a": 1, "b": {"c": 1, "d": 2, "c": 3}}'
+    with pytest.raises(json_values.JsonValueError, match=r"^'c' stands in it 2 times$"):
+        json_values.loads(text, distinct_names=True)
+    assert json_values.loads(text) == {"a": 1, "b": {"c": 3, "d": 2}}
+
+
 @pytest.mark.parametrize("text", [b"\0\0\0", "", '{"a": 1', b"\xff\xfe", "[" * 100_000, "{'a': 1}"])
 def test_what_is_no_json_is_one_kind_of_error(text):
     with pytest.raises(json_values.JsonValueError, match="it is no JSON"):

@@ -105,7 +105,7 @@ def _read(path: str, declared: type[T], form: str) -> T:
     with file_errors.reading(path), tf.io.gfile.GFile(path, "rb") as file:
         content = file.read()
     try:
-        return json_values.parse(declared, json_values.loads(content))
+        return json_values.parse(declared, json_values.loads(content, distinct_names=True))
     except json_values.JsonValueError as error:
         raise UserError(
             f"{path} does not hold {form}: {error}. Mend it, or give another."

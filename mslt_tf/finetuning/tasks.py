@@ -36,10 +36,11 @@ def names_of(words: Sequence[str]) -> tuple[str, ...]:
 
 
 def _names_of(word: str) -> tuple[str, ...]:
-    if word == ALL:
+    plain = word.lower()
+    if plain == ALL:
         return GLUE_NAMES
-    if word in squad_splits.VERSIONS:
-        return (word,)
+    if plain in squad_splits.VERSIONS:
+        return (plain,)
     try:
         task = glue_tasks.find(word)
     except UserError as error:

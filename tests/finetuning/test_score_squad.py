@@ -85,6 +85,15 @@ def test_files_that_are_not_as_they_must_be_are_told(files, predictions, options
         files("2.0", predictions, **options)
 
 
+def test_a_question_that_was_answered_twice_is_refused(tmp_path):
+    data = squad_texts.write(tmp_path / "1.json", squad_texts.layout(*QUESTIONS[:1]))
+    (tmp_path / "twice.json").write_text('{"with": "café", "with": "noir"}', "utf-8")
+    with pytest.raises(
+        UserError, match=r"twice\.json does not hold .*: 'with' stands in it 2 times"
+    ):
+        score_squad.score(data, str(tmp_path / "twice.json"), ScoreSettings())
+
+
 def test_probabilities_of_no_answer_are_for_2_0_only(files):
     with pytest.raises(UserError, match=r"--na_prob is .* but .*1\.json is of SQuAD 1\.1"):
         files("1.1", {"with": ""}, na_prob={"with": 0.5})

@@ -11,3 +11,4 @@ def test_all_is_what_glue_trains():
 
 def test_ax_is_the_task_of_its_model_and_each_task_comes_once():
     assert tasks.names_of(["AX", "rte", "MNLI", "STS-B"]) == ("mnli", "rte", "stsb")
+    assert tasks.names_of(["SQuAD_2.0", "squad_2.0"]) == ("squad_2.0",)
