@@ -22,7 +22,7 @@ from mslt_tf import path_flags, startup
 from mslt_tf.bounds import Bounds, check_number
 from mslt_tf.errors import UserError
 from scripts import demo_closing
-from tfrecords_tools.text import embedded_corpus
+from tfrecords_tools.text.formats import embedded_corpus
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIG = "configs/tiny.flags"

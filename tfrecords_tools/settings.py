@@ -12,7 +12,7 @@ from mslt_tf.pretraining_example import FeatureNames, SentenceObjective
 from mslt_tf.text_case import STRIP_ACCENTS, TextCase
 from tfrecords_tools.recipe.recipe import Recipe
 from tfrecords_tools.text.read_report import OnError
-from tfrecords_tools.text.sentence_ends import SentenceSplitting
+from tfrecords_tools.text.sentences.sentence_ends import SentenceSplitting
 from tfrecords_tools.text.text_input import TextInput
 
 Runner = Literal["local", "beam"]

@@ -12,11 +12,11 @@ from mslt_tf.errors import UserError
 from mslt_tf.files import file_errors
 from mslt_tf.vocabulary import parse_vocabulary
 from tfrecords_tools.recipe import masking
-from tfrecords_tools.text import file_access
+from tfrecords_tools.text.files import file_access
+from tfrecords_tools.text.formats.text_formats import Document
 from tfrecords_tools.text.read_report import ReadReport
-from tfrecords_tools.text.sentence_ends import SentenceSplitting
-from tfrecords_tools.text.sentence_splitting import split_sentences
-from tfrecords_tools.text.text_formats import Document
+from tfrecords_tools.text.sentences.sentence_ends import SentenceSplitting
+from tfrecords_tools.text.sentences.sentence_splitting import split_sentences
 
 # Enough to pay for a call of TensorFlow, little memory; the latter where sentences are long.
 _BATCH_SENTENCES, _BATCH_CHARACTERS = 8_192, 4_000_000

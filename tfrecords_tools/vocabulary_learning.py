@@ -18,7 +18,7 @@ from mslt_tf.tokenization.wordpiece import WordSplitter
 from mslt_tf.vocabulary import SPECIAL_TOKENS
 from tfrecords_tools.console import Progress, say
 from tfrecords_tools.settings import VocabularySettings
-from tfrecords_tools.text import text_pieces
+from tfrecords_tools.text.pieces import text_pieces
 from tfrecords_tools.text.read_report import ReadReport
 
 # The learner's time grows with the words. Rarer ones than these hardly move a piece's count.

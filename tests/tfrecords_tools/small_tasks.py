@@ -12,7 +12,7 @@ import pytest
 
 from mslt_tf import startup
 from tfrecords_tools import create_data
-from tfrecords_tools.text import text_pieces
+from tfrecords_tools.text.pieces import text_pieces
 
 PIECE_BYTES = 6_000
 PAIRS_PER_PORTION = 50

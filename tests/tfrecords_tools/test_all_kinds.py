@@ -25,7 +25,7 @@ from tests.tfrecords_tools.record_reading import contents
 from tfrecords_tools.dataset import pretraining_dataset
 from tfrecords_tools.recipe.recipe import Recipe
 from tfrecords_tools.settings import DatasetSettings
-from tfrecords_tools.text import text_pieces
+from tfrecords_tools.text.pieces import text_pieces
 from tfrecords_tools.text.read_report import ReadReport
 from tfrecords_tools.text.text_input import TextInput
 

@@ -12,7 +12,7 @@ from tests.tfrecords_tools.text import corpus
 from tfrecords_tools import tokenization, vocabulary_learning
 from tfrecords_tools.dataset import inspection, pretraining_dataset, records
 from tfrecords_tools.settings import DatasetSettings, InspectionSettings, VocabularySettings
-from tfrecords_tools.text import file_access
+from tfrecords_tools.text.files import file_access
 from tfrecords_tools.text.text_input import TextInput
 
 MakeSettings = Callable[..., DatasetSettings]

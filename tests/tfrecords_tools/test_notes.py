@@ -11,7 +11,7 @@ from tfrecords_tools.dataset import pretraining_dataset
 from tfrecords_tools.recipe import document_split
 from tfrecords_tools.recipe.recipe import Recipe
 from tfrecords_tools.settings import DatasetSettings
-from tfrecords_tools.text.long_sentences import MAX_SENTENCE
+from tfrecords_tools.text.sentences.long_sentences import MAX_SENTENCE
 from tfrecords_tools.text.text_input import TextInput
 
 MakeSettings = Callable[..., DatasetSettings]

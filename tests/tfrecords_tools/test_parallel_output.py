@@ -13,7 +13,7 @@ from tfrecords_tools.processes import Workers
 from tfrecords_tools.recipe import masking
 from tfrecords_tools.recipe.recipe import Recipe
 from tfrecords_tools.settings import DatasetSettings
-from tfrecords_tools.text import text_pieces
+from tfrecords_tools.text.pieces import text_pieces
 
 MakeSettings = Callable[..., DatasetSettings]
 VARIANTS = {

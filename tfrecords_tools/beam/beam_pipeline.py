@@ -32,9 +32,9 @@ from tfrecords_tools.beam.beam_steps import Document, GroupKey, LeftOut, ShardKe
 from tfrecords_tools.console import say
 from tfrecords_tools.dataset import dataset_summary, output_folder, places
 from tfrecords_tools.settings import DatasetSettings
-from tfrecords_tools.text import text_pieces
-from tfrecords_tools.text.found_files import FoundFiles
-from tfrecords_tools.text.piece import Piece
+from tfrecords_tools.text.files.found_files import FoundFiles
+from tfrecords_tools.text.pieces import text_pieces
+from tfrecords_tools.text.pieces.piece import Piece
 from tfrecords_tools.text.read_report import ReadReport
 
 _FACTS, _LEFT_OUT = "facts", "left_out"

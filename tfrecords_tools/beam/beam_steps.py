@@ -33,8 +33,8 @@ from tfrecords_tools.dataset.token_store import StoreFacts, token_dtype
 from tfrecords_tools.recipe.corpus import Corpus
 from tfrecords_tools.recipe.pairs import DocumentPairs, pairs_of_document
 from tfrecords_tools.recipe.recipe import Recipe
-from tfrecords_tools.text import text_pieces
-from tfrecords_tools.text.piece import Piece
+from tfrecords_tools.text.pieces import text_pieces
+from tfrecords_tools.text.pieces.piece import Piece
 from tfrecords_tools.text.read_report import ReadReport
 from tfrecords_tools.tokenization import TokenBatch
 from tfrecords_tools.unknown_words import UnknownCounter

@@ -28,8 +28,8 @@ from tfrecords_tools.recipe import masking, whole_words
 from tfrecords_tools.recipe.pairs import pairs_of_document
 from tfrecords_tools.recipe.recipe import Recipe
 from tfrecords_tools.settings import DatasetSettings
-from tfrecords_tools.text import text_pieces
-from tfrecords_tools.text.piece import Piece
+from tfrecords_tools.text.pieces import text_pieces
+from tfrecords_tools.text.pieces.piece import Piece
 from tfrecords_tools.text.read_report import ReadReport
 from tfrecords_tools.unknown_words import UnknownCounter
 

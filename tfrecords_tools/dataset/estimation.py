@@ -18,8 +18,8 @@ from tfrecords_tools.recipe.corpus import Corpus
 from tfrecords_tools.recipe.pairs import PAIR_DTYPE, pairs_of_document
 from tfrecords_tools.recipe.recipe import Recipe
 from tfrecords_tools.settings import DatasetSettings
-from tfrecords_tools.text import text_sample
-from tfrecords_tools.text.piece import Piece
+from tfrecords_tools.text.pieces import text_sample
+from tfrecords_tools.text.pieces.piece import Piece
 
 _SAMPLE_RECORDS = 2_048  # or fewer, of
 _SAMPLE_TOKENS = _SAMPLE_RECORDS * 512

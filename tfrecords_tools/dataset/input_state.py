@@ -4,9 +4,9 @@ import dataclasses
 import hashlib
 import os
 
-from tfrecords_tools.text import file_access
-from tfrecords_tools.text.found_files import FoundFiles
-from tfrecords_tools.text.piece import Piece
+from tfrecords_tools.text.files import file_access
+from tfrecords_tools.text.files.found_files import FoundFiles
+from tfrecords_tools.text.pieces.piece import Piece
 
 
 def state_of_input(files: FoundFiles) -> str:

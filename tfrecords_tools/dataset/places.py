@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from mslt_tf.errors import UserError
 from tfrecords_tools.settings import DatasetSettings
-from tfrecords_tools.text import file_access, file_search
+from tfrecords_tools.text.files import file_access, file_search
 from tfrecords_tools.text.text_input import EMBEDDED, TextInput
 
 _LOCAL = "file://"
@@ -108,7 +108,7 @@ def _inputs(text: TextInput) -> list[Place]:
 def _data_sets(text: TextInput) -> list[Place]:
     if not text.tfds:
         return []
-    from tfrecords_tools.text import tfds_text  # slow to import
+    from tfrecords_tools.text.formats import tfds_text  # slow to import
 
     path = tfds_text.find_folder(text.tfds, data_dir=text.tfds_data_dir)
     return [Place(f"--tfds {text.tfds} in {path}", path)]

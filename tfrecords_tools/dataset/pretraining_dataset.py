@@ -44,9 +44,9 @@ from tfrecords_tools.dataset.work_folder import Work
 from tfrecords_tools.processes import WorkerKilledError, Workers
 from tfrecords_tools.recipe.recipe import Recipe
 from tfrecords_tools.settings import DatasetSettings
-from tfrecords_tools.text import text_pieces
-from tfrecords_tools.text.found_files import FoundFiles
-from tfrecords_tools.text.piece import Piece
+from tfrecords_tools.text.files.found_files import FoundFiles
+from tfrecords_tools.text.pieces import text_pieces
+from tfrecords_tools.text.pieces.piece import Piece
 from tfrecords_tools.text.read_report import ReadReport
 
 

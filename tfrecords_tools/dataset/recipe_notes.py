@@ -9,7 +9,7 @@ from tfrecords_tools.console import say
 from tfrecords_tools.dataset.splits import TRAIN
 from tfrecords_tools.recipe import whole_words
 from tfrecords_tools.recipe.corpus import Corpus
-from tfrecords_tools.text.sentence_ends import SentenceSplitting
+from tfrecords_tools.text.sentences.sentence_ends import SentenceSplitting
 
 _MUCH_RANDOM_NEXT = 0.65  # BERT: about half
 _FEW_SENTENCES = 4  # in 1,000 characters that are no blanks; English has about 9

@@ -1,1 +1,1 @@
-"""Where text comes from: inputs, formats, pieces that are read independently, sentences."""
+"""Where text comes from: what the command line names, read in pieces into documents, sentences."""

@@ -23,7 +23,7 @@ from tfrecords_tools.beam.beam_steps import Document
 from tfrecords_tools.dataset.token_store import StoreFacts
 from tfrecords_tools.recipe.pairs import PAIR_DTYPE, pairs_of_document
 from tfrecords_tools.recipe.recipe import Recipe
-from tfrecords_tools.text import text_pieces
+from tfrecords_tools.text.pieces import text_pieces
 from tfrecords_tools.text.text_input import TextInput
 
 PLAN = Plan({"train": 7, "heldout": 1}, {(0, "train"): 4, (0, "heldout"): 1})

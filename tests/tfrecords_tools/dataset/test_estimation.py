@@ -17,8 +17,8 @@ from tfrecords_tools import tokenization
 from tfrecords_tools.dataset import estimation, pretraining_dataset
 from tfrecords_tools.recipe.recipe import Recipe
 from tfrecords_tools.settings import DatasetSettings
-from tfrecords_tools.text import text_pieces, text_sample
-from tfrecords_tools.text.piece import Piece
+from tfrecords_tools.text.pieces import text_pieces, text_sample
+from tfrecords_tools.text.pieces.piece import Piece
 
 MakeSettings = Callable[..., DatasetSettings]
 WORDS = [a + b + c for a, b, c in itertools.product("bdfgklmnprst", "aeiou", "bdgklmnrst")]

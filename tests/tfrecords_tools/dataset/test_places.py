@@ -12,7 +12,7 @@ from tests.tfrecords_tools.record_reading import contents
 from tfrecords_tools.dataset import places, pretraining_dataset
 from tfrecords_tools.recipe.recipe import Recipe
 from tfrecords_tools.settings import DatasetSettings
-from tfrecords_tools.text import tfds_text
+from tfrecords_tools.text.formats import tfds_text
 from tfrecords_tools.text.text_input import TextInput
 
 MakeSettings = Callable[..., DatasetSettings]

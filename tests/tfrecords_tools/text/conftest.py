@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tfrecords_tools.text import text_pieces
+from tfrecords_tools.text.pieces import text_pieces
 from tfrecords_tools.text.text_input import TextInput
 
 

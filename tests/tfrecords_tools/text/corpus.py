@@ -6,10 +6,11 @@ Where several processes read, each takes pieces: see `text_pieces`.
 
 from collections.abc import Callable, Iterator
 
-from tfrecords_tools.text import file_search, text_pieces
+from tfrecords_tools.text.files import file_search
+from tfrecords_tools.text.formats.text_formats import Document
+from tfrecords_tools.text.pieces import text_pieces
 from tfrecords_tools.text.read_report import OnError, ReadReport
-from tfrecords_tools.text.sentence_splitting import split_sentences
-from tfrecords_tools.text.text_formats import Document
+from tfrecords_tools.text.sentences.sentence_splitting import split_sentences
 from tfrecords_tools.text.text_input import TextInput
 
 __all__ = [

@@ -1,0 +1,1 @@
+"""Tests of tfrecords_tools/text/sentences."""

@@ -1,0 +1,1 @@
+"""From the bytes of a text to its documents, for each way of writing them."""

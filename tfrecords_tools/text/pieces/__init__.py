@@ -1,0 +1,1 @@
+"""Parts of the input that processes read independently, and samples of it."""
