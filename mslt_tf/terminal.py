@@ -1,10 +1,11 @@
-"""What a run says on the terminal: whole lines, at once, whether or not somebody reads them."""
+"""What programs say on the terminal: at once, whether or not somebody reads it."""
 
 import datetime
 import errno
 import io
 import os
 import sys
+from typing import TextIO
 
 
 def escape_unprintable() -> None:
@@ -25,15 +26,15 @@ def format_duration(seconds: float) -> str:
     return str(datetime.timedelta(seconds=round(seconds)))
 
 
-def write(text: str) -> None:
-    """Writes text to standard output at once, and goes on where nobody reads it any more."""
-    output = sys.stdout
+def write(text: str, output: TextIO | None = None) -> None:
+    """Writes text at once, to standard output by default; goes on where nobody reads any more."""
+    output = output or sys.stdout
     try:
         output.write(text)
         output.flush()
     except OSError as error:
-        # A terminal that was hung up, or a `tee` that took the same Ctrl-C: the run, which is to
-        # save now, needs no reader.
+        # A terminal that was hung up, or a `tee` that took the same Ctrl-C: a run that is to save
+        # now, or hours of work, need no reader.
         if error.errno not in (errno.EIO, errno.EPIPE):
             raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), output.fileno())

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 from mslt_tf import terminal
 from mslt_tf.errors import UserError
-from tfrecords_tools.console import Progress
+from tfrecords_tools.progress import Progress
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")

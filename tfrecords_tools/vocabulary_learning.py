@@ -12,11 +12,12 @@ from tensorflow_text.tools.wordpiece_vocab import wordpiece_tokenizer_learner_li
 
 from mslt_tf.errors import UserError
 from mslt_tf.files import file_errors, new_file
+from mslt_tf.terminal import say
 from mslt_tf.text_case import TextCase
 from mslt_tf.tokenization.normalization import MAX_WORD_CHARACTERS
 from mslt_tf.tokenization.wordpiece import WordSplitter
 from mslt_tf.vocabulary import SPECIAL_TOKENS
-from tfrecords_tools.console import Progress, say
+from tfrecords_tools.progress import Progress
 from tfrecords_tools.settings import VocabularySettings
 from tfrecords_tools.text.pieces import text_pieces
 from tfrecords_tools.text.read_report import ReadReport

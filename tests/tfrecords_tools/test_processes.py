@@ -13,8 +13,8 @@ import pytest
 from mslt_tf.errors import UserError
 from tests.process_groups import wait_until
 from tests.tfrecords_tools import worker_tasks
-from tfrecords_tools.console import Progress
 from tfrecords_tools.processes import Workers, default_num_processes
+from tfrecords_tools.progress import Progress
 
 PROJECT = Path(__file__).parents[2]
 KILLED = r"a worker process was killed, perhaps because memory ran out. .*finished work is kept"

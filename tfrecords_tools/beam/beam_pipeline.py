@@ -24,12 +24,12 @@ from apache_beam.typehints import with_output_types
 from mslt_tf import dataset_info
 from mslt_tf.dataset_info import DatasetInfo
 from mslt_tf.errors import UserError
+from mslt_tf.terminal import say
 from mslt_tf.tokenization.wordpiece import WordpieceTokenizer
 from tfrecords_tools import tokenization
 from tfrecords_tools.beam import beam_plan, beam_runner, beam_steps
 from tfrecords_tools.beam.beam_plan import Job, PieceFacts, Plan
 from tfrecords_tools.beam.beam_steps import Document, GroupKey, LeftOut, ShardKey, WrittenShard
-from tfrecords_tools.console import say
 from tfrecords_tools.dataset import dataset_summary, output_folder, places
 from tfrecords_tools.settings import DatasetSettings
 from tfrecords_tools.text.files.found_files import FoundFiles

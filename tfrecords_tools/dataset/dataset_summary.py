@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mslt_tf.dataset_info import DatasetInfo, Shard
+from mslt_tf.terminal import say
 from tfrecords_tools import unknown_words, vocabulary_notes
-from tfrecords_tools.console import say
 from tfrecords_tools.dataset import recipe_notes, record_statistics
 from tfrecords_tools.dataset.record_statistics import RecordCounts
 from tfrecords_tools.dataset.splits import HELDOUT, Split

@@ -15,9 +15,9 @@ import numpy.typing as npt
 
 from mslt_tf.dataset_info import Shard
 from mslt_tf.files.file_errors import FileError
+from mslt_tf.terminal import say
 from mslt_tf.tokenization.wordpiece import WordpieceTokenizer, WordSplitter
 from tfrecords_tools import tokenization
-from tfrecords_tools.console import say
 from tfrecords_tools.dataset import records, shuffled_pairs, splits, token_store, work_files
 from tfrecords_tools.dataset.input_state import state_of_piece
 from tfrecords_tools.dataset.record_statistics import RecordCounter, RecordCounts

@@ -9,9 +9,9 @@ import zlib
 import numpy as np
 
 from mslt_tf.errors import UserError
+from mslt_tf.terminal import say
 from mslt_tf.tokenization.wordpiece import WordpieceTokenizer
 from tfrecords_tools import tokenization
-from tfrecords_tools.console import say
 from tfrecords_tools.dataset import example_bytes
 from tfrecords_tools.recipe import masking
 from tfrecords_tools.recipe.corpus import Corpus

@@ -11,8 +11,8 @@ from mslt_tf import dataset_info, pretraining_example
 from mslt_tf.dataset_info import StoredObjective
 from mslt_tf.errors import UserError
 from mslt_tf.files import file_errors
+from mslt_tf.terminal import say
 from tfrecords_tools import tokenization
-from tfrecords_tools.console import say
 from tfrecords_tools.dataset.record_statistics import RecordCounts, count_records, describe, rates
 from tfrecords_tools.recipe.masking import Features
 from tfrecords_tools.recipe.sentence_labels import LABEL_NAMES

@@ -18,7 +18,7 @@ from mslt_tf import dataset_info
 from mslt_tf.dataset_info import DatasetInfo, Shard
 from mslt_tf.errors import UserError
 from mslt_tf.files import file_errors, folder_lock, removal
-from tfrecords_tools.console import say
+from mslt_tf.terminal import say
 from tfrecords_tools.dataset import records
 
 _RECORDS = f"train-*.tfrecord, heldout-*.tfrecord and {dataset_info.FILE_NAME}"

@@ -19,8 +19,8 @@ from mslt_tf.dataset_info import DatasetInfo
 from mslt_tf.errors import UserError
 from mslt_tf.files import folder_lock
 from mslt_tf.files.file_errors import FileError
+from mslt_tf.terminal import say
 from tfrecords_tools import tokenization
-from tfrecords_tools.console import Progress, say
 from tfrecords_tools.dataset import (
     dataset_summary,
     dataset_tasks,
@@ -42,6 +42,7 @@ from tfrecords_tools.dataset.splits import Split
 from tfrecords_tools.dataset.token_store import StoreFacts, TokenStore
 from tfrecords_tools.dataset.work_folder import Work
 from tfrecords_tools.processes import WorkerKilledError, Workers
+from tfrecords_tools.progress import Progress
 from tfrecords_tools.recipe.recipe import Recipe
 from tfrecords_tools.settings import DatasetSettings
 from tfrecords_tools.text.files.found_files import FoundFiles

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from mslt_tf.dataset_info import DatasetInfo
-from tfrecords_tools.console import say
+from mslt_tf.terminal import say
 from tfrecords_tools.dataset.splits import TRAIN
 from tfrecords_tools.recipe import whole_words
 from tfrecords_tools.recipe.corpus import Corpus

@@ -5,7 +5,7 @@ import os
 from typing import Any, TypeVar
 
 from mslt_tf import json_values
-from tfrecords_tools.console import say
+from mslt_tf.terminal import say
 
 T = TypeVar("T")
 

@@ -13,7 +13,7 @@ from typing import Any
 from mslt_tf import json_values
 from mslt_tf.errors import UserError
 from mslt_tf.files import file_errors, folder_lock, removal
-from tfrecords_tools.console import say
+from mslt_tf.terminal import say
 from tfrecords_tools.dataset import work_settings
 
 KIND = "work"  # of the mark

@@ -2,7 +2,7 @@
 
 import io
 
-from tfrecords_tools.console import Progress
+from tfrecords_tools.progress import Progress
 
 
 class Terminal(io.StringIO):

@@ -1,18 +1,14 @@
-"""What these tools say on the terminal: plain lines, and progress with rate and time left."""
+"""The progress of these tools on the terminal, with rate and time left."""
 
 import sys
 import time
 from collections.abc import Callable
 from typing import TextIO
 
+from mslt_tf import terminal
+
 _TERMINAL_SECONDS = 0.2  # between two updates of one line on a terminal
 _LOG_SECONDS = 10.0  # between two lines of a log file
-
-
-def say(line: str) -> None:
-    """Writes one line of result to standard output."""
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
 
 
 class Progress:
@@ -53,8 +49,7 @@ class Progress:
     def _show(self, now: float, *, end: str) -> None:
         # Carriage return, and "erase to the end of the line", for the longer line before.
         start = "\r\x1b[K" if self._is_terminal else ""
-        self._stream.write(start + self._line(now - self._begin) + end)
-        self._stream.flush()
+        terminal.write(start + self._line(now - self._begin) + end, self._stream)
 
     def _line(self, seconds: float) -> str:
         rate = self._done / seconds if seconds > 0 else 0.0
