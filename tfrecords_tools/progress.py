@@ -56,7 +56,7 @@ class Progress:
         of_total = "" if self._total is None else f" of {self._total:,}"
         line = f"{self._phase}: {self._done:,}{of_total} {self._unit}, {rate:,.0f}/s"
         if self._total is not None and rate > 0:
-            line += f", {max(self._total - self._done, 0) / rate:,.0f} s left"
+            line += f", ETA {terminal.format_duration(max(self._total - self._done, 0) / rate)}"
         else:
             line += f", {seconds:,.1f} s"
         return line

@@ -24,8 +24,8 @@ def test_a_log_gets_a_line_per_ten_seconds_and_the_last():
     stream = io.StringIO()
     run(stream, total=120)
     assert stream.getvalue().splitlines() == [
-        "read: 40 of 120 lines, 4/s, 20 s left",
-        "read: 80 of 120 lines, 4/s, 10 s left",
+        "read: 40 of 120 lines, 4/s, ETA 0:00:20",
+        "read: 80 of 120 lines, 4/s, ETA 0:00:10",
         "read: 100 lines, 4/s, 25.0 s",
     ]
 
