@@ -3,7 +3,7 @@
 from absl import flags
 
 from mslt_tf import flag_fields
-from mslt_tf.finetuning_settings import FineTuningSettings, TrainingSettings
+from mslt_tf.finetuning_settings import FineTuningSettings, TrainingSettings, is_of_squad
 from mslt_tf.flag_fields import values_of
 from mslt_tf.squad_settings import DEFAULT_LENGTH, SquadSettings, WindowSizes
 
@@ -35,9 +35,9 @@ def settings_from_flags(flag_values: flags.FlagValues) -> FineTuningSettings:
     """
     settings = values_of(FineTuningSettings, flag_values, without=("training", "squad"))
     # That of GLUE alone may be shorter than a question of SQuAD.
-    is_of_squad = any(name.startswith("squad") for name in settings["task"])
+    has_squad = any(map(is_of_squad, settings["task"]))
     windows = WindowSizes(
-        max_seq_length=(is_of_squad and settings["max_seq_length"]) or DEFAULT_LENGTH,
+        max_seq_length=(has_squad and settings["max_seq_length"]) or DEFAULT_LENGTH,
         **values_of(WindowSizes, flag_values, without=("max_seq_length",)),
     )
     return FineTuningSettings(

@@ -169,9 +169,14 @@ class FineTuningSettings:
         return self.max_seq_length or GLUE_MAX_LENGTH
 
 
+def is_of_squad(task: str) -> bool:
+    """Returns whether a word of --task, in any case, names a version of SQuAD."""
+    return task.lower().startswith("squad")
+
+
 def _check_submission(settings: FineTuningSettings) -> None:
     """Checks that there is something to submit."""
-    if settings.submit and all(name.startswith("squad") for name in settings.task):
+    if settings.submit and all(map(is_of_squad, settings.task)):
         raise UserError(
             f"--submit predicts GLUE's test sets, and --task is {','.join(settings.task)}. Leave "
             "--submit out, or name tasks of GLUE."

@@ -89,6 +89,8 @@ def test_a_length_is_that_of_glue_and_of_squad_where_both_are_named():
     assert settings(max_seq_length=32).squad == settings().squad
     both = settings(max_seq_length=256, task="mrpc,squad_2.0")
     assert (both.glue_max_length, both.squad.windows.max_seq_length) == (256, 256)
+    in_capitals = settings(max_seq_length=256, task="SQuAD_1.1")
+    assert in_capitals.squad.windows.max_seq_length == 256
 
 
 def test_a_task_on_the_command_line_takes_the_place_of_those_of_the_flag_file():
