@@ -74,7 +74,7 @@ def find(path: str, *, report: Callable[[str], None]) -> Checkpoint:
     pattern_names.check(path, what="the checkpoint")
     with file_errors.naming(f"{path} cannot be read", f"Give {FORMS}."):
         if is_checkpoint(path):
-            return checkpointing.read(path)
+            return _of_a_run(checkpointing.read(path))
         run, step = _split_step(path)
         folder = os.path.join(run, CHECKPOINTS)
         steps = checkpoint_folder.steps(folder)
@@ -84,8 +84,17 @@ def find(path: str, *, report: Callable[[str], None]) -> Checkpoint:
             there = ", ".join(map(str, steps))
             raise UserError(f"{run} has no checkpoint of step {step}, but of {there}. Give one.")
         if step is not None:
-            return checkpointing.read(checkpoint_folder.path_of(folder, step))
-        return _newest(folder, report)
+            return _of_a_run(checkpointing.read(checkpoint_folder.path_of(folder, step)))
+        return _of_a_run(_newest(folder, report))
+
+
+def _of_a_run(checkpoint: Checkpoint) -> Checkpoint:
+    if "stages" not in checkpoint.identity:
+        raise UserError(
+            f"{checkpoint.path} is of a fine-tuning: its model ends in the head of a task. Give "
+            f"the encoder that it began from, which the fine-tuning's results.md names, or {FORMS}."
+        )
+    return checkpoint
 
 
 def at_step(path: str, step: int) -> str:

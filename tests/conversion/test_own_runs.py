@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from mslt_tf.conversion import own_runs
 from mslt_tf.errors import UserError
@@ -172,6 +173,20 @@ def test_damaged_checkpoints_are_passed_over_or_told(run):
     assert "passed over" in lines[0]
     with pytest.raises(UserError, match="is damaged: its checksum"):
         read(f"{run}@9")
+
+
+@pytest.mark.parametrize("form", ["{}", "{}@4", "{}/checkpoints/step-00000004"])
+def test_a_trial_of_a_fine_tuning_is_no_run(tmp_path, form):
+    checkpointing.save(
+        str(tmp_path / "checkpoints"),
+        tf.train.Checkpoint(weights=tf.Variable(1.0)),
+        step=4,
+        identity={"task": "mnli", "seed": 0},
+        settings={},
+        num_kept=1,
+    )
+    with pytest.raises(UserError, match=r"step-00000004 is of a fine-tuning.* the encoder that"):
+        read(form.format(tmp_path))
 
 
 def test_a_checkpoint_without_its_run_needs_to_be_told_the_case(run, tmp_path):
