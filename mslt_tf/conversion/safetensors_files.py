@@ -20,6 +20,7 @@ from mslt_tf.errors import UserError
 _LENGTH_BYTES: Final = 8
 _MAX_HEADER_BYTES: Final = 100_000_000  # what the format's own reader allows
 _MAX_DIMENSIONS: Final = 8
+_MAX_SHOWN: Final = 100  # characters of a wrong shape
 _BFLOAT16: Final = "BF16"  # NumPy has none: read as whole numbers of as many bits
 _TYPES: Final = {
     **{"F64": "<f8", "F32": "<f4", "F16": "<f2", _BFLOAT16: "<u2", "BOOL": "?"},
@@ -122,13 +123,15 @@ def _stored(path: str, name: str, found: _Described, begin: int) -> StoredTensor
             "as float32."
         )
     first, end = found.data_offsets
-    num_bytes = math.prod(found.shape) * np.dtype(_TYPES[found.dtype]).itemsize
-    is_shape = len(found.shape) <= _MAX_DIMENSIONS and all(n > 0 for n in found.shape)
-    if not is_shape or end - first != num_bytes:
+    num_bytes = end - first
+    # No dimension is greater than the number of bytes: products of thousands of digits take hours.
+    is_shape = len(found.shape) <= _MAX_DIMENSIONS and all(0 < n <= num_bytes for n in found.shape)
+    item_bytes = np.dtype(_TYPES[found.dtype]).itemsize
+    if not is_shape or num_bytes != math.prod(found.shape) * item_bytes:
         raise _damaged(
             path,
-            f"{name} has {end - first:,} bytes, which is not what {found.dtype} "
-            f"{list(found.shape[:_MAX_DIMENSIONS])} takes",
+            f"{name} has {num_bytes:,} bytes, which is not what {found.dtype} "
+            f"{str(list(found.shape[:_MAX_DIMENSIONS]))[:_MAX_SHOWN]} takes",
         )
     return StoredTensor(path, found.dtype, found.shape, begin + first, num_bytes)
 

@@ -82,6 +82,8 @@ def content(header, data=bytes(8)):
         (content({"x": tensor(shape=(-1, -2))}), "8 bytes, which is not what"),
         (content({"x": tensor(shape=(2, *[1] * 100))}), "8 bytes, which is not what"),
         (content({"x": tensor(shape=(2**62, 2**62))}), "8 bytes, which is not what"),
+        (content({"x": tensor(shape=[10**4_000] * 500)}), "8 bytes, which is not what"),
+        (content({"x": tensor(shape=[10**4_000] * 8)}), "8 bytes, which is not what"),
         (content({"x": tensor(end=7, shape=(2,))}, bytes(7)), "7 bytes, which is not what"),
         (content({"x": tensor(8, 0)}), "lies at bytes"),
         (content({"x": tensor(-8, 0)}, b""), "lies at bytes"),
