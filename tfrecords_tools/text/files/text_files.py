@@ -138,9 +138,10 @@ def _unpack(packed: Iterator[bytes], compression: str) -> Iterator[bytes]:
     rest = b""
     while True:
         # Between streams, gzip and xz files may be filled up with zeros, e.g. on tapes.
-        rest = rest.lstrip(b"\0") or next(packed, b"").lstrip(b"\0")
-        if not rest:
-            return
+        while not (rest := rest.lstrip(b"\0")):
+            rest = next(packed, b"")
+            if not rest:
+                return
         rest = yield from _unpack_stream(_make_decompressor(compression), rest, packed)
 
 

@@ -76,6 +76,13 @@ def test_streams_one_after_the_other_are_one_text(tmp_path: Path, packer: str):
     assert unpack(tmp_path / "a") == (TEXT + b"small" * 3, ReadReport())
 
 
+@pytest.mark.parametrize("packer", [name for name in PACKERS if name != "zst"])
+def test_zeros_of_many_reads_between_streams_end_nothing(tmp_path: Path, packer: str):
+    pack = PACKERS[packer]
+    (tmp_path / "a").write_bytes(pack(b"one\n") + bytes(1 << 18) + pack(b"two\n") + bytes(1 << 18))
+    assert unpack(tmp_path / "a") == (b"one\ntwo\n", ReadReport())
+
+
 @pytest.mark.parametrize("content", [b"", b"BZh9 is how a text may begin", b"plain", b"\x1f", b"B"])
 def test_text_is_not_taken_for_packed(tmp_path: Path, content: bytes):
     (tmp_path / "a.gz").write_bytes(content)
