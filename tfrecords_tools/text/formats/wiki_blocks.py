@@ -96,7 +96,7 @@ class _Block:
         if _DOC_END in line and line.strip() == _DOC_END:
             self.title = None
             return self.document.finish()
-        text = html.unescape(line) if "&" in line else line
+        text = html.unescape(line).replace("\n", " ") if "&" in line else line
         is_title = self._is_at_begin and text.strip() == self.title
         self._is_at_begin = False
         return None if is_title else self.document.add(text)

@@ -157,6 +157,11 @@ def test_an_escaped_title_is_left_out_too(read):
     assert read(text) == [["Text."]]
 
 
+def test_an_escaped_end_of_a_line_ends_none(read):
+    text = '<doc id="1" url="u" title="t">\nhello world. this&#10;is fine.\n\n</doc>\n'
+    assert read(text) == [["hello world. this is fine."]]
+
+
 def test_a_block_later_in_plain_text_is_text(read):
     line = WIKI.split("\n")[0]
     assert read("text\n" + line) == [["text", line]]
