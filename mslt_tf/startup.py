@@ -36,26 +36,30 @@ def run(
         description: what `--help` says before it lists these flags.
         arguments: names of what is given without a flag, in order, e.g. "DATA.json".
     """
+    terminal.open_closed()
     prepare_tensorflow()
     terminal.escape_unprintable()
     foreign = set(flags.FLAGS)
     define_flags(flags.FLAGS)
     own_flags = [flags.FLAGS[name] for name in flags.FLAGS if name not in foreign]
-    if {"--help", "-h", "-help", "--helpfull"} & set(sys.argv[1:]):
-        sys.stdout.write(help_text(description, own_flags))
-        sys.exit(0)
     try:
+        if {"--help", "-h", "-help", "--helpfull"} & set(sys.argv[1:]):
+            sys.stdout.write(help_text(description, own_flags))
+            sys.stdout.flush()
+            sys.exit(0)
         sys.exit(main(*_parse_command_line(arguments)))
     except (UserError, flags.Error) as error:
-        sys.stdout.flush()
-        sys.stderr.write(f"error: {error}\n")
+        terminal.write("")  # what was said comes before the error
+        terminal.write(f"error: {error}\n", sys.stderr)
         sys.exit(USAGE_STATUS)
     except BrokenPipeError:  # whoever read our output, e.g. head, has enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(BROKEN_PIPE_STATUS)
     except KeyboardInterrupt:
-        sys.stderr.write("\ninterrupted\n")
+        terminal.write("\ninterrupted\n", sys.stderr)
         sys.exit(INTERRUPTED_STATUS)
+    finally:
+        terminal.finish()
 
 
 def _parse_command_line(arguments: Sequence[str]) -> list[str]:

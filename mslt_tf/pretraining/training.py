@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
+from mslt_tf import terminal
 from mslt_tf.config import PretrainingConfig
 from mslt_tf.distribution.workers import PEER_LOST_STATUS, Workers
 from mslt_tf.errors import UserError
@@ -60,7 +61,7 @@ def _with_workers(
         except tf.errors.OpError as error:
             reason, remedy = file_errors.reason(error), file_errors.remedy(error)
             if workers.has_lost_peer(error, is_explained=bool(remedy)):
-                sys.stderr.write(f"error: {workers.describe_loss(error)}\n")
+                terminal.write(f"error: {workers.describe_loss(error)}\n", sys.stderr)
                 return interruption.status or PEER_LOST_STATUS
             again = "Start again: the run goes on from its newest checkpoint."
             if remedy:
