@@ -80,11 +80,12 @@ def read_sealed(folder: str, *, checks_files: bool = True) -> dict[str, Any]:
 
 def room(folder: str) -> int | None:
     """Returns the bytes that a local folder has, used and free on its disk; None for others."""
-    parent = os.path.dirname(folder)
-    if not os.path.isdir(parent):
+    there = folder if os.path.isdir(folder) else os.path.dirname(folder)
+    if not os.path.isdir(there):
         return None
-    used = sum(path.stat().st_size for path in Path(folder).rglob("*"))
-    return used + shutil.disk_usage(parent).free
+    # Links count as such: what they name may lie elsewhere, or be gone.
+    used = sum(path.lstat().st_size for path in Path(folder).rglob("*"))
+    return used + shutil.disk_usage(there).free
 
 
 def _sealed(content: Mapping[str, Any]) -> bytes:
