@@ -108,7 +108,7 @@ def check_free(folder: str) -> None:
         return
     with file_errors.naming(f"{folder} cannot be looked into", "It must be a folder."):
         is_here = found.machine == _machine()
-        if _is_flocked(folder) if is_here else _age(folder) < STALE_SECONDS:
+        if _is_flocked(folder) if is_here else abs(_age(folder)) < STALE_SECONDS:
             raise _in_use(folder, found)
 
 
@@ -180,7 +180,7 @@ def _wait_until_stale(folder: str, holder: Holder, report: Report) -> None:
         UserError: it has given one.
     """
     seen = _modified(_path(folder))
-    left = STALE_SECONDS - _age(folder)
+    left = STALE_SECONDS - max(_age(folder), 0.0)  # less than 0 where a clock was set back
     if left > 0:
         report(f"{folder} may be in use by {holder}; watching up to {left:.0f} s for a sign of it")
     deadline = time.monotonic() + left

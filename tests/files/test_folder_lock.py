@@ -115,6 +115,15 @@ def test_a_holder_on_another_machine_is_watched_until_it_gives_a_sign(tmp_path):
     assert "watching up to" in lines[0]
 
 
+def test_a_clock_that_was_set_back_makes_nobody_wait_for_longer(tmp_path, monkeypatch):
+    write_holder(tmp_path, age=-7_200)
+    folder_lock.check_free(str(tmp_path))
+    monkeypatch.setattr(folder_lock, "STALE_SECONDS", 2.0)
+    lines = []
+    assert hold(tmp_path, lines.append).process == os.getpid()
+    assert "watching up to 2 s" in lines[0]
+
+
 def test_a_holder_on_another_machine_is_watched_until_it_is_dead(tmp_path):
     write_holder(tmp_path, age=folder_lock.STALE_SECONDS - 2)
     lines = []
