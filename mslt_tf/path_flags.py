@@ -94,7 +94,7 @@ class _PathsParser(flags.ListParser):
     """Parses a list of paths."""
 
     def parse(self, argument: str | list[str]) -> list[str]:
-        return [os.path.expanduser(path) for path in super().parse(argument)]
+        return [parse_path(path) for path in super().parse(argument)]
 
 
 class _JoinedPathsParser(flags.ArgumentParser[str]):

@@ -89,6 +89,12 @@ def test_what_begins_with_no_home_stays_as_it_is(given: str):
     assert parsed(path_flags.define_paths, [], given) == ([given] if given else [])
 
 
+@pytest.mark.parametrize("define", [path_flags.define_path, path_flags.define_paths])
+def test_a_name_that_tensorflow_cannot_read_is_told_by_its_flag(define: Callable[..., None]):
+    with pytest.raises(flags.IllegalFlagValueError, match="the name is not UTF-8 text"):
+        parsed(define, "", "data/\udce9*.tfrecord")  # a byte of Latin-1, as Python takes it
+
+
 def test_the_home_of_another_user_is_found():
     user = pwd.getpwall()[0]
     assert parsed(path_flags.define_path, "", f"~{user.pw_name}/a") == f"{user.pw_dir}/a"
