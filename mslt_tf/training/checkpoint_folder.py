@@ -102,7 +102,7 @@ def remove_old(
 
 
 def _remove(folder: str, step: int, report: Callable[[str], None]) -> None:
-    """Removes a checkpoint, unless it is a link or holds files that are not ours."""
+    """Removes a checkpoint, unless it is a link, protected or holds files that are not ours."""
     path = path_of(folder, step)
     if os.path.islink(path):
         report(f"note: {path} is kept, as it is a link")
@@ -110,6 +110,9 @@ def _remove(folder: str, step: int, report: Callable[[str], None]) -> None:
     foreign = removal.foreign_files(path, _is_ours)
     if foreign:
         report(f"note: {path} is kept, as it holds {foreign[0]}, which is no checkpoint's file")
+        return
+    if os.path.isdir(path) and not os.access(path, os.W_OK):
+        report(f"note: {path} is kept, as it is write-protected")
         return
     # First its name: a kill in the midst must not leave half a checkpoint that looks like one.
     temporary = temporary_path_of(folder, step)

@@ -73,6 +73,21 @@ def test_a_checkpoint_with_a_file_that_somebody_put_into_it_is_kept_and_told(fol
     assert (folder / "step-00000001" / "thesis.txt").read_text() == "mine"
 
 
+def test_a_write_protected_checkpoint_is_kept_and_told(folder, monkeypatch):
+    for step in (1, 2):
+        save(folder, step)
+    protected = str(folder / "step-00000001")
+    # Rights say nothing to whoever is root, as tests may be.
+    may = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: path != protected and may(path, mode))
+    lines = []
+    for step in (3, 4):
+        save(folder, step, report=lines.append)
+    assert names(folder) == ["step-00000001", "step-00000003", "step-00000004"]
+    assert set(lines) == {f"note: {protected} is kept, as it is write-protected"}
+    assert newest(folder) == 4
+
+
 def test_what_lies_in_the_place_of_a_checkpoint_is_kept_under_another_name(folder):
     (folder / "step-00000003").mkdir(parents=True)
     (folder / "step-00000003" / "thesis.txt").write_text("mine")
