@@ -1,12 +1,13 @@
 """Folders that are whole or absent: written under a temporary name, marked, then put in place."""
 
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import tensorflow as tf
 
 from mslt_tf.errors import UserError
-from mslt_tf.files import file_errors, removal
+from mslt_tf.files import file_errors, new_file, removal
 from mslt_tf.files.removal import Owns
 
 
@@ -54,4 +55,14 @@ def publish(
         removal.remove(temporary, owns)  # half written
         write(temporary)
         removal.mark(temporary, kind, facts=facts)
+        # Before its name, and before an older one goes: what has its name counts as whole.
+        new_file.flush(_all_below(temporary))
         removal.replace(temporary, path, kind)
+        new_file.flush([os.path.dirname(os.path.abspath(path))])
+
+
+def _all_below(folder: str) -> Iterator[str]:
+    """Yields the paths of a local folder and of all files and folders below it."""
+    for path, _, names in os.walk(folder):
+        yield from (os.path.join(path, name) for name in names)
+        yield path
