@@ -16,7 +16,13 @@ from mslt_tf.export import saved_models
 from mslt_tf.files import file_errors, folder_lock, new_file, pattern_names, published_folder
 from mslt_tf.pretraining import run_record, worker_setup
 from mslt_tf.terminal import say
-from mslt_tf.training import checkpoint_folder, checkpointing, json_lines, metrics_log
+from mslt_tf.training import (
+    checkpoint_files,
+    checkpoint_folder,
+    checkpointing,
+    json_lines,
+    metrics_log,
+)
 
 _ANEW = "To train it anew on purpose, give another --output_dir, or move this one away."
 
@@ -104,7 +110,7 @@ def _describe_gone(config: PretrainingConfig) -> str:
     facts = saved_models.facts_of(export_of(config))
     if facts is None and has_checkpoint:  # exported before exports said what they are of
         newest = checkpointing.newest(checkpoints_of(config), report=say)
-        facts = facts_of_export(newest.step, newest.identity) if newest else None
+        facts = facts_of_export(newest.path, newest.step, newest.identity) if newest else None
     if not facts or not _is_end_of(config, facts):
         return ""
     return f"Its {' and '.join(missing)} are"
@@ -123,9 +129,10 @@ def _has_records(config: PretrainingConfig) -> bool:
         return False
 
 
-def facts_of_export(step: int, identity: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns what an export says of the run that it is the end of."""
-    return {"step": step, "identity": dict(identity)}
+def facts_of_export(checkpoint: str, step: int, identity: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what an export says of the run that it is the end of, and of its last checkpoint."""
+    fingerprint = checkpoint_files.fingerprint(checkpoint)
+    return {"step": step, "identity": dict(identity), "checkpoint": fingerprint}
 
 
 def _is_end_of(config: PretrainingConfig, facts: Mapping[str, Any]) -> bool:
@@ -140,7 +147,11 @@ def is_done(config: PretrainingConfig, checkpoint: checkpointing.Checkpoint | No
     if not checkpoint or checkpoint.step != config.plan.num_steps:
         return False
     facts = saved_models.facts_of(export_of(config))
-    return facts is not None and facts.get("step") == checkpoint.step
+    if facts is None or facts.get("step") != checkpoint.step:
+        return False
+    # Steps that were done anew have another model; older exports do not say of which they are.
+    fingerprint = checkpoint_files.fingerprint(checkpoint.path)
+    return bool(facts.get("checkpoint", fingerprint) == fingerprint)
 
 
 def describe_way_back(config: PretrainingConfig, *, failed_checkpoint: int | None = None) -> str:
@@ -190,7 +201,8 @@ def check_start(
         elif saved_models.is_unmarked(export):
             if not writes:
                 return
-            saved_models.adopt(export, facts_of_export(checkpoint.step, checkpoint.identity))
+            facts = facts_of_export(checkpoint.path, checkpoint.step, checkpoint.identity)
+            saved_models.adopt(export, facts)
         if not is_done(config, checkpoint):
             published_folder.check_place(export, saved_models.KIND, saved_models.owns)
 

@@ -19,7 +19,7 @@ from mslt_tf.pretraining.run_setup import open_run
 from mslt_tf.pretraining.stage_training import train_stage
 from mslt_tf.stage_plan import StageSpan
 from mslt_tf.terminal import say
-from mslt_tf.training import graph_memory
+from mslt_tf.training import checkpoint_folder, graph_memory
 from mslt_tf.training.interruption import Interruption
 
 
@@ -135,11 +135,13 @@ def _export(run: Run, weights: Weights) -> None:
         stage=run.plan.stages[-1].name,
         identity=run.identity,
     )
+    folder = run_folder.checkpoints_of(run.config)
+    checkpoint = checkpoint_folder.path_of(folder, trained.step)
     published_folder.publish(
         run.export,
         saved_models.KIND,
         lambda folder: saved_models.write(trained, folder, report=run.log.line),
         owns=saved_models.owns,
-        facts=run_folder.facts_of_export(trained.step, trained.identity),
+        facts=run_folder.facts_of_export(checkpoint, trained.step, trained.identity),
         advice="Mend that and start again: the run goes on from its last checkpoint, and exports.",
     )

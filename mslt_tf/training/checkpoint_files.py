@@ -78,6 +78,15 @@ def read_sealed(folder: str, *, checks_files: bool = True) -> dict[str, Any]:
     return content
 
 
+def fingerprint(folder: str) -> str:
+    """Returns what tells a checkpoint from others of its step: its state has all checksums.
+
+    Raises:
+        tensorflow.errors.OpError: it cannot be read.
+    """
+    return _crc32(os.path.join(folder, STATE_FILE))
+
+
 def room(folder: str) -> int | None:
     """Returns the bytes that a local folder has, used and free on its disk; None for others."""
     there = folder if os.path.isdir(folder) else os.path.dirname(folder)

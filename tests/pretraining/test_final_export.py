@@ -45,3 +45,22 @@ def test_they_are_made_again_from_the_checkpoint_where_they_are_gone(tmp_path, m
     tf.io.gfile.rmtree(str(tmp_path / "export"))
     assert training.pretrain(config) == 0
     assert saved_models.exists(str(tmp_path / "export"))
+
+
+def test_steps_that_were_done_anew_are_exported_anew(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(saved_models, "write", quick_runs.write_export)
+    data = {"train_records": tiny.write_random_shards(tmp_path / "records")}
+    folder = tmp_path / "run"
+    written = folder / "export" / "bert" / "1" / "saved_model.pb"
+    assert quick_runs.pretrain(folder, data) == 0
+    before = written.read_text()
+    (folder / "checkpoints" / "step-00000006").rename(tmp_path / "moved away")
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "_export", lambda run, weights: None)  # killed before
+        assert quick_runs.pretrain(folder, data, learning_rate=0.5) == 0
+    assert written.read_text() == before
+    assert quick_runs.pretrain(folder, data, learning_rate=0.5) == 0
+    assert written.read_text() != before
+    capsys.readouterr()
+    assert quick_runs.pretrain(folder, data, learning_rate=0.5) == 0
+    assert "This run is done" in capsys.readouterr().out
