@@ -53,7 +53,6 @@ def run(
         terminal.write(f"error: {error}\n", sys.stderr)
         sys.exit(USAGE_STATUS)
     except BrokenPipeError:  # whoever read our output, e.g. head, has enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(BROKEN_PIPE_STATUS)
     except KeyboardInterrupt:
         terminal.write("\ninterrupted\n", sys.stderr)

@@ -1,9 +1,9 @@
 """House rules of size: files and functions that are short enough to be read."""
 
 import ast
-from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
+from tests.documented_commands import ROOT
+
 PACKAGES = ("mslt_tf", "tfrecords_tools")
 FOLDERS_WITH_CODE = (*PACKAGES, "tests", "benchmarks", "scripts")
 MAX_FILE_LINES = 300
