@@ -8,7 +8,7 @@ import pytest
 
 from mslt_tf.training import checkpoint_folder, checkpointing
 from tests import process_family, process_groups, saved_weights, small_disks
-from tests.finetuning import late_worker, tiny_grid
+from tests.finetuning import stand_in_worker, tiny_grid
 
 pytestmark = pytest.mark.slow
 
@@ -27,9 +27,14 @@ class Runs:
         self._arguments = tiny_grid.arguments(flags)
         self._process = None
 
-    def start(self):
+    def start(self, *, waits=None):
+        """Starts the command; `waits` lets its workers wait for each other."""
         self._process = process_family.start(
-            self._arguments, self.output, program="mslt_tf.run_finetuning"
+            self._arguments,
+            self.output,
+            program="mslt_tf.run_finetuning",
+            environment=waits and {"WAITS": waits},
+            prepare=waits and stand_in_worker.take_the_workers_place,
         )
         return self._process
 
@@ -138,7 +143,7 @@ def test_parallel_trials_survive_the_death_of_workers_and_parent_and_end_bit_ide
     def start():
         """Starts anew; returns the process and its workers, when both train."""
         before = [tiny_grid.count_entries(runs.folder / name) for name in TRIALS]
-        process = runs.start()
+        process = runs.start(waits=stand_in_worker.SIDE_BY_SIDE)
         for name, count in zip(TRIALS, before, strict=True):
             runs.wait_for_entries(name, count + 2)
         workers = children(process.pid)
@@ -179,30 +184,27 @@ def test_parallel_trials_survive_the_death_of_workers_and_parent_and_end_bit_ide
 
 
 @pytest.mark.parametrize(
-    ("trouble", "status", "said"),
+    ("waits", "status", "said"),
     [
-        (late_worker.INTERRUPT, 130, "Interrupted; saved. The same command goes on from here."),
-        (late_worker.FAIL, 2, f"error: {late_worker.FAILURE}"),
+        (
+            stand_in_worker.UNTIL_INTERRUPTED,
+            130,
+            "Interrupted; saved. The same command goes on from here.",
+        ),
+        (stand_in_worker.UNTIL_FAILED, 2, f"error: {stand_in_worker.FAILURE}"),
     ],
 )
 def test_a_worker_that_is_asked_to_stop_in_the_last_step_of_its_trial_ends(
-    tiny_data, tmp_path, trouble, status, said
+    tiny_data, tmp_path, waits, status, said
 ):
-    flags = {"task": "mnli", "num_seeds": 2, "num_parallel_runs": 2, "output_dir": tmp_path}
-    output = tmp_path / "output.txt"
-    process = process_family.start(
-        tiny_grid.arguments({**tiny_data, **flags}),
-        output,
-        program="mslt_tf.run_finetuning",
-        environment={"TROUBLE": trouble},
-        prepare=late_worker.take_the_workers_place,
-    )
-    process.join(timeout=120)
+    runs = Runs(tiny_data, tmp_path, num_epochs=tiny_grid.FLAGS["num_epochs"], num_parallel_runs=2)
+    process = runs.start(waits=waits)
+    process.join(timeout=SECONDS)
     workers = children(process.pid)
     process.kill()
-    assert process.exitcode == status, output.read_text()
+    assert process.exitcode == status, runs.output.read_text()
     assert not workers
-    assert output.read_text().splitlines()[-1] == said
+    assert runs.output.read_text().splitlines()[-1] == said
 
 
 def test_a_disk_that_fills_up_in_training_is_told_and_more_room_is_enough(
