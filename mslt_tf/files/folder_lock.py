@@ -108,7 +108,8 @@ def check_free(folder: str) -> None:
         return
     with file_errors.naming(f"{folder} cannot be looked into", "It must be a folder."):
         is_here = found.machine == _machine()
-        if _is_flocked(folder) if is_here else abs(_age(folder)) < STALE_SECONDS:
+        is_alive = _is_flocked(folder) if is_here else None
+        if is_alive or (is_alive is None and abs(_age(folder)) < STALE_SECONDS):
             raise _in_use(folder, found)
 
 
@@ -265,17 +266,21 @@ def _machine() -> str:
     return " ".join(parts)
 
 
-def _is_flocked(folder: str) -> bool:
+def _is_flocked(folder: str) -> bool | None:
+    """Returns whether a process of this machine has the kernel's lock; None: there is no such."""
     try:
         descriptor = os.open(_path(folder), os.O_RDONLY)
-    except OSError:
+    except FileNotFoundError:
         return False
+    except OSError:  # of a remote folder, or without the right to read it
+        return None
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # A shared one: NFS gives exclusive ones only to those who may write.
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
     except OSError:
-        return False
+        return None
     finally:
         os.close(descriptor)
     return False

@@ -2,6 +2,7 @@
 
 import dataclasses
 import errno
+import fcntl
 import json
 import os
 import signal
@@ -68,6 +69,41 @@ def test_a_second_process_is_refused_and_names_the_first(tmp_path, other_process
     with pytest.raises(UserError, match=message):
         folder_lock.check_free(str(tmp_path))
     assert other_process.poll() is None
+
+
+def test_a_holder_is_found_where_only_who_may_write_gets_an_exclusive_lock(
+    tmp_path, other_process, monkeypatch
+):
+    """As on NFS, see flock(2)."""
+
+    def flock(descriptor, operation, *, given=fcntl.flock):
+        is_read_only = fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY
+        if operation & fcntl.LOCK_EX and is_read_only:
+            raise OSError(errno.EBADF, "Bad file descriptor")
+        given(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with pytest.raises(UserError, match=f"in use by process {other_process.pid}"):
+        folder_lock.check_free(str(tmp_path))
+    other_process.kill()
+    other_process.wait()
+    folder_lock.check_free(str(tmp_path))
+
+
+def test_without_locks_of_the_kernel_a_holder_shows_that_it_lives_by_signs(
+    tmp_path, other_process, monkeypatch
+):
+    def flock(*_):
+        raise OSError(errno.ENOTSUP, "Operation not supported")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with pytest.raises(UserError, match=f"in use by process {other_process.pid}"):
+        folder_lock.check_free(str(tmp_path))
+    other_process.kill()
+    other_process.wait()
+    long_ago = time.time() - folder_lock.STALE_SECONDS - 1
+    os.utime(tmp_path / folder_lock.LOCK_FILE, (long_ago, long_ago))
+    folder_lock.check_free(str(tmp_path))
 
 
 def test_a_killed_holder_is_in_nobodys_way(tmp_path, other_process):
