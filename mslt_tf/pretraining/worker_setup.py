@@ -109,11 +109,13 @@ def check_shared_folder(workers: Workers, folder: str) -> None:
     """
     if workers.count == 1:
         return
-    path, token = os.path.join(folder, ".shared_by_mslt_tf"), float(random.getrandbits(48))
+    # In the name as well: another run that starts here at the same time writes its own.
+    token = int(workers.of_chief(float(random.getrandbits(48))))
+    path = os.path.join(folder, f".shared_by_mslt_tf_{token:012x}")
     if workers.is_chief:
         with tf.io.gfile.GFile(path, "w") as file:
             file.write(str(token))
-    token = workers.of_chief(token)
+    workers.gather([0.0])  # all go on when it is written
     answers = workers.gather([_has_content(path, str(token))])[:, 0]
     if workers.is_chief:
         removal.remove_file(path)
