@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from mslt_tf import terminal
@@ -44,18 +44,27 @@ class ProgressLine:
 class RunLog:
     """All that a pretraining run says, to the terminal and to its files."""
 
-    def __init__(self, output_dir: str, *, resumed_at: int, writes: bool = True):
+    def __init__(
+        self,
+        output_dir: str,
+        *,
+        resumed_at: int,
+        writes: bool = True,
+        check: Callable[[], None] = lambda: None,
+    ):
         """Opens the log, dropping entries of steps that a resumed run will do again.
 
         Args:
             output_dir: the run's folder.
             resumed_at: the step that the run goes on from.
             writes: False where another worker does: then nothing is written or said.
+            check: is called before each entry; raises a UserError where the folder is another
+                process' by now.
 
         Raises:
             UserError: the disk is full, or a file cannot be read or written for another reason.
         """
-        self._writes = writes
+        self._writes, self._check = writes, check
         self._terminal = ProgressLine()
         if writes:
             self._metrics = MetricsLog(output_dir, resumed_at=resumed_at, report=terminal.say)
@@ -82,9 +91,11 @@ class RunLog:
         """Appends an entry to metrics.jsonl and to TensorBoard; `kind` is "train" or "eval".
 
         Raises:
-            UserError: the disk is full, or a file cannot be written for another reason.
+            UserError: the disk is full, a file cannot be written for another reason, or another
+                process has taken the folder over.
         """
         if self._writes:
+            self._check()
             self._metrics.add(kind, stage=stage, step=step, values=values)
 
     def change(self, setting: str, *, step: int, before: Any, now: Any) -> None:
@@ -94,6 +105,7 @@ class RunLog:
             UserError: as `metrics`.
         """
         if self._writes:
+            self._check()
             self._metrics.add_change(setting, step=step, before=before, now=now)
 
     def evaluation(self, *, stage: str, step: int, values: Mapping[str, float]) -> None:

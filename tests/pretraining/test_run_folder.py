@@ -12,6 +12,7 @@ from mslt_tf.errors import UserError
 from mslt_tf.export import saved_models
 from mslt_tf.files import folder_lock, removal
 from mslt_tf.modeling import weights
+from mslt_tf.pretraining import stage_meter
 from mslt_tf.training import checkpoint_folder
 from tests import tiny
 from tests.pretraining.quick_runs import pretrain, steps
@@ -251,12 +252,20 @@ def test_a_second_process_in_the_same_folder_is_refused_and_spoils_nothing(finis
     assert not (finished / folder_lock.LOCK_FILE).exists()
 
 
-def test_a_run_whose_folder_was_taken_over_writes_nothing_more(data, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("place", "num_entries"),
+    [((weights, "check_usable"), 1), ((stage_meter, "announce_communication"), 0)],
+    ids=["before a checkpoint", "before an entry"],
+)
+def test_a_run_whose_folder_was_taken_over_writes_nothing_more(
+    data, tmp_path, monkeypatch, place, num_entries
+):
     def take_over(*arguments, **options):
         path = tmp_path / folder_lock.LOCK_FILE
         path.write_text(json.dumps(json.loads(path.read_text()) | {"token": "t", "host": "b"}))
 
-    monkeypatch.setattr(weights, "check_usable", take_over)
+    monkeypatch.setattr(*place, take_over)
     with pytest.raises(UserError, match=r"was taken over by process \d+ on b"):
         pretrain(tmp_path, data)
     assert steps(tmp_path) == []
+    assert (tmp_path / "metrics.jsonl").read_text().count('"train"') == num_entries
