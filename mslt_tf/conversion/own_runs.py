@@ -1,6 +1,5 @@
 """Our own runs: a run's folder, or one checkpoint of it, as a trained model."""
 
-import contextlib
 import dataclasses
 import os
 from collections.abc import Callable, Mapping
@@ -120,8 +119,12 @@ def _newest(folder: str, report: Callable[[str], None]) -> Checkpoint:
     steps: list[int] = []
     found = None
     while found is None and steps != (steps := checkpoint_folder.steps(folder)):
-        with contextlib.suppress(UserError):  # it is reported
+        try:
             found = checkpointing.newest(folder, report=report)
+        except file_errors.FileError:
+            raise
+        except UserError:  # those passed over are reported
+            pass
     if found is None:
         raise UserError(f"no checkpoint in {folder} can be used. Restore one from elsewhere.")
     return found

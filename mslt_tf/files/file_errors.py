@@ -17,6 +17,8 @@ _WRAPPING = re.compile(r"\{\{[^{}]*\}\}\s*|\s*\[\[\{\{.*|\s*\[Op:.*", re.DOTALL)
 _SCHEME = re.compile(r"File system scheme '([^']*)' not implemented \(file: '([^']*)'")
 _NETWORK = re.compile(r"libcurl code \d+ meaning '(.*?)'(?=,|$)")
 _FULL = ("No space left on device", "Disk quota exceeded", "File too large")
+# Of errors that TensorFlow has no kind for.
+_PASSING = ("Stale file handle", "Too many open files", "Cannot allocate memory")
 _FULL_NUMBERS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -61,6 +63,16 @@ def is_full(error: Exception) -> bool:
     if isinstance(error, OSError):
         return error.errno in _FULL_NUMBERS
     return isinstance(error, tf.errors.OpError) and any(text in error.message for text in _FULL)
+
+
+def may_pass(error: Exception) -> bool:
+    """Returns whether a file that could not be read may well be whole, and readable later."""
+    kinds = (
+        *(PermissionError, tf.errors.PermissionDeniedError, tf.errors.UnauthenticatedError),
+        *(tf.errors.UnavailableError, tf.errors.DeadlineExceededError),
+        *(tf.errors.ResourceExhaustedError, tf.errors.AbortedError),
+    )
+    return isinstance(error, kinds) or any(text in reason(error) for text in _PASSING)
 
 
 @contextlib.contextmanager

@@ -67,8 +67,6 @@ def read_sealed(folder: str, *, checks_files: bool = True) -> dict[str, Any]:
         UserError: names a file that is missing or not as it was written, and what is wrong.
     """
     with file_errors.naming(f"{folder} cannot be read", _UNUSABLE):
-        if not tf.io.gfile.exists(os.path.join(folder, STATE_FILE)):
-            raise UserError(f"{folder} has no {STATE_FILE}. Give a folder RUN/checkpoints/step-N.")
         content, files = _read_state(os.path.join(folder, STATE_FILE))
         files = files if checks_files else {}
         for name, expected in files.items():  # all of them first: it takes no time
@@ -106,8 +104,13 @@ def _sealed(content: Mapping[str, Any]) -> bytes:
 
 
 def _read_state(path: str) -> tuple[dict[str, Any], Mapping[str, _File]]:
-    with tf.io.gfile.GFile(path, "rb") as file:
-        found = file.read()
+    try:
+        with tf.io.gfile.GFile(path, "rb") as file:
+            found = file.read()
+    except tf.errors.NotFoundError as error:
+        raise UserError(
+            f"{os.path.dirname(path)} has no {STATE_FILE}. Give a folder RUN/checkpoints/step-N."
+        ) from error
     try:
         content = dict(json_values.parse(_Sealed, json_values.loads(found)).content)
         is_whole = _sealed(content) == found
@@ -124,9 +127,10 @@ def _describe(path: str) -> dict[str, Any]:
 
 
 def _check_size(path: str, expected: int) -> None:
-    if not tf.io.gfile.exists(path):
-        raise UserError(f"{path} is missing. {_UNUSABLE}")
-    found = tf.io.gfile.stat(path).length
+    try:
+        found = tf.io.gfile.stat(path).length
+    except tf.errors.NotFoundError as error:
+        raise UserError(f"{path} is missing. {_UNUSABLE}") from error
     if found != expected:
         raise UserError(f"{path} is damaged: it has {found} bytes, not {expected}. {_UNUSABLE}")
 

@@ -112,7 +112,8 @@ def newest(
 ) -> Checkpoint | None:
     """Returns the newest undamaged checkpoint in `folder`, None where there is none at all.
 
-    Reads it whole, to be sure. Reports those it passes over.
+    Reads it whole, to be sure. Reports those it passes over. One that cannot be read for now, as
+    for want of rights, is not passed over: the steps since the one before would be lost.
 
     Args:
         folder: of the checkpoints.
@@ -121,6 +122,7 @@ def newest(
 
     Raises:
         UserError: there are some, and none can be used.
+        FileError: the newest may be whole, and cannot be read.
     """
     steps = checkpoint_folder.steps(folder)
     for step in reversed(steps):
@@ -128,6 +130,7 @@ def newest(
         try:
             found = read(path)
         except UserError as error:
+            _check_read(path, error)
             report(f"checkpoint passed over: {error}")
             continue
         if found.step == step:
@@ -136,6 +139,16 @@ def newest(
     if steps:
         raise UserError(f"no checkpoint in {folder} can be used. {advice}")
     return None
+
+
+def _check_read(path: str, error: UserError) -> None:
+    """Raises a FileError where the checkpoint that `error` is about may well be whole."""
+    cause = error.__cause__
+    if isinstance(cause, Exception) and file_errors.may_pass(cause):
+        raise file_errors.FileError(
+            f"{path} cannot be read ({file_errors.reason(cause)}). It may be whole, so no older "
+            "one is taken in its place. Make it readable, or move it away, and start again."
+        ) from error
 
 
 def read(path: str, *, checks_files: bool = True) -> Checkpoint:

@@ -255,3 +255,29 @@ def test_what_was_being_written_when_the_power_went_is_not_seen_and_is_replaced(
     assert newest(tmp_path) == (None, [])
     save(tmp_path, make_state()[0], 4)
     assert [path.name for path in tmp_path.iterdir()] == ["step-00000004"]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        tf.errors.PermissionDeniedError(None, None, "F; Permission denied"),
+        tf.errors.UnavailableError(None, None, "F; Connection refused"),
+        tf.errors.ResourceExhaustedError(None, None, "F; Too many open files"),
+        tf.errors.UnknownError(None, None, "F; Stale file handle"),
+    ],
+)
+@pytest.mark.parametrize("name", FILES)
+def test_a_checkpoint_that_cannot_be_read_for_now_is_not_passed_over(
+    two_saved, monkeypatch, error, name
+):
+    def open_or_fail(path, mode="r", *, opened=tf.io.gfile.GFile):
+        if path.endswith(f"step-00000002/{name}"):
+            raise error
+        return opened(path, mode)
+
+    monkeypatch.setattr(tf.io.gfile, "GFile", open_or_fail)
+    reason = error.message
+    with pytest.raises(
+        UserError, match=rf"step-00000002 cannot be read \({reason}\).*move it away"
+    ):
+        newest(two_saved)
