@@ -8,8 +8,6 @@ differences of times that the file system gave, as the clocks of two machines di
 import contextlib
 import dataclasses
 import datetime
-import errno
-import fcntl
 import json
 import os
 import secrets
@@ -17,13 +15,12 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import tensorflow as tf
 
 from mslt_tf import json_values
 from mslt_tf.errors import UserError
-from mslt_tf.files import file_errors, removal
+from mslt_tf.files import file_errors, kernel_lock, removal
 
 LOCK_FILE = ".lock_of_mslt_tf.json"
 BEAT_SECONDS = 10.0
@@ -107,8 +104,8 @@ def check_free(folder: str) -> None:
     if found is None:
         return
     with file_errors.naming(f"{folder} cannot be looked into", "It must be a folder."):
-        is_here = found.machine == _machine()
-        is_alive = _is_flocked(folder) if is_here else None
+        is_here = found.machine == kernel_lock.machine() and os.path.isdir(folder)
+        is_alive = kernel_lock.is_taken(_path(folder)) if is_here else None
         if is_alive or (is_alive is None and abs(_age(folder)) < STALE_SECONDS):
             raise _in_use(folder, found)
 
@@ -116,7 +113,7 @@ def check_free(folder: str) -> None:
 def remove_dead(folder: str) -> None:
     """Removes the lock that a killed process of this machine left, where that can be."""
     found = read_holder(folder)
-    if found and found.machine == _machine():
+    if found and found.machine == kernel_lock.machine():
         # Leaving it removes it. Not where the holder lives, or the folder takes no changes.
         with contextlib.suppress(UserError), held(folder, report=lambda line: None):
             pass
@@ -142,36 +139,20 @@ _holding: dict[str, Holder] = {}  # folders of this process, by path
 
 def _take(folder: str, report: Report) -> int | None:
     """Returns the descriptor that carries the kernel's lock; None where there is no such lock."""
-    descriptor = _flock(folder) if os.path.isdir(folder) else None
+    try:
+        descriptor = kernel_lock.take(_path(folder)) if os.path.isdir(folder) else None
+    except BlockingIOError:
+        raise _in_use(folder, read_holder(folder)) from None
     try:
         found = read_holder(folder)
         # With the kernel's lock in hand, a holder of this machine is dead.
-        if found and (found.machine != _machine() or descriptor is None):
+        if found and (found.machine != kernel_lock.machine() or descriptor is None):
             _wait_until_stale(folder, found, report)
     except BaseException:
         if descriptor is not None:
             os.close(descriptor)
         raise
     return descriptor
-
-
-def _flock(folder: str) -> int | None:
-    while True:
-        descriptor = os.open(_path(folder), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-            raise _in_use(folder, read_holder(folder)) from None
-        except OSError as error:
-            os.close(descriptor)
-            if error.errno in (errno.ENOTSUP, errno.ENOSYS, errno.ENOLCK, errno.EINVAL):
-                return None
-            raise
-        with contextlib.suppress(FileNotFoundError):
-            if os.fstat(descriptor).st_ino == os.stat(_path(folder)).st_ino:
-                return descriptor
-        os.close(descriptor)  # its holder removed it between the two calls
 
 
 def _wait_until_stale(folder: str, holder: Holder, report: Report) -> None:
@@ -249,41 +230,11 @@ def _check_first(folder: str, own: Holder) -> None:
 def _own_holder() -> Holder:
     return Holder(
         host=socket.gethostname(),
-        machine=_machine(),
+        machine=kernel_lock.machine(),
         process=os.getpid(),
         started=datetime.datetime.now(datetime.UTC).isoformat(" ", "seconds"),
         token=secrets.token_hex(8),
     )
-
-
-def _machine() -> str:
-    """Returns what processes have in common that see each other's locks: kernel and namespace."""
-    parts = [socket.gethostname()]
-    for path in ("/proc/sys/kernel/random/boot_id", "/proc/self/ns/pid"):
-        with contextlib.suppress(OSError):
-            is_link = os.path.islink(path)
-            parts.append(os.readlink(path) if is_link else Path(path).read_text().strip())
-    return " ".join(parts)
-
-
-def _is_flocked(folder: str) -> bool | None:
-    """Returns whether a process of this machine has the kernel's lock; None: there is no such."""
-    try:
-        descriptor = os.open(_path(folder), os.O_RDONLY)
-    except FileNotFoundError:
-        return False
-    except OSError:  # of a remote folder, or without the right to read it
-        return None
-    try:
-        # A shared one: NFS gives exclusive ones only to those who may write.
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return None
-    finally:
-        os.close(descriptor)
-    return False
 
 
 def _age(folder: str) -> float:

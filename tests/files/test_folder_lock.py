@@ -11,6 +11,7 @@ import sys
 import time
 
 import pytest
+import tensorflow as tf
 
 from mslt_tf.errors import UserError
 from mslt_tf.files import folder_lock
@@ -104,6 +105,14 @@ def test_without_locks_of_the_kernel_a_holder_shows_that_it_lives_by_signs(
     long_ago = time.time() - folder_lock.STALE_SECONDS - 1
     os.utime(tmp_path / folder_lock.LOCK_FILE, (long_ago, long_ago))
     folder_lock.check_free(str(tmp_path))
+
+
+def test_a_remote_folder_in_use_by_this_machine_is_refused():
+    tf.io.gfile.makedirs("ram://run")
+    held = folder_lock.held("ram://run", report=pytest.fail)
+    with held, pytest.raises(UserError, match=f"in use by process {os.getpid()}"):
+        folder_lock.check_free("ram://run")
+    folder_lock.check_free("ram://run")
 
 
 def test_a_killed_holder_is_in_nobodys_way(tmp_path, other_process):
