@@ -1,8 +1,9 @@
 """What a run says at the end of a stage whose layers the next one freezes: were they ready?
 
-What is frozen stays as it is until the joint stage, and everything above is built on it. Two
+What is frozen stays as it is until the joint stage, and everything above is built on it. Three
 signs tell that it came too early, in the losses on held-out records: it has hardly left BERT's
-early plateau near the unigram entropy, or it was still falling fast.
+early plateau near the unigram entropy, it lies above that of the stage before, as new layers had
+too few steps to make up for their start, or it was still falling fast.
 """
 
 import dataclasses
@@ -13,6 +14,9 @@ from mslt_tf.stage_plan import StagePlan, StageSpan
 # 8 and 12 %; nothing was gained on top of them. Of those that had left it: 23 %, and 43 % and more.
 # benchmarks/results/2026-11-22_learning.md, docs/results.md.
 LEAST_BELOW_ENTROPY = 0.15
+# Nats above the end of the stage before. Where the first growing stage ended 0.50 and 0.11 above,
+# the run ended 0.22 and 0.39 higher than where it ended 0.003 below; docs/results.md.
+STEEP_RISE = 0.05
 # Nats in the last tenth; a whole growing stage on a long first one brought 0.07 at most.
 STEEP_FALL = 0.05
 SHORTEST_STAGE = 100  # steps; a tenth of fewer says nothing
@@ -25,7 +29,8 @@ class FrozenStage:
     span: StageSpan
     masked_lm_loss: float  # held out, as the unigram entropy
     unigram_entropy: float
-    loss_before_last_tenth: float | None  # None: not known, as of a short stage
+    loss_before_last_tenth: float | None = None  # None: not known, as of a short stage
+    loss_of_stage_before: float | None = None  # at its end; None: not known, as of the first stage
 
     @property
     def fall_in_last_tenth(self) -> float | None:
@@ -35,6 +40,13 @@ class FrozenStage:
         return self.loss_before_last_tenth - self.masked_lm_loss
 
     @property
+    def rise(self) -> float | None:
+        """By how much the loss lies above that of the stage before."""
+        if self.loss_of_stage_before is None:
+            return None
+        return self.masked_lm_loss - self.loss_of_stage_before
+
+    @property
     def below_entropy(self) -> float:
         """By how much the loss lies below the unigram entropy."""
         return self.unigram_entropy - self.masked_lm_loss
@@ -42,9 +54,12 @@ class FrozenStage:
     @property
     def values(self) -> dict[str, float]:
         """What of it goes into the metrics."""
-        fall = self.fall_in_last_tenth
-        known = {} if fall is None else {"fall_in_last_tenth": fall}
-        return {"below_unigram_entropy": self.below_entropy, **known}
+        found = {
+            "below_unigram_entropy": self.below_entropy,
+            "fall_in_last_tenth": self.fall_in_last_tenth,
+            "above_stage_before": self.rise,
+        }
+        return {name: value for name, value in found.items() if value is not None}
 
     def lines(self) -> list[str]:
         """Returns what to say: where the stage ended, and a note if that was too early."""
@@ -62,11 +77,16 @@ class FrozenStage:
         return f"{text}, and {change} by {abs(fall):.3f} in its last tenth."
 
     def _notes(self) -> list[str]:
-        fall = self.fall_in_last_tenth or 0.0
+        fall, rise = self.fall_in_last_tenth or 0.0, self.rise or 0.0
         if self.below_entropy < LEAST_BELOW_ENTROPY * self.unigram_entropy:
             reason = (
                 "has hardly left BERT's early plateau, where a model knows little more than which "
                 "tokens are frequent; later stages cannot build on that"
+            )
+        elif rise > STEEP_RISE:
+            reason = (
+                f"ended {rise:.3f} nats above the stage before it: its new layers had too few "
+                "steps to make up for their start, and each later stage adds to that"
             )
         elif fall > STEEP_FALL:
             reason = "was still falling fast, and more steps here are the cheapest ones of a run"

@@ -56,6 +56,7 @@ def _log(run: Run, span: StageSpan, step: int, values: Mapping[str, float]) -> N
         masked_lm_loss=values["masked_lm_loss"],
         unigram_entropy=values["unigram_entropy"],
         loss_before_last_tenth=run.log.held_out_loss(last_tenth_begin(run.plan, span)),
+        loss_of_stage_before=run.log.held_out_loss(span.first_step),
     )
     run.log.evaluation(stage=span.stage.name, step=step, values={**values, **frozen.values})
     for line in frozen.lines():

@@ -152,8 +152,9 @@ def test_a_signal_during_an_evaluation_loses_neither_steps_nor_the_evaluation(
 def test_a_stage_is_judged_before_it_is_frozen_also_by_a_run_that_ended_there(
     data, tmp_path, monkeypatch, capsys
 ):
-    flags = {**data, **TWO_LAYERS, "joint_fraction": 0, "stage_steps": "100,1"}
-    flags |= {"num_train_steps": 101, "eval_batch_size": 4, "output_dir": tmp_path}
+    flags = {**data, "num_hidden_layers": 3, "num_stages": 3, "joint_fraction": 0}
+    flags |= {"num_train_steps": 102, "stage_steps": "100,1,1"}
+    flags |= {"eval_batch_size": 4, "output_dir": tmp_path}
     make_evaluate = evaluation.make_evaluate
 
     def ended_at_the_second(*arguments, **options):
@@ -171,12 +172,15 @@ def test_a_stage_is_judged_before_it_is_frozen_also_by_a_run_that_ended_there(
         training.pretrain(tiny.config(**flags))
     monkeypatch.undo()
     assert training.pretrain(tiny.config(**flags)) == 0
-    before, end, last = tiny.metrics(tmp_path, "eval")
-    assert [before["step"], end["step"], last["step"]] == [90, 100, 101]
+    before, end, second, last = tiny.metrics(tmp_path, "eval")
+    assert [before["step"], end["step"], second["step"], last["step"]] == [90, 100, 101, 102]
     fall = before["masked_lm_loss"] - end["masked_lm_loss"]
     assert end["fall_in_last_tenth"] == pytest.approx(fall)
     assert end["below_unigram_entropy"] == end["unigram_entropy"] - end["masked_lm_loss"]
     assert "below_unigram_entropy" not in before | last
+    rise = second["masked_lm_loss"] - end["masked_lm_loss"]
+    assert second["above_stage_before"] == pytest.approx(rise)
+    assert "above_stage_before" not in end
     assert "layers_1 is frozen from here on" in capsys.readouterr().out
 
 
