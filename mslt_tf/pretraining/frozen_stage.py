@@ -2,8 +2,8 @@
 
 What is frozen stays as it is until the joint stage, and everything above is built on it. Three
 signs tell that it came too early, in the losses on held-out records: it has hardly left BERT's
-early plateau near the unigram entropy, it lies above that of the stage before, as new layers had
-too few steps to make up for their start, or it was still falling fast.
+early plateau near the unigram entropy, it ended above the stage before, or it was still falling
+fast.
 """
 
 import dataclasses
@@ -11,13 +11,13 @@ import dataclasses
 from mslt_tf.stage_plan import StagePlan, StageSpan
 
 # Shares of the unigram entropy that the loss lay below it, of stages that ended on the plateau: 5,
-# 8 and 12 %; nothing was gained on top of them. Of those that had left it: 23 %, and 43 % and more.
+# 8 and 12 %; nothing was gained on top of them. Of those that had left it: 23 %, and 42 % and more.
 # benchmarks/results/2026-11-22_learning.md, docs/results.md.
 LEAST_BELOW_ENTROPY = 0.15
-# Nats above the end of the stage before. Where the first growing stage ended 0.50 and 0.11 above,
-# the run ended 0.22 and 0.39 higher than where it ended 0.003 below; docs/results.md.
+# Nats above the end of the stage before. First growing stages ended 0.046 above at most, but for
+# 0.11 and 0.50 in two runs, which ended 0.39 and 0.22 higher than mslt_first_60; docs/results.md.
 STEEP_RISE = 0.05
-# Nats in the last tenth; a whole growing stage on a long first one brought 0.07 at most.
+# Nats in the last tenth. On a first stage of half the cost or more, a growing one brought 0.07.
 STEEP_FALL = 0.05
 SHORTEST_STAGE = 100  # steps; a tenth of fewer says nothing
 
@@ -86,7 +86,7 @@ class FrozenStage:
         elif rise > STEEP_RISE:
             reason = (
                 f"ended {rise:.3f} nats above the stage before it: its new layers had too few "
-                "steps to make up for their start, and each later stage adds to that"
+                "steps, or too low a learning rate, to make up for their start"
             )
         elif fall > STEEP_FALL:
             reason = "was still falling fast, and more steps here are the cheapest ones of a run"
