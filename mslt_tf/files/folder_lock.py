@@ -44,23 +44,48 @@ class Holder:
 
 
 class Lock:
-    """A folder that this process holds."""
+    """A folder that this process holds, and the signs that it lives."""
 
     def __init__(self, folder: str, own: Holder):
         self._folder, self._own = folder, own
+        self._last_sign = time.time()  # not monotonic: that clock may stand while a machine sleeps
 
     def check(self) -> None:
         """Checks that no other process took the folder, as after hours in which this one slept.
 
+        A lock that cannot be read for now says nothing, and passes.
+
         Raises:
-            UserError: names who holds it now.
+            UserError: names who holds it now, if that one has not ended meanwhile.
         """
-        found = read_holder(self._folder)
-        if found and found.token != self._own.token:
-            raise UserError(
-                f"{self._folder} was taken over by {found}: this process gave no sign for "
-                f"{STALE_SECONDS:.0f} s. Nothing more is written there. End one of the two."
-            )
+        with contextlib.suppress(tf.errors.OpError, OSError):
+            found = read_holder(self._folder)
+            if self._is_lost(found):
+                raise UserError(
+                    f"{self._folder} was taken over by {found or 'a process that has ended'}: this "
+                    f"process gave no sign for {STALE_SECONDS:.0f} s. Nothing more is written "
+                    "there. End one of the two."
+                )
+
+    def give_sign(self) -> bool:
+        """Shows others that this process lives; returns False if the folder is another's now.
+
+        Raises:
+            tensorflow.errors.OpError: the disk does not answer.
+            OSError: the same.
+        """
+        if self._is_lost(read_holder(self._folder)):
+            return False
+        _write(self._folder, self._own)
+        self._last_sign = time.time()
+        return True
+
+    def _is_lost(self, found: Holder | None) -> bool:
+        if found:
+            return found.token != self._own.token
+        # Who took it over may have ended. Without such a pause somebody removed the file.
+        is_stale = time.time() - self._last_sign > STALE_SECONDS
+        return is_stale and not tf.io.gfile.exists(_path(self._folder))
 
 
 @contextlib.contextmanager
@@ -84,10 +109,11 @@ def held(folder: str, *, report: Report) -> Iterator[Lock]:
             _release(folder, own, descriptor)
             raise
     ended = threading.Event()
-    beat = threading.Thread(target=_beat, args=(folder, own, ended), daemon=True)
+    lock = Lock(folder, own)
+    beat = threading.Thread(target=_beat, args=(lock, ended), daemon=True)
     beat.start()
     try:
-        yield Lock(folder, own)
+        yield lock
     finally:
         ended.set()
         beat.join()
@@ -100,10 +126,10 @@ def check_free(folder: str) -> None:
     Raises:
         UserError: one does, or may.
     """
-    found = read_holder(folder)
-    if found is None:
-        return
     with file_errors.naming(f"{folder} cannot be looked into", "It must be a folder."):
+        found = read_holder(folder)
+        if found is None:
+            return
         is_here = found.machine == kernel_lock.machine() and os.path.isdir(folder)
         is_alive = kernel_lock.is_taken(_path(folder)) if is_here else None
         if is_alive or (is_alive is None and abs(_age(folder)) < STALE_SECONDS):
@@ -183,14 +209,12 @@ def _in_use(folder: str, holder: Holder | None) -> UserError:
     )
 
 
-def _beat(folder: str, own: Holder, ended: threading.Event) -> None:
+def _beat(lock: Lock, ended: threading.Event) -> None:
     while not ended.wait(BEAT_SECONDS):
         # A disk that does not answer for a while must not end the run, nor this thread.
         with contextlib.suppress(tf.errors.OpError, OSError):
-            found = read_holder(folder)
-            if found and found.token != own.token:
+            if not lock.give_sign():
                 return
-            _write(folder, own)
 
 
 def _release(folder: str, own: Holder, descriptor: int | None) -> None:

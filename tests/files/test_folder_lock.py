@@ -213,6 +213,37 @@ def test_who_lost_the_folder_while_asleep_is_told_and_leaves_the_others_lock(tmp
     assert json.loads(path.read_text()) == content
 
 
+@pytest.mark.parametrize(("paused", "is_lost"), [(folder_lock.STALE_SECONDS + 1, True), (5, False)])
+def test_who_took_the_folder_while_this_process_was_asleep_may_have_ended(
+    tmp_path, monkeypatch, paused, is_lost
+):
+    with folder_lock.held(str(tmp_path), report=pytest.fail) as lock:
+        path = tmp_path / folder_lock.LOCK_FILE
+        path.unlink()
+        later = time.time() + paused
+        monkeypatch.setattr(time, "time", lambda: later)
+        if is_lost:
+            with pytest.raises(UserError, match="was taken over by a process that has ended"):
+                lock.check()
+        else:
+            lock.check()
+        assert lock.give_sign() != is_lost
+        assert path.exists() != is_lost
+
+
+def test_a_lock_that_cannot_be_read_for_now_ends_nothing(tmp_path, monkeypatch):
+    def fail(*_):
+        raise tf.errors.UnavailableError(None, None, "no answer")
+
+    with folder_lock.held(str(tmp_path), report=pytest.fail) as lock:
+        with monkeypatch.context() as patch:
+            patch.setattr(folder_lock, "read_holder", fail)
+            lock.check()
+            with pytest.raises(UserError, match=r"cannot be looked into \(no answer\)"):
+                folder_lock.check_free(str(tmp_path))
+        lock.check()
+
+
 def test_a_folder_that_takes_no_files_is_told(tmp_path):
     with pytest.raises(UserError, match="cannot be locked"):
         hold(tmp_path / "missing")
