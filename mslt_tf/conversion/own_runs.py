@@ -117,14 +117,16 @@ def describe_no_run(path: str) -> str:
 def _newest(folder: str, report: Callable[[str], None]) -> Checkpoint:
     """Returns the newest checkpoint, also of a run that replaces it meanwhile."""
     steps: list[int] = []
-    found = None
+    found, unreadable = None, None
     while found is None and steps != (steps := checkpoint_folder.steps(folder)):
         try:
             found = checkpointing.newest(folder, report=report)
-        except file_errors.FileError:
-            raise
+        except file_errors.FileError as error:  # it is gone, or cannot be read for now
+            unreadable = error
         except UserError:  # those passed over are reported
-            pass
+            unreadable = None
+    if found is None and unreadable:
+        raise unreadable
     if found is None:
         raise UserError(f"no checkpoint in {folder} can be used. Restore one from elsewhere.")
     return found

@@ -5,6 +5,7 @@ Whoever touches files names what it wanted and what the user can do; the cause i
 
 import contextlib
 import errno
+import os
 import re
 from collections.abc import Iterator
 
@@ -17,8 +18,14 @@ _WRAPPING = re.compile(r"\{\{[^{}]*\}\}\s*|\s*\[\[\{\{.*|\s*\[Op:.*", re.DOTALL)
 _SCHEME = re.compile(r"File system scheme '([^']*)' not implemented \(file: '([^']*)'")
 _NETWORK = re.compile(r"libcurl code \d+ meaning '(.*?)'(?=,|$)")
 _FULL = ("No space left on device", "Disk quota exceeded", "File too large")
-# Of errors that TensorFlow has no kind for.
-_PASSING = ("Stale file handle", "Too many open files", "Cannot allocate memory")
+# Of disks of other machines that do not answer; TensorFlow has no kind, or one of many meanings.
+_PASSING = tuple(
+    os.strerror(number)
+    for number in (
+        *(errno.EIO, errno.ENOTCONN, errno.EREMOTEIO, errno.EBUSY, errno.ESTALE),
+        *(errno.EKEYEXPIRED, errno.ENOKEY),
+    )
+)
 _FULL_NUMBERS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 

@@ -30,7 +30,11 @@ def temporary_path_of(folder: str, step: int) -> str:
 
 
 def steps(folder: str) -> list[int]:
-    """Returns the steps of all folders that have a checkpoint's name, ascending."""
+    """Returns the steps of all folders that have a checkpoint's name, ascending.
+
+    Raises:
+        tensorflow.errors.OpError: it cannot be told, as for want of rights.
+    """
     return _numbers(folder, _STEP)
 
 
@@ -126,7 +130,7 @@ def _is_ours(path: str) -> bool:
 
 def _numbers(folder: str, prefix: str) -> list[int]:
     """Returns the numbers of the folders called by prefix and number, as this program does it."""
-    if not tf.io.gfile.isdir(folder):
+    if not _is_folder(folder):
         return []
     found = []
     for name in tf.io.gfile.listdir(folder):
@@ -134,6 +138,14 @@ def _numbers(folder: str, prefix: str) -> list[int]:
         digits = name.removeprefix(prefix)
         is_number = digits.isascii() and digits.isdecimal()
         is_ours = is_number and name == f"{prefix}{int(digits):08d}"
-        if is_ours and tf.io.gfile.isdir(os.path.join(folder, name)):
+        if is_ours and _is_folder(os.path.join(folder, name)):
             found.append(int(digits))
     return sorted(found)
+
+
+def _is_folder(path: str) -> bool:
+    """Returns whether a folder is there; unlike `isdir`, not False where that cannot be told."""
+    try:
+        return bool(tf.io.gfile.stat(path).is_directory)
+    except (tf.errors.NotFoundError, tf.errors.FailedPreconditionError):  # or below a file
+        return False

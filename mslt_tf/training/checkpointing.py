@@ -124,7 +124,8 @@ def newest(
         UserError: there are some, and none can be used.
         FileError: the newest may be whole, and cannot be read.
     """
-    steps = checkpoint_folder.steps(folder)
+    with file_errors.reading(folder):
+        steps = checkpoint_folder.steps(folder)
     for step in reversed(steps):
         path = checkpoint_folder.path_of(folder, step)
         try:
@@ -147,7 +148,8 @@ def _check_read(path: str, error: UserError) -> None:
     if isinstance(cause, Exception) and file_errors.may_pass(cause):
         raise file_errors.FileError(
             f"{path} cannot be read ({file_errors.reason(cause)}). It may be whole, so no older "
-            "one is taken in its place. Make it readable, or move it away, and start again."
+            "one is taken in its place. Make it readable, or move it away if it is lost, and "
+            "start again."
         ) from error
 
 

@@ -175,6 +175,25 @@ def test_damaged_checkpoints_are_passed_over_or_told(run):
         read(f"{run}@9")
 
 
+@pytest.mark.parametrize("goes", [False, True])
+def test_one_that_cannot_be_read_is_told_unless_the_run_has_removed_it(run, monkeypatch, goes):
+    newest = run / "checkpoints" / "step-00000009"
+
+    def fail_there(path, *arguments, real=tf.io.gfile.GFile):
+        if path != str(newest / "state.json"):
+            return real(path, *arguments)
+        if goes:
+            shutil.rmtree(newest)
+        raise tf.errors.AbortedError(None, None, "Stale file handle")
+
+    monkeypatch.setattr(tf.io.gfile, "GFile", fail_there)
+    if goes:
+        assert own_runs.read(str(run), report=pytest.fail).step == 5
+    else:
+        with pytest.raises(UserError, match=r"step-00000009 cannot be read \(Stale file handle"):
+            own_runs.read(str(run), report=pytest.fail)
+
+
 @pytest.mark.parametrize("form", ["{}", "{}@4", "{}/checkpoints/step-00000004"])
 def test_a_trial_of_a_fine_tuning_is_no_run(tmp_path, form):
     checkpointing.save(

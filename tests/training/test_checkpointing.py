@@ -257,27 +257,34 @@ def test_what_was_being_written_when_the_power_went_is_not_seen_and_is_replaced(
     assert [path.name for path in tmp_path.iterdir()] == ["step-00000004"]
 
 
+PASSING = [
+    tf.errors.PermissionDeniedError(None, None, "F; Permission denied"),
+    tf.errors.UnavailableError(None, None, "F; Connection refused"),
+    tf.errors.ResourceExhaustedError(None, None, "F; Too many open files"),
+    tf.errors.AbortedError(None, None, "F; Stale file handle"),
+    tf.errors.UnknownError(None, None, "F; Input/output error"),
+]
+
+
+@pytest.mark.parametrize("error", PASSING)
 @pytest.mark.parametrize(
-    "error",
+    ("call", "path"),
     [
-        tf.errors.PermissionDeniedError(None, None, "F; Permission denied"),
-        tf.errors.UnavailableError(None, None, "F; Connection refused"),
-        tf.errors.ResourceExhaustedError(None, None, "F; Too many open files"),
-        tf.errors.UnknownError(None, None, "F; Stale file handle"),
+        *(("GFile", name) for name in FILES),
+        *(("stat", name) for name in (DATA, INDEX)),
+        ("stat", ""),
     ],
 )
-@pytest.mark.parametrize("name", FILES)
 def test_a_checkpoint_that_cannot_be_read_for_now_is_not_passed_over(
-    two_saved, monkeypatch, error, name
+    two_saved, monkeypatch, error, call, path
 ):
-    def open_or_fail(path, mode="r", *, opened=tf.io.gfile.GFile):
-        if path.endswith(f"step-00000002/{name}"):
-            raise error
-        return opened(path, mode)
+    real = getattr(tf.io.gfile, call)
 
-    monkeypatch.setattr(tf.io.gfile, "GFile", open_or_fail)
-    reason = error.message
-    with pytest.raises(
-        UserError, match=rf"step-00000002 cannot be read \({reason}\).*move it away"
-    ):
+    def fail_there(asked, *arguments):
+        if asked.endswith(os.path.join("step-00000002", path).rstrip("/")):
+            raise error
+        return real(asked, *arguments)
+
+    monkeypatch.setattr(tf.io.gfile, call, fail_there)
+    with pytest.raises(UserError, match=rf"cannot be read \({error.message}\)"):
         newest(two_saved)
