@@ -16,7 +16,7 @@ from mslt_tf.config import PretrainingConfig
 from mslt_tf.distribution import cluster_environment, peer_check, slurm, strategies
 from mslt_tf.distribution.workers import Workers
 from mslt_tf.errors import UserError
-from mslt_tf.files import removal
+from mslt_tf.files import file_errors, removal
 from mslt_tf.terminal import say
 
 PATH_FLAGS = (  # machines may have other names for the same files
@@ -112,13 +112,15 @@ def check_shared_folder(workers: Workers, folder: str) -> None:
     # In the name as well: another run that starts here at the same time writes its own.
     token = int(workers.of_chief(float(random.getrandbits(48))))
     path = os.path.join(folder, f".shared_by_mslt_tf_{token:012x}")
-    if workers.is_chief:
-        with tf.io.gfile.GFile(path, "w") as file:
-            file.write(str(token))
-    workers.gather([0.0])  # all go on when it is written
-    answers = workers.gather([_has_content(path, str(token))])[:, 0]
-    if workers.is_chief:
-        removal.remove_file(path)
+    try:
+        if workers.is_chief:
+            with file_errors.writing(path), tf.io.gfile.GFile(path, "w") as file:
+                file.write(str(token))
+        workers.gather([0.0])  # all go on when it is written
+        answers = workers.gather([_has_content(path, str(token))])[:, 0]
+    finally:
+        if workers.is_chief and tf.io.gfile.exists(path):
+            removal.remove_file(path)
     blind = [index for index, answer in enumerate(answers) if not answer]
     if blind:
         raise UserError(
