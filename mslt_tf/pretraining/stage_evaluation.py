@@ -51,12 +51,14 @@ def _log(run: Run, span: StageSpan, step: int, values: Mapping[str, float]) -> N
     if step != span.end or not is_frozen_next(run.plan, span):
         run.log.evaluation(stage=span.stage.name, step=step, values=values)
         return
+    entropy = values["unigram_entropy"]
+    tenth = last_tenth_begin(run.plan, span)
     frozen = FrozenStage(
         span,
         masked_lm_loss=values["masked_lm_loss"],
-        unigram_entropy=values["unigram_entropy"],
-        loss_before_last_tenth=run.log.held_out_loss(last_tenth_begin(run.plan, span)),
-        loss_of_stage_before=run.log.held_out_loss(span.first_step),
+        unigram_entropy=entropy,
+        loss_before_last_tenth=run.log.held_out_loss(tenth, unigram_entropy=entropy),
+        loss_of_stage_before=run.log.held_out_loss(span.first_step, unigram_entropy=entropy),
     )
     run.log.evaluation(stage=span.stage.name, step=step, values={**values, **frozen.values})
     for line in frozen.lines():

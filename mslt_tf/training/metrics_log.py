@@ -41,9 +41,8 @@ class MetricsLog:
             # Of settings that change here this start tells itself: they may be others this time.
             kept = [line for line in lines if not _is_change_at(line.entry, resumed_at)]
             json_lines.write(self._path, kept)
-        # By the step of each evaluation, in nats; None where the entry does not tell.
-        self.held_out_losses: dict[int, float | None] = {
-            entry["step"]: _loss_of(entry) for entry in entries if entry["kind"] == EVALUATION
+        self.evaluations: dict[int, Mapping[str, Any]] = {  # their entries by step
+            entry["step"]: entry for entry in entries if entry["kind"] == EVALUATION
         }
         # By an earlier start at this step, which came to nothing.
         self._said_before = [entry for entry in entries if entry["step"] == resumed_at]
@@ -62,7 +61,7 @@ class MetricsLog:
             points = {f"{kind}/{name}": value for name, value in values.items()}
             self._events.scalars(points, step=step)
         if kind == EVALUATION:
-            self.held_out_losses[step] = _loss_of(entry)
+            self.evaluations[step] = entry
 
     def add_change(self, setting: str, *, step: int, before: Any, now: Any) -> None:
         """Marks the step from which on a setting has another value, here and in TensorBoard.
@@ -95,11 +94,6 @@ def is_entry(value: Any) -> bool:
     if not isinstance(value, dict):
         return False
     return isinstance(value.get("kind"), str) and type(value.get("step")) is int
-
-
-def _loss_of(entry: Mapping[str, Any]) -> float | None:
-    loss = entry.get("masked_lm_loss")
-    return loss if isinstance(loss, float) else None
 
 
 def _is_change_at(entry: Mapping[str, Any], step: int) -> bool:

@@ -1,5 +1,6 @@
 """What a run says: lines and progress on the terminal, metrics.jsonl, TensorBoard events."""
 
+import math
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -81,11 +82,18 @@ class RunLog:
 
     def has_evaluation(self, step: int) -> bool:
         """Returns whether the model of this step was evaluated."""
-        return self._writes and step in self._metrics.held_out_losses
+        return self._writes and step in self._metrics.evaluations
 
-    def held_out_loss(self, step: int | None) -> float | None:
-        """Returns the masked LM loss of an evaluation before, in nats; None where none is known."""
-        return self._metrics.held_out_losses.get(step) if self._writes else None
+    def held_out_loss(self, step: int | None, *, unigram_entropy: float) -> float | None:
+        """Returns the masked LM loss of an evaluation before, in nats.
+
+        None where none is known, or where it was on other records, with another unigram entropy.
+        """
+        entry = self._metrics.evaluations.get(step, {}) if self._writes else {}
+        loss, entropy = entry.get("masked_lm_loss"), entry.get("unigram_entropy")
+        if not isinstance(loss, float) or not isinstance(entropy, float):
+            return None
+        return loss if math.isclose(entropy, unigram_entropy, rel_tol=1e-6) else None
 
     def metrics(self, kind: str, *, stage: str, step: int, values: Mapping[str, float]) -> None:
         """Appends an entry to metrics.jsonl and to TensorBoard; `kind` is "train" or "eval".

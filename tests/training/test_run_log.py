@@ -138,3 +138,14 @@ def test_progress_that_goes_to_a_file_is_not_a_line_a_call(tmp_path, capsys):
 
 def test_durations_are_readable():
     assert format_duration(3_723.4) == "1:02:03"
+
+
+def test_a_held_out_loss_before_counts_for_the_same_records_alone(tmp_path):
+    RunLog(str(tmp_path), resumed_at=0).metrics(
+        "eval", stage="s", step=2, values={"masked_lm_loss": 4.5, "unigram_entropy": 5.75}
+    )
+    log = RunLog(str(tmp_path), resumed_at=2)
+    assert log.held_out_loss(2, unigram_entropy=5.75) == 4.5
+    assert log.held_out_loss(2, unigram_entropy=5.76) is None
+    assert log.held_out_loss(1, unigram_entropy=5.75) is None
+    assert log.held_out_loss(None, unigram_entropy=5.75) is None
