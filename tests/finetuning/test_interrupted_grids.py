@@ -199,11 +199,18 @@ def test_a_worker_that_is_asked_to_stop_in_the_last_step_of_its_trial_ends(
 ):
     runs = Runs(tiny_data, tmp_path, num_epochs=tiny_grid.FLAGS["num_epochs"], num_parallel_runs=2)
     process = runs.start(waits=waits)
-    process.join(timeout=SECONDS)
-    workers = children(process.pid)
+    workers = set()
+    ended = process_groups.wait_until(
+        lambda: workers.update(children(process.pid)) or not process.is_alive(),
+        timeout=SECONDS,
+        pause=0.05,
+    )
     process.kill()
+    process.join()
+    assert ended
     assert process.exitcode == status, runs.output.read_text()
-    assert not workers
+    assert len(workers) >= 2
+    assert process_groups.wait_until(lambda: all(map(has_ended, workers)), timeout=30)
     assert runs.output.read_text().splitlines()[-1] == said
 
 
