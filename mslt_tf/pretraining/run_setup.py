@@ -73,7 +73,9 @@ def open_run(
         identity=identity,
         checkpoint=checkpoint,
         initial_weights=initial_weights,
-        log=_open_log(config, step, writes=writes and workers.is_chief, lock=lock),
+        log=RunLog(
+            config.output_dir, resumed_at=step, writes=writes and workers.is_chief, lock=lock
+        ),
         xla=train_step.choose_xla(config),
         lock=lock,
     )
@@ -82,13 +84,6 @@ def open_run(
         for note in notes:
             say(note)
     return run
-
-
-def _open_log(
-    config: PretrainingConfig, step: int, *, writes: bool, lock: folder_lock.Lock | None
-) -> RunLog:
-    check = lock.check if lock else lambda: None
-    return RunLog(config.output_dir, resumed_at=step, writes=writes, check=check)
 
 
 @contextlib.contextmanager

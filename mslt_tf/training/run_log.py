@@ -3,10 +3,11 @@
 import math
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from mslt_tf import terminal
+from mslt_tf.files import folder_lock
 from mslt_tf.training.metrics_log import EVALUATION, MetricsLog
 
 SECONDS_BETWEEN_LINES = 10.0  # of progress, where it does not go to a terminal
@@ -51,7 +52,7 @@ class RunLog:
         *,
         resumed_at: int,
         writes: bool = True,
-        check: Callable[[], None] = lambda: None,
+        lock: folder_lock.Lock | None = None,
     ):
         """Opens the log, dropping entries of steps that a resumed run will do again.
 
@@ -59,13 +60,12 @@ class RunLog:
             output_dir: the run's folder.
             resumed_at: the step that the run goes on from.
             writes: False where another worker does: then nothing is written or said.
-            check: is called before each entry; raises a UserError where the folder is another
-                process' by now.
+            lock: of the folder, if it is held; it is checked before each entry.
 
         Raises:
             UserError: the disk is full, or a file cannot be read or written for another reason.
         """
-        self._writes, self._check = writes, check
+        self._writes, self._lock = writes, lock
         self._terminal = ProgressLine()
         if writes:
             self._metrics = MetricsLog(output_dir, resumed_at=resumed_at, report=terminal.say)
@@ -103,7 +103,7 @@ class RunLog:
                 process has taken the folder over.
         """
         if self._writes:
-            self._check()
+            self._check_lock()
             self._metrics.add(kind, stage=stage, step=step, values=values)
 
     def change(self, setting: str, *, step: int, before: Any, now: Any) -> None:
@@ -113,8 +113,12 @@ class RunLog:
             UserError: as `metrics`.
         """
         if self._writes:
-            self._check()
+            self._check_lock()
             self._metrics.add_change(setting, step=step, before=before, now=now)
+
+    def _check_lock(self) -> None:
+        if self._lock:
+            self._lock.check()
 
     def evaluation(self, *, stage: str, step: int, values: Mapping[str, float]) -> None:
         """Writes the results of an evaluation to the terminal and to the metrics."""
