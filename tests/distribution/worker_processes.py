@@ -1,4 +1,8 @@
-"""Starts real workers of `mslt_tf.run_pretraining` on loopback."""
+"""Starts real workers of `mslt_tf.run_pretraining` on loopback.
+
+They are not of `process_family`: in a process forked from one that has loaded TensorFlow, workers
+never found each other.
+"""
 
 import dataclasses
 import json

@@ -81,7 +81,7 @@ def start_until(step, event, folder, arguments, output):
             or not process.is_alive()
         ),
         timeout=240,
-        pause=0.0005,
+        pause=0.002,  # a checkpoint takes longer to write; looking more often takes a core
     )
     assert process.is_alive(), output.read_text()
     return process

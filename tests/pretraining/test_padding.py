@@ -8,7 +8,8 @@ from mslt_tf.pretraining import losses, padding, train_step
 from tests import tiny
 from tests.pretraining.trained_stage import NO_DROPOUT, Trained, first_batch
 
-FOUR_GROUPS = {"embedding_size": 6, "num_hidden_layers": 8, "num_hidden_groups": 4}
+TWO_LAYERS = {"num_hidden_layers": 2, "num_stages": 2}  # the third stage is the joint one
+TWO_GROUPS = {**TWO_LAYERS, "embedding_size": 6, "num_hidden_layers": 4, "num_hidden_groups": 2}
 TWO_AT_ONCE = {"micro_batch_size": 2}
 LENGTH = tiny.SEQ_LENGTH
 
@@ -86,11 +87,11 @@ def test_a_length_that_is_no_multiple_ends_in_itself(monkeypatch):
         *(
             pytest.param(*case, marks=pytest.mark.slow)
             for case in (
-                ({}, 3, "step"),
-                ({}, 4, "chains"),
-                (FOUR_GROUPS, 1, "chains"),
-                (FOUR_GROUPS, 4, "step"),
-                ({"precision": "bfloat16"}, 4, "chains"),
+                (TWO_LAYERS, 1, "step"),
+                (TWO_LAYERS, 2, "chains"),
+                (TWO_GROUPS, 1, "chains"),
+                (TWO_GROUPS, 2, "step"),
+                ({**TWO_LAYERS, "precision": "bfloat16"}, 2, "chains"),
             )
         ),
     ],

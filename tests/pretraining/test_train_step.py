@@ -113,11 +113,12 @@ def test_the_trunk_costs_its_forward_products_and_nothing_else(records):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("stage", [1, 4])
+@pytest.mark.parametrize("stage", [1, 2])  # one frozen layer below one, and both together
 def test_whatever_xla_compiles_the_update_is_the_same(records, stage):
     weights = []
+    settings = {"num_hidden_layers": 2, "num_stages": 2, "hidden_dropout_prob": 0.3}
     for xla in ("off", "chains", "step"):
-        trained = Trained(tiny.config(xla=xla, hidden_dropout_prob=0.3), records, stage=stage)
+        trained = Trained(tiny.config(**settings, xla=xla), records, stage=stage)
         trained.train(2)
         weights.append(trained.weights())
     for others in weights[1:]:
