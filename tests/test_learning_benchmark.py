@@ -1,7 +1,6 @@
 """benchmarks/learning: the table from metrics written by hand, and, slow, a small comparison."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -198,22 +197,3 @@ def test_sigterm_ends_the_runs_and_then_the_comparison(configs, tmp_path, monkey
     with pytest.raises(SystemExit) as ended:
         train_in(configs, tmp_path / "out", seeds=range(1), num_parallel=1)
     assert (ended.value.code, started[0].returncode) == (143, -signal.SIGTERM)
-
-
-@pytest.mark.slow
-def test_the_comparison_for_a_gpu_goes_through_at_a_tiny_size(tmp_path):
-    settings = {"SIZE": "tiny", "INPUT": "tfrecords_tools/*.py", "OUT": str(tmp_path / "out")}
-    settings |= {"PYTHON": sys.executable, "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": "-1"}
-    done = subprocess.run(
-        ["bash", "benchmarks/gpu_compare.sh"],
-        cwd=ROOT,
-        env=os.environ | settings,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=600,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    entries = json.loads((tmp_path / "out/table.json").read_text())
-    assert [entry["run"] for entry in entries] == ["original", "mslt_first_60"]
-    assert {len(entry["final_loss"]) for entry in entries} == {1}

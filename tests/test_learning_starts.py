@@ -46,6 +46,21 @@ def test_without_a_size_as_many_word_pieces_are_learnt_as_the_models_have(
     assert f"--vocab_size={given or 50}" in commands[0]
 
 
+def test_without_a_text_data_are_taken_as_they_are_or_what_is_missing_is_named(
+    tmp_path, monkeypatch
+):
+    commands = []
+    monkeypatch.setattr(runs, "_call", lambda *words: commands.append(words))
+    data = runs.Data("", 50, (), tmp_path)
+    for path in (tmp_path / "vocab.txt", tmp_path / "records_16" / "dataset_info.json"):
+        with pytest.raises(UserError, match=f"--input is empty, and {path} is not there"):
+            data.make({16: 4})
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("")
+    data.make({16: 4})
+    assert commands == []
+
+
 def test_a_run_of_the_same_settings_goes_on(configs, tmp_path):
     (run,) = find(configs, tmp_path)
     run.folder.mkdir()

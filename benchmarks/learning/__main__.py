@@ -32,7 +32,11 @@ def define_flags(values: flags.FlagValues) -> None:
     flags.DEFINE_list("runs", [], "Names of runs in it. Empty: all of them.", flag_values=values)
     path_flags.define_path("output_dir", "runs/compare", "Where it all goes.", flag_values=values)
     path_flags.define_joined_paths(
-        "input", "embedded", "Text, as create_data takes it.", flag_values=values
+        "input",
+        "embedded",
+        "Text, as create_data takes it. Empty: vocabulary and records are in --output_dir, as on a "
+        "machine to which they were copied.",
+        flag_values=values,
     )
     flags.DEFINE_integer(
         "vocab_size",

@@ -6,13 +6,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from absl import flags
 
 from benchmarks.learning import metrics, settings
-from mslt_tf import cost_model, path_flags, pretraining_flags
+from mslt_tf import cost_model, dataset_info, path_flags, pretraining_flags
 from mslt_tf.config import PretrainingConfig
 from mslt_tf.errors import UserError
 from mslt_tf.terminal import format_duration, say
@@ -53,7 +53,7 @@ class Run:
 class Data:
     """Vocabulary and records, made once."""
 
-    text: str  # --input of create_data
+    text: str  # --input of create_data; "": they are there
     vocab_size: int
     data_flags: Sequence[str]
     folder: Path
@@ -71,7 +71,13 @@ class Data:
         """Makes what is not there; `lengths` has the predictions of each length.
 
         Five passes over the text and a twentieth held out, unless `data_flags` say else.
+
+        Raises:
+            UserError: there is no text, and something is missing.
         """
+        if not self.text:
+            self._check(lengths)
+            return
         if not self.vocab_file.exists():
             size = f"--vocab_size={self.vocab_size}"
             _call("tfrecords_tools.build_vocab", f"--input={self.text}", size, self._vocab_flag)
@@ -83,6 +89,15 @@ class Data:
                 *("--heldout_fraction=0.05", f"--output_dir={self.records(length)}"),
                 *self.data_flags,
             )
+
+    def _check(self, lengths: Iterable[int]) -> None:
+        infos = [self.records(length) / dataset_info.FILE_NAME for length in lengths]
+        for path in (self.vocab_file, *infos):
+            if not path.exists():
+                raise UserError(
+                    f"--input is empty, and {path} is not there. Name the text, or copy the folder "
+                    "of a machine on which the data were made."
+                )
 
     def flags_of(self, run: Run) -> list[str]:
         """Returns what a run is told about its data."""
