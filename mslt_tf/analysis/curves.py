@@ -20,9 +20,10 @@ ENTROPY = "unigram entropy"
 
 EXPLANATION = (
     "Each colour is a run. The line with dots is the loss on held-out records, the pale one the "
-    "loss in training{dropout}. A vertical tick is the end of a stage. Where runs "
+    "loss in training{dropout}. A run that was not evaluated has a line without dots, its loss in "
+    "training. A vertical tick is the end of a stage. Where runs "
     "share a name, the line is the mean over them, as far as each has come, and the band goes from "
-    "the lowest to the highest. A line breaks where the length of the records changes. The thin "
+    "the lowest to the highest. A line breaks where the length of the records changes. The dotted "
     "grey line is the unigram entropy: the loss of guessing by the frequency of the tokens alone. "
     "What a model learns of context lies below it. The losses of the first steps may lie above the "
     "picture."
@@ -152,9 +153,8 @@ def _figure(groups: Sequence[Group], axis: Axis) -> Figure:
             axes.axhline(entropy, label=ENTROPY, **drawing.THIN)
         axes.set(xlabel=label, ylabel="masked LM loss (nats)", ylim=loss_range(groups))
         axes.set_xlim(left=0)
-        drawing.add_legend(
-            figure, [each.name for each in groups], thin=ENTROPY if entropies else ""
-        )
+        labels = [_label(each) for each in groups]
+        drawing.add_legend(figure, labels, thin=ENTROPY if entropies else "")
     names = ", ".join(each.name for each in groups)
     return Figure(
         name=f"loss_by_{axis.name}",
@@ -162,6 +162,12 @@ def _figure(groups: Sequence[Group], axis: Axis) -> Figure:
         alt=f"Curves of the masked LM loss of {names} against {axis.name}.",
         drawing=figure,
     )
+
+
+def _label(group: Group) -> drawing.Label:
+    """Returns the name, and says where the line is not that of the others."""
+    is_held_out = bool(_held_out_curves(group))
+    return drawing.Label(group.name if is_held_out else f"{group.name} (training)", is_held_out)
 
 
 def _draw(axes: Axes, group: Group, look: Look, place: Place) -> None:

@@ -6,6 +6,7 @@ Uses matplotlib's objects and none of its global state, so that no display is ne
 import contextlib
 import dataclasses
 import io
+import textwrap
 import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -20,6 +21,7 @@ INK = "#5a6472"
 # Told apart by colour-blind eyes (after Okabe and Ito), and seen on white and on black.
 _COLORS = ("#0079c2", "#d55e00", "#009e73", "#c8609a", "#8f7a00", "#7b6fd6")
 _LINES = ("-", "--", "-.", (0, (1, 1)))
+_LEGEND_WIDTH = 30  # letters; two such columns are as wide as a figure
 _MARKERS = ("o", "s", "^", "D", "v", "P")
 
 PALE: dict[str, Any] = {"linewidth": 1, "alpha": 0.45, "zorder": 1}
@@ -61,6 +63,14 @@ class Look:
     marker: str
 
 
+@dataclasses.dataclass(frozen=True)
+class Label:
+    """What the legend says of a line."""
+
+    text: str
+    has_dots: bool
+
+
 def look(index: int) -> Look:
     """Returns the look of a run, by its place among the runs."""
     return Look(
@@ -87,22 +97,25 @@ def new_figure() -> tuple[Figure, Axes]:
     return figure, figure.add_subplot()
 
 
-def add_legend(figure: Figure, names: Sequence[str], *, thin: str = "") -> None:
+def add_legend(figure: Figure, labels: Sequence[Label], *, thin: str = "") -> None:
     """Names the lines above the axes, where they hide nothing; within `style`.
 
     Args:
         figure: with one pair of axes.
-        names: of the runs, in the order of their looks.
+        labels: of the runs, in the order of their looks.
         thin: of a line that is `THIN`; "" without one.
     """
-    looks = [look(index) for index in range(len(names))]
-    lines = [
-        Line2D([], [], color=each.color, linestyle=each.line, marker=each.marker) for each in looks
-    ]
+    lines = [_line(look(index), label) for index, label in enumerate(labels)]
     if thin:
         lines.append(Line2D([], [], **THIN))
     # Given one by one: matplotlib leaves out by itself what begins with "_".
-    figure.legend(lines, [*names, thin][: len(lines)], loc="outside upper left", ncols=2)
+    names = [*("\n".join(textwrap.wrap(label.text, _LEGEND_WIDTH)) for label in labels), thin]
+    figure.legend(lines, names[: len(lines)], loc="outside upper left", ncols=2)
+
+
+def _line(its_look: Look, label: Label) -> Line2D:
+    marker = its_look.marker if label.has_dots else ""
+    return Line2D([], [], color=its_look.color, linestyle=its_look.line, marker=marker)
 
 
 def png(figure: Figure) -> bytes:

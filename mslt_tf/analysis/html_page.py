@@ -26,15 +26,20 @@ figcaption { max-width: 38rem; }
 figure svg { display: block; color: var(--ink); }
 figure > svg { width: 100%; max-width: 38rem; height: auto; }
 .wide { overflow-x: auto; margin: 1.5rem 0; }
-table { border-collapse: separate; border-spacing: 0; font-size: .9rem;
+table { border-collapse: separate; border-spacing: 0; width: max-content; font-size: .9rem;
   font-variant-numeric: tabular-nums; }
-caption { text-align: left; color: var(--soft); padding-bottom: .4rem; }
+caption { position: sticky; left: 0; max-width: min(44rem, 100vw - 2rem); text-align: left;
+  color: var(--soft); padding-bottom: .4rem; }
 th, td { text-align: left; vertical-align: top; padding: .35rem .9rem .35rem 0;
   border-bottom: 1px solid var(--line); }
-td, tbody th { white-space: nowrap; }
+td { white-space: nowrap; }
+tbody th { max-width: 16rem; overflow-wrap: anywhere; }
 thead th { vertical-align: bottom; min-width: 4.5rem; max-width: 9rem; }
 th:first-child { position: sticky; left: 0; background: var(--paper); }
-@media (max-width: 40rem) { thead th { white-space: nowrap; max-width: none; } }
+@media (max-width: 40rem) {
+  thead th { white-space: nowrap; max-width: none; }
+  tbody th { max-width: 8rem; }
+}
 """
 
 

@@ -4,6 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.legend import Legend
+from matplotlib.lines import Line2D
+from matplotlib.text import Text
 
 from mslt_tf import cost_model
 from mslt_tf.analysis import comparison, curves, runs
@@ -26,6 +29,10 @@ def lines_of(section: Section, name: str) -> dict[str, np.ndarray]:
     (figure,) = (f for f in section.figures if f.name == name)
     (axes,) = figure.drawing.axes
     return {line.get_label(): np.array(line.get_data()) for line in axes.get_lines()}
+
+
+def legend_entries(legend: Legend) -> list[tuple[Text, Line2D]]:
+    return list(zip(legend.get_texts(), legend.get_lines(), strict=True))
 
 
 def test_seeds_are_their_mean_and_their_range_as_far_as_each_has_come():
@@ -90,6 +97,22 @@ def test_a_run_without_evaluations_is_drawn_by_its_training_and_said_to_be(secti
     np.testing.assert_allclose(lines_of(section, "loss_by_steps")["silent"], [[5, 8], [3.5, 3.3]])
     (note,) = section.notes
     assert note == "silent was not evaluated on held-out records: only training is drawn."
+    (legend,) = section.figures[0].drawing.legends
+    marks = {text.get_text(): line.get_marker() for text, line in legend_entries(legend)}
+    assert marks["silent (training)"] == ""
+    assert marks["two"] not in ("", "None")
+
+
+def test_a_long_name_is_broken_in_the_legend_and_whole_in_the_lines(tmp_path: Path):
+    name = "long_first_stage_" * 8
+    section = curves.section(
+        comparison.group([make(tmp_path, name, "1", train={5: 3.4}, held_out={6: 3.3})])
+    )
+    (legend,) = section.figures[0].drawing.legends
+    shown = legend_entries(legend)[0][0].get_text().split("\n")
+    assert "".join(shown) == name
+    assert max(map(len, shown)) <= 30
+    assert name in lines_of(section, "loss_by_steps")
 
 
 def test_many_steps_are_counted_in_thousands(tmp_path: Path):

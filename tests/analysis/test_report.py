@@ -88,7 +88,7 @@ def test_odd_names_are_shown_as_they_are(made: Path):
     cells = ["".join(cell.itertext()) for cell in body.iter("th")]
     assert cells.count(ODD_NAME) >= 5  # a row in each table
     in_figures = [text.text for text in body.iter(f"{SVG[:-3]}text")]
-    assert in_figures.count(ODD_NAME) == in_figures.count("_hidden") == len(CURVES)
+    assert in_figures.count(ODD_NAME) == in_figures.count("_hidden (training)") == len(CURVES)
     markdown = (made / "report.md").read_text("utf-8")
     assert "\\<b\\>a\\|b\\</b\\>" in markdown
     assert "<b>" not in markdown
