@@ -20,18 +20,22 @@ refuse() {
 
 case "$#:${1:-}" in
   0: | 1:data) ;;
-  1:-h | 1:--help) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p}' "$0" && exit ;;
+  1:-h | 1:--help)
+    sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p}' "$0"
+    exit
+    ;;
   *) refuse "'$*' is not known here. Give 'data', or nothing to train; --help tells more." ;;
 esac
 SIZE=${SIZE:-full}
 [[ $SIZE == full || $SIZE == tiny ]] || refuse "SIZE is '$SIZE'. Give tiny, or leave it out."
 
 PYTHON=${PYTHON:-.venv/bin/python}
-INPUT=${INPUT:-}
-OUT=${OUT:-runs/compare_gpu}
 if [[ $SIZE == tiny ]]; then
   INPUT=${INPUT:-embedded}
-  OUT+=_tiny
+  OUT=${OUT:-runs/compare_gpu_tiny}
+else
+  INPUT=${INPUT:-}
+  OUT=${OUT:-runs/compare_gpu}
 fi
 [[ $INPUT || ${1:-} != data ]] || refuse "Name the text: INPUT='enwiki/wiki_*'."
 flags=--dynamic_masking=token # few records, read several times

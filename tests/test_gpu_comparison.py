@@ -54,8 +54,13 @@ def test_data_come_from_the_text_and_training_uses_what_is_there():
     trained = run().stdout.split()
     assert {"--input=", "--output_dir=runs/compare_gpu"} <= set(trained)
     assert "--data_only" not in trained
-    tiny = run("data", SIZE="tiny", OUT="there").stdout.split()
-    assert {"--data_only", "--input=embedded", "--output_dir=there_tiny"} <= set(tiny)
+    tiny = run("data", SIZE="tiny").stdout.split()
+    assert {"--data_only", "--input=embedded", "--output_dir=runs/compare_gpu_tiny"} <= set(tiny)
+
+
+@pytest.mark.parametrize("size", ["", "tiny"])
+def test_a_folder_that_is_named_is_taken_as_it_is(size):
+    assert "--output_dir=there" in run("data", SIZE=size, INPUT="a", OUT="there").stdout.split()
 
 
 @pytest.mark.slow
@@ -66,6 +71,6 @@ def test_it_goes_through_at_a_tiny_size(tmp_path):
     settings |= {"PYTHON": sys.executable, "PYTHONPATH": str(ROOT)}
     done = run(INPUT=str(text), **settings)
     assert done.returncode == 0, done.stdout + done.stderr
-    entries = json.loads((tmp_path / "out_tiny/table.json").read_text())
+    entries = json.loads((tmp_path / "out/table.json").read_text())
     assert [entry["run"] for entry in entries] == ["original", "mslt_first_60"]
     assert {len(entry["final_loss"]) for entry in entries} == {1}

@@ -21,8 +21,8 @@ INK = "#5a6472"
 # Told apart by colour-blind eyes (after Okabe and Ito), and seen on white and on black.
 _COLORS = ("#0079c2", "#d55e00", "#009e73", "#c8609a", "#8f7a00", "#7b6fd6")
 _LINES = ("-", "--", "-.", (0, (1, 1)))
-_LEGEND_WIDTH = 30  # letters; two such columns are as wide as a figure
 _MARKERS = ("o", "s", "^", "D", "v", "P")
+_LEGEND_WIDTH = 30  # letters; two such columns are as wide as a figure
 
 PALE: dict[str, Any] = {"linewidth": 1, "alpha": 0.45, "zorder": 1}
 BAND: dict[str, Any] = {"alpha": 0.2, "linewidth": 0, "zorder": 1}
@@ -109,8 +109,13 @@ def add_legend(figure: Figure, labels: Sequence[Label], *, thin: str = "") -> No
     if thin:
         lines.append(Line2D([], [], **THIN))
     # Given one by one: matplotlib leaves out by itself what begins with "_".
-    names = [*("\n".join(textwrap.wrap(label.text, _LEGEND_WIDTH)) for label in labels), thin]
+    names = [*(_broken(label.text) for label in labels), thin]
     figure.legend(lines, names[: len(lines)], loc="outside upper left", ncols=2)
+
+
+def _broken(text: str) -> str:
+    # Spaces stay, as they may be all that tells two names apart.
+    return "\n".join(textwrap.wrap(text, _LEGEND_WIDTH, drop_whitespace=False))
 
 
 def _line(its_look: Look, label: Label) -> Line2D:
