@@ -86,7 +86,7 @@ def run_demo(folder: str, text: str, *, num_train_steps: int) -> int:
     """Runs the four commands and says what came of them; returns the exit status 0."""
     _say(
         "The demo makes a vocabulary and records from a small text, pretrains a tiny BERT in three "
-        "stages\nand exports its encoder: about 9 minutes of CPU time. Ctrl-C stops it, and "
+        "stages\nand exports its encoder: about 8 minutes on 2 CPU cores. Ctrl-C stops it, and "
         f"the same command continues.\nEverything goes to {folder}."
     )
     begin = time.monotonic()
