@@ -9,6 +9,7 @@ from absl import flags
 
 from mslt_tf import startup
 from tests import real_text
+from tests.tfrecords_tools.create_data_runs import NUM_FILES, SECONDS, start, write_text
 from tests.tfrecords_tools.numbered_text import (
     NUM_DOCUMENTS,
     SPECIAL_TOKENS,
@@ -16,6 +17,7 @@ from tests.tfrecords_tools.numbered_text import (
     document_text,
     word,
 )
+from tests.tfrecords_tools.record_reading import contents
 from tfrecords_tools import create_data
 from tfrecords_tools.recipe.recipe import Recipe
 from tfrecords_tools.settings import DatasetSettings
@@ -111,3 +113,35 @@ def run_create_data(
         return raised.value.code or 0, capsys.readouterr().err  # type: ignore[return-value]
 
     return run
+
+
+@pytest.fixture(scope="session")
+def eight_files(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Flags for a text of some pieces."""
+    return write_text(tmp_path_factory.mktemp("text"), num_files=NUM_FILES, copies=4)
+
+
+@pytest.fixture(scope="session")
+def undisturbed_run(
+    eight_files: list[str], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[dict[str, bytes], str]:
+    """The files of a run that nobody kills, and what it says on standard error."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    process = start([*eight_files, f"--output_dir={folder}"])
+    _, errors = process.communicate(timeout=SECONDS)
+    assert process.returncode == 0, errors
+    made = contents(folder)
+    assert len(made) == 6
+    return made, errors
+
+
+@pytest.fixture(scope="session")
+def undisturbed(undisturbed_run: tuple[dict[str, bytes], str]) -> dict[str, bytes]:
+    """The files of a run that nobody kills."""
+    return undisturbed_run[0]
+
+
+@pytest.fixture(scope="session")
+def one_file(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Flags for a text of one piece."""
+    return write_text(tmp_path_factory.mktemp("small"), num_files=1)

@@ -20,6 +20,26 @@ from tests.tfrecords_tools.numbered_text import (
 PROJECT = Path(__file__).parents[2]
 PROGRAM = ["-m", "tfrecords_tools.create_data"]
 SLOW_PROGRAM = ["-m", "tests.tfrecords_tools.small_tasks"]  # and the seconds
+NUM_FILES = 8  # each a piece
+WORK = "_work"
+# (what to wait for in the folder, how many of it), in the order in which a run comes there.
+MOMENTS = [
+    (f"{WORK}/settings.json", 1),
+    (f"{WORK}/piece-*", 1),
+    (f"{WORK}/piece-*.json", 1),
+    (f"{WORK}/piece-*.json", 5),
+    (f"{WORK}/piece-*.json", NUM_FILES),
+    (f"{WORK}/tokens", 1),
+    (f"{WORK}/tokens/facts.json", 1),
+    (f"{WORK}/train-32", 1),
+    (f"{WORK}/train-32/pairs-*.json", 1),
+    ("train-*.partial", 1),
+    (f"{WORK}/train-32/*.tfrecord.json", 1),
+    (f"{WORK}/train-32/*.tfrecord.json", 3),
+    (f"{WORK}/heldout-32", 1),
+    ("heldout-*.partial", 1),
+    ("dataset_info.json*", 1),
+]
 SECONDS = 120  # for what takes some seconds on an idle machine
 
 
