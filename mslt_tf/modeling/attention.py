@@ -13,6 +13,7 @@ from mslt_tf.model_config import ModelConfig
 from mslt_tf.modeling.dropout import Key, drop
 from mslt_tf.modeling.forms import Forms
 from mslt_tf.modeling.linear import Linear, Product
+from mslt_tf.modeling.shapes import sizes
 from mslt_tf.modeling.sums import bias_gradient, row_sums
 
 # exp(-10,000) is 0 in every float type, and float16 (up to 65,504) still holds it plus a score.
@@ -98,9 +99,9 @@ def split_heads(x: Product, num_heads: int, forms: Forms = Forms.DEFINITIONS) ->
     """Turns x [batch, seq, hidden] + bias into [batch, heads, seq, head_size]."""
     if not forms.are_definitions:
         return _fast_split_heads(x, num_heads, forms)
-    size = x.values.shape[2] // num_heads
-    shape = tf.concat([tf.shape(x.values)[:2], [num_heads, size]], axis=0)
-    return tf.transpose(tf.reshape(x.sum(), shape), [0, 2, 1, 3])
+    batch, seq_length, hidden_size = sizes(x.values)
+    heads = tf.reshape(x.sum(), [batch, seq_length, num_heads, hidden_size // num_heads])
+    return tf.transpose(heads, [0, 2, 1, 3])
 
 
 def _fast_split_heads(x: Product, num_heads: int, forms: Forms) -> tf.Tensor:
@@ -119,8 +120,9 @@ def _fast_split_heads(x: Product, num_heads: int, forms: Forms) -> tf.Tensor:
 
 def merge_heads(x: tf.Tensor) -> tf.Tensor:
     """Turns [batch, heads, seq, head_size] into [batch, seq, hidden]."""
+    batch, num_heads, seq_length, head_size = sizes(x)
     x = tf.transpose(x, [0, 2, 1, 3])
-    return tf.reshape(x, tf.concat([tf.shape(x)[:2], [x.shape[2] * x.shape[3]]], axis=0))
+    return tf.reshape(x, [batch, seq_length, num_heads * head_size])
 
 
 def attention_probs(

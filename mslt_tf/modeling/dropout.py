@@ -16,6 +16,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from mslt_tf.modeling.forms import Forms
+from mslt_tf.modeling.shapes import sizes
 
 
 class Place(enum.IntEnum):
@@ -82,8 +83,7 @@ def row_numbers(positions: tf.Tensor, seq_length: tf.Tensor | int, heads: int = 
     Returns:
         uint32 [batch * heads * positions].
     """
-    batch = positions.shape[0] or tf.shape(positions)[0]
-    first_rows = _range(batch * heads) * tf.cast(seq_length, tf.uint32)
+    first_rows = _range(sizes(positions)[0] * heads) * tf.cast(seq_length, tf.uint32)
     first_rows = tf.reshape(first_rows, [-1, heads, 1])
     return tf.reshape(first_rows + tf.cast(positions, tf.uint32)[:, tf.newaxis], [-1])
 
@@ -132,10 +132,11 @@ def random_words(x: tf.Tensor, words: tf.Tensor, rows: tf.Tensor | None = None) 
     # From two short ranges: TensorFlow makes ranges on the host, also for a GPU.
     index = rows[:, tf.newaxis] * tf.cast(num_columns, tf.uint32) + _range(num_columns)
     # An odd factor: other keys give other places in the sequence of all numbers.
-    mixed = index * _word(0x9E3779B1) + words[0]
-    mixed = _fold_down(mixed, 16) * _word(0x85EBCA6B) + words[1]
-    mixed = _fold_down(mixed, 13) * _word(0xC2B2AE35) + words[2]
-    mixed = _fold_down(mixed, 16) * _word(0x27D4EB2F) + words[3]
+    first, second, third, fourth = tf.unstack(words, num=4)
+    mixed = index * _word(0x9E3779B1) + first
+    mixed = _fold_down(mixed, 16) * _word(0x85EBCA6B) + second
+    mixed = _fold_down(mixed, 13) * _word(0xC2B2AE35) + third
+    mixed = _fold_down(mixed, 16) * _word(0x27D4EB2F) + fourth
     return tf.reshape(_fold_down(mixed, 15), shape)
 
 

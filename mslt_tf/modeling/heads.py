@@ -13,6 +13,7 @@ from mslt_tf.modeling.activations import bias_gelu
 from mslt_tf.modeling.forms import Forms
 from mslt_tf.modeling.linear import Linear
 from mslt_tf.modeling.normalization import LayerNorm
+from mslt_tf.modeling.shapes import sizes
 from mslt_tf.modeling.sums import bias_gradient
 
 
@@ -108,7 +109,7 @@ class MaskedLanguageModelHead(tf.keras.layers.Layer):
             training: whether the forms for training are used.
         """
         forms = self._forms.when(training)
-        shape = tf.concat([tf.shape(x)[:2], [word_table.shape[0]]], axis=0)
+        shape = [*sizes(x)[:2], word_table.shape[0]]
         x = bias_gelu(self.transform(x), self._hidden_act, forms)
         x = self.layer_norm(x, training=training)
         rows = tf.reshape(x, [-1, word_table.shape[1]])

@@ -34,6 +34,7 @@ from mslt_tf.modeling.forms import Forms
 from mslt_tf.modeling.initializers import named_truncated_normal
 from mslt_tf.modeling.linear import Linear
 from mslt_tf.modeling.normalization import LayerNorm
+from mslt_tf.modeling.shapes import sizes
 
 
 class Embeddings(tf.keras.layers.Layer):
@@ -90,15 +91,14 @@ class Embeddings(tf.keras.layers.Layer):
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Returns vectors [batch, seq, hidden] and the word table [vocab, embedding]."""
         word_table = tf.convert_to_tensor(self.word_embeddings)
-        seq_length = input_ids.shape[1] or tf.shape(input_ids)[1]
         num_segments = self.segment_embeddings.shape[0]
         words = tf.gather(word_table, input_ids)  # [batch, seq, embedding]
-        positions = self.position_embeddings[:seq_length]  # [seq, embedding]
+        positions = self.position_embeddings[: sizes(input_ids)[1]]  # [seq, embedding]
         # A product with one-hot rows is faster than a lookup in so small a table (as in BERT).
         segments = tf.matmul(
             tf.one_hot(tf.reshape(segment_ids, [-1]), num_segments), self.segment_embeddings
         )
-        x = words + positions + tf.reshape(segments, tf.shape(words))
+        x = words + positions + tf.reshape(segments, sizes(words))
         x = self.layer_norm(tf.cast(x, self.compute_dtype), training=training)
         if training:
             x = drop(x, make_key(dropout_seed, EMBEDDINGS_SITE, self._rate), self._forms)
@@ -194,8 +194,7 @@ class EncoderLayer(tf.keras.layers.Layer):
             x = tf.gather(tokens, positions, batch_dims=1)
 
         def rows(heads: int) -> tf.Tensor | None:
-            seq_length = tokens.shape[1] or tf.shape(tokens)[1]
-            return None if positions is None else row_numbers(positions, seq_length, heads)
+            return None if positions is None else row_numbers(positions, sizes(tokens)[1], heads)
 
         def key(place: Place, rate: float, heads: int = 1) -> Key | None:
             site = encoder_site(layer_index, place)

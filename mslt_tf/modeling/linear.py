@@ -5,6 +5,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from mslt_tf.modeling.initializers import named_truncated_normal
+from mslt_tf.modeling.shapes import sizes
 
 
 class Product(NamedTuple):
@@ -64,5 +65,5 @@ class Linear(tf.keras.layers.Layer):
         """Maps x [..., input_size] to the two terms of [..., output_size]."""
         # One large product of two matrices; batched products of more axes are slower.
         product = tf.matmul(tf.reshape(x, [-1, self.kernel.shape[0]]), self.kernel)
-        shape = tf.concat([tf.shape(x)[:-1], [self.kernel.shape[1]]], axis=0)
-        return Product(tf.reshape(product, shape), tf.convert_to_tensor(self.bias))
+        product = tf.reshape(product, [*sizes(x)[:-1], self.kernel.shape[1]])
+        return Product(product, tf.convert_to_tensor(self.bias))

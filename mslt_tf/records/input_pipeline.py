@@ -61,6 +61,7 @@ class Share:
 ALL = Share()
 
 
+@tf.autograph.experimental.do_not_convert  # for all that maps records: no loop over tensors
 def training_batches(
     records: Records,
     *,
@@ -108,6 +109,7 @@ def training_batches(
     return batches.apply(endless)
 
 
+@tf.autograph.experimental.do_not_convert  # for all that maps records: no loop over tensors
 def evaluation_batches(records: Records, *, batch_size: int, share: Share = ALL) -> tf.data.Dataset:
     """Returns a worker's part of all records once, in file order, as batches of equal size.
 

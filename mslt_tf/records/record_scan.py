@@ -160,7 +160,7 @@ def _summarizer(layout: Layout) -> Callable[[tf.Tensor], Mapping[str, tf.Tensor]
     """Returns a function that takes records [records] and returns what `_Scan` wants to know."""
     largest = record_checks.largest_values(layout)
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+    @tf.function(autograph=False, input_signature=[tf.TensorSpec([None], tf.string)])
     def summarize(records: tf.Tensor) -> Mapping[str, tf.Tensor]:
         parsed = tf.io.parse_example(records, layout.features())
         columns = {

@@ -19,6 +19,12 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     import tensorflow_addons as tfa
 
+# What `_update_moments` takes that is the same for all variables, in its order.
+_SHARED_COEFFICIENTS = (
+    *("beta_1_t", "one_minus_beta_1_t", "beta_2_t", "one_minus_beta_2_t"),
+    *("bias_correction_1", "bias_correction_2", "epsilon"),
+)
+
 
 class Lamb(tfa.optimizers.LAMB):
     """tensorflow-addons' LAMB: the same hyperparameters, slots and, within rounding, weights."""
@@ -46,6 +52,13 @@ class Lamb(tfa.optimizers.LAMB):
         finally:
             self._gradient_scale = 1.0  # nothing of this trace may reach another one
 
+    def _prepare_local(self, var_device: str, var_dtype: tf.DType, apply_state: dict) -> None:
+        """Computes what all variables of a device and type share, once."""
+        super()._prepare_local(var_device, var_dtype, apply_state)
+        shared = apply_state[var_device, var_dtype]
+        shared["bias_correction_1"] = 1.0 - shared["beta_1_power"]
+        shared["bias_correction_2"] = 1.0 - shared["beta_2_power"]
+
     def _resource_apply_dense(
         self, grad: tf.Tensor, var: tf.Variable, apply_state: dict | None = None
     ) -> tf.Operation:
@@ -63,11 +76,7 @@ class Lamb(tfa.optimizers.LAMB):
             grad,
             weights,
             tf.convert_to_tensor(self._gradient_scale),
-            coefficients["beta_1_t"],
-            coefficients["beta_2_t"],
-            1.0 - coefficients["beta_1_power"],
-            1.0 - coefficients["beta_2_power"],
-            coefficients["epsilon"],
+            *(coefficients[name] for name in _SHARED_COEFFICIENTS),
             tf.convert_to_tensor(decay, tf.float32),
         )
         ratio = _norm_ratio(weights, update) if self._do_layer_adaptation(var) else 1.0
@@ -87,7 +96,9 @@ def _update_moments(
     weights: tf.Tensor,
     gradient_scale: tf.Tensor,
     beta_1: tf.Tensor,
+    one_minus_beta_1: tf.Tensor,
     beta_2: tf.Tensor,
+    one_minus_beta_2: tf.Tensor,
     bias_correction_1: tf.Tensor,
     bias_correction_2: tf.Tensor,
     epsilon: tf.Tensor,
@@ -97,8 +108,8 @@ def _update_moments(
     gradient = gradient * gradient_scale
     m = tf.raw_ops.ReadVariableOp(resource=m_handle, dtype=tf.float32)
     v = tf.raw_ops.ReadVariableOp(resource=v_handle, dtype=tf.float32)
-    m = m * beta_1 + gradient * (1.0 - beta_1)
-    v = v * beta_2 + gradient * gradient * (1.0 - beta_2)
+    m = m * beta_1 + gradient * one_minus_beta_1
+    v = v * beta_2 + gradient * gradient * one_minus_beta_2
     tf.raw_ops.AssignVariableOp(resource=m_handle, value=m)
     tf.raw_ops.AssignVariableOp(resource=v_handle, value=v)
     update = (m / bias_correction_1) / (tf.sqrt(v / bias_correction_2) + epsilon)
