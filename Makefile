@@ -41,7 +41,9 @@ compare: setup ## Compare the methods: starts or continues in the background, an
 	@$(PYTHON) -m benchmarks.learning --vocab_size=400 --background --num_seeds=3 --num_parallel_runs=2
 
 test: setup ## Run the fast tests
-	@$(PYTHON) -m pytest -n auto --maxprocesses=8 --dist loadfile
+	@# One more than processors: some tests wait for processes or locks.
+	@processes=$$(( $$(nproc) + 1 )); \
+	$(PYTHON) -m pytest -n $$(( processes < 8 ? processes : 8 )) --dist loadfile
 
 test-slow: setup ## Run the slow tests
 	@# In the order of the files: by the number of tests in them, the longest would come last.
