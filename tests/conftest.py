@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 GOLDEN_FOLDER = Path(__file__).parent / "golden"
 # What their conftest.py makes for all of their files takes long: one process makes it for all.
 SHARING_FOLDERS = ("tests/export/", "tests/finetuning/served/")
+# They take minutes and come late by their names: the other processes would wait for the last.
+FIRST_FILES = ("tests/tfrecords_tools/test_crashes.py", "tests/tfrecords_tools/test_signals.py")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -48,6 +50,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
             return next(folders, super()._split_scope(nodeid))
 
     return LoadSharingFolders(config, log) if config.getoption("dist") == "loadfile" else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts the tests of `FIRST_FILES` before all others."""
+    items.sort(key=lambda item: not item.nodeid.startswith(FIRST_FILES))
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
