@@ -20,7 +20,7 @@ class Communication:
     num_bytes: int
 
 
-@tf.autograph.experimental.do_not_convert  # no loop over tensors; converting takes longer
+@tf.autograph.experimental.do_not_convert  # no loop over tensors: nothing to convert
 def sum_over_replicas(
     context: tf.distribute.ReplicaContext,
     tensors: Sequence[tf.Tensor],

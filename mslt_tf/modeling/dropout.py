@@ -10,6 +10,7 @@ time of a whole training step.
 """
 
 import enum
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -125,14 +126,13 @@ def random_words(x: tf.Tensor, words: tf.Tensor, rows: tf.Tensor | None = None) 
     The mixing is that of MurmurHash3's finalizer (shifts and multiplications that let each bit of
     the input change half of the bits of the output), with a word of the key between the rounds.
     """
-    shape = x.shape if x.shape.is_fully_defined() else tf.shape(x)
-    num_columns = shape[-1]
+    *leading, num_columns = shape = sizes(x)
     if rows is None:
-        rows = _range((x.shape.num_elements() or tf.size(x)) // num_columns)
+        rows = _range(math.prod(leading))
     # From two short ranges: TensorFlow makes ranges on the host, also for a GPU.
     index = rows[:, tf.newaxis] * tf.cast(num_columns, tf.uint32) + _range(num_columns)
-    # An odd factor: other keys give other places in the sequence of all numbers.
     first, second, third, fourth = tf.unstack(words, num=4)
+    # An odd factor: other keys give other places in the sequence of all numbers.
     mixed = index * _word(0x9E3779B1) + first
     mixed = _fold_down(mixed, 16) * _word(0x85EBCA6B) + second
     mixed = _fold_down(mixed, 13) * _word(0xC2B2AE35) + third
