@@ -37,7 +37,10 @@ def export(run: Path, path: Path, format: str = "google_tf1", **settings: object
     )
 
 
-@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize(
+    "format",
+    ["huggingface", "google_tf1", pytest.param("saved_model", marks=pytest.mark.slow)],
+)
 def test_each_format_is_written_whole_and_marked(run, tmp_path, capsys, format):
     export(f"{run}@3", tmp_path / "out", format)
     assert (tmp_path / "out" / FORMATS[format]).is_file()

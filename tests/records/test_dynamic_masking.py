@@ -263,6 +263,7 @@ def test_a_run_broken_off_and_resumed_ends_bit_identical(data, whole, tmp_path, 
     assert_equal(weights_at_the_end(folder), weights_at_the_end(whole))
 
 
+@pytest.mark.slow
 def test_training_sees_other_masks_and_evaluation_those_stored(data, whole, tmp_path, monkeypatch):
     monkeypatch.setattr(published_folder, "publish", lambda *_, **__: None)
     flags = {**data, **FLAGS, "dynamic_masking": "off", "output_dir": tmp_path}

@@ -88,7 +88,11 @@ def whole(records):
 
 
 @pytest.mark.parametrize(
-    ("num_workers", "num_replicas"), [(1, 2), (2, 1), (2, 2), (3, 1), (4, 2), (6, 1)]
+    ("num_workers", "num_replicas"),
+    [
+        *((1, 2), (2, 1), (2, 2), (4, 2)),
+        *(pytest.param(*counts, marks=pytest.mark.slow) for counts in ((3, 1), (6, 1))),
+    ],
 )
 def test_workers_share_the_batches_that_one_would_read(records, whole, num_workers, num_replicas):
     shares = [Share(worker, num_workers, num_replicas) for worker in range(num_workers)]
