@@ -196,8 +196,9 @@ class PretrainingConfig:
         self._check_lengths()
         if len(self.micro_batch_size) not in (1, len(self.plan.stages)):
             raise UserError(
-                f"micro_batch_size has {len(self.micro_batch_size)} numbers, the plan has "
-                f"{len(self.plan.stages)} stages. Give one number for all stages, or one for each."
+                "micro_batch_size needs one number, or one for each stage of the plan "
+                f"({len(self.plan.stages)}), and has {len(self.micro_batch_size)}. "
+                "Give one for all stages, or one for each."
             )
         if self.dynamic_masking != "off" and not self.vocab_file:
             raise UserError(

@@ -243,8 +243,8 @@ def _check_stage_steps(
 def _check_count(name: str, entries: Sequence[float], stages: Sequence[str]) -> None:
     if entries and len(entries) != len(stages):
         raise UserError(
-            f"{name} has {len(entries)} entries, the plan has {len(stages)} stages "
-            f"({', '.join(stages)}). Give one number for each."
+            f"{name} needs a number for each stage of the plan ({len(stages)}: "
+            f"{', '.join(stages)}), and has {len(entries)}. Give one for each."
         )
 
 

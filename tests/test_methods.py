@@ -109,9 +109,9 @@ def test_shares_of_thirds_lose_no_step():
         ("mslt", {"joint_fraction": -0.1}, "joint_fraction is -0.1"),
         ("mslt", {"joint_fraction": float("nan")}, "joint_fraction is nan. Use a finite number"),
         ("stacking", {"joint_fraction": float("inf")}, "joint_fraction is inf"),
-        ("mslt", {"stage_steps": (5, 5)}, "2 entries, the plan has 5 stages"),
+        ("mslt", {"stage_steps": (5, 5)}, r"stage_steps needs .* \(5: .*\), and has 2\."),
         ("mslt", {"stage_steps": (1, 1, 1, 1, 1)}, "sum to 5, num_train_steps is 1000000"),
-        ("mslt", {"stage_shares": (0.5, 0.5)}, "stage_shares has 2 entries, the plan has 5 stages"),
+        ("mslt", {"stage_shares": (0.5, 0.5)}, r"stage_shares needs .* \(5: .*\), and has 2\."),
         (
             "stacking",
             {"stage_shares": (0.5, 0.3, 0.1)},
