@@ -14,7 +14,8 @@ from mslt_tf.records.batch import Batch
 
 T = TypeVar("T")
 
-LENGTH_UNIT = 128  # trimmed sequences have a multiple of so many tokens; each is a graph of its own
+LENGTH_UNIT = 128  # trimmed sequences have a multiple of so many tokens
+_MOST_LENGTHS = 8  # each is a graph of its own, to be compiled
 
 
 def is_wanted(config: PretrainingConfig) -> bool:
@@ -27,6 +28,15 @@ def can_be_trimmed(*, seq_length: int, num_micro_batches: int) -> bool:
     return num_micro_batches > 1 and seq_length > LENGTH_UNIT
 
 
+def trimmed_lengths(seq_length: int) -> tuple[int, ...]:
+    """Returns the lengths that a micro-batch may be cut to, ascending, the last that of all tokens.
+
+    All but the last are multiples of the first: of 128 tokens, or of more where those were many.
+    """
+    unit = LENGTH_UNIT * -(-seq_length // (LENGTH_UNIT * _MOST_LENGTHS))
+    return (*range(unit, seq_length, unit), seq_length)
+
+
 def sorted_by_length(batch: Batch) -> Batch:
     """Returns a batch's sequences from the shortest to the longest, equal ones as they come."""
     order = tf.argsort(_lengths(batch), stable=True)
@@ -34,22 +44,22 @@ def sorted_by_length(batch: Batch) -> Batch:
 
 
 def without_padding(compute: Callable[[Batch], T], batch: Batch) -> T:
-    """Returns `compute` of a batch that is cut to the next multiple of `LENGTH_UNIT`.
+    """Returns `compute` of a batch that is cut to the shortest length that holds all its sequences.
 
-    A graph's shapes are fixed when it is built: it has `compute` once for each multiple, and runs
-    the one that the longest sequence needs.
+    A graph's shapes are fixed when it is built: it has `compute` once for each of
+    `trimmed_lengths`, and runs the one that the longest sequence needs.
 
     Args:
         compute: a function whose results' shapes do not depend on the length.
         batch: sequences that may all end in padding.
     """
-    full = batch["input_ids"].shape[1]
+    lengths = trimmed_lengths(batch["input_ids"].shape[1])
 
     def of_length(length: int) -> Callable[[], T]:
         return lambda: compute(_cut(batch, length))
 
-    branches = [of_length(length) for length in (*range(LENGTH_UNIT, full, LENGTH_UNIT), full)]
-    return tf.switch_case((tf.reduce_max(_lengths(batch)) - 1) // LENGTH_UNIT, branches)
+    branches = [of_length(length) for length in lengths]
+    return tf.switch_case((tf.reduce_max(_lengths(batch)) - 1) // lengths[0], branches)
 
 
 def _lengths(batch: Batch) -> tf.Tensor:

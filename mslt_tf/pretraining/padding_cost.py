@@ -1,8 +1,10 @@
 """What a run saves by leaving out padding, by arithmetic on the lengths of its records."""
 
 import dataclasses
-import itertools
+import math
 from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
 
 from mslt_tf import cost_model
 from mslt_tf.config import PretrainingConfig
@@ -29,45 +31,63 @@ def describe(
         if histogram and padding.can_be_trimmed(
             seq_length=stage.seq_length, num_micro_batches=number
         ):
-            left = share_left(config.model, stage, histogram, num_micro_batches=number)
+            left = share_left(
+                config.model,
+                stage,
+                histogram,
+                num_micro_batches=number,
+                micro_batch_size=portion,
+            )
+            unit = padding.trimmed_lengths(stage.seq_length)[0]
             yield (
-                f"{stage.name}: its {number} micro-batches go through without their padding, "
-                f"which leaves {left:.0%} of the arithmetic"
+                f"{stage.name}: sorted by length, its {number} micro-batches are cut to multiples "
+                f"of {unit} tokens, which leaves about {left:.0%} of the arithmetic"
             )
 
 
 def share_left(
-    model: ModelConfig, stage: Stage, histogram: Sequence[int], *, num_micro_batches: int
+    model: ModelConfig,
+    stage: Stage,
+    histogram: Sequence[int],
+    *,
+    num_micro_batches: int,
+    micro_batch_size: int,
 ) -> float:
-    """Returns which share of the FLOPs of a stage is left without padding.
+    """Returns which share of the FLOPs of a stage is left without padding, on average.
 
     Args:
         model: what is trained.
         stage: of the plan.
         histogram: records of 1 to 32 tokens, 33 to 64 and so on; at least one record.
         num_micro_batches: of an update on a device.
+        micro_batch_size: sequences of each.
     """
-    trimmed = [
+    lengths = padding.trimmed_lengths(stage.seq_length)
+    flops = [
         cost_model.stage_cost(model, dataclasses.replace(stage, seq_length=length)).flops
-        for length in trimmed_lengths(histogram, stage.seq_length, num_micro_batches)
+        for length in lengths
     ]
-    return sum(trimmed) / (num_micro_batches * cost_model.stage_cost(model, stage).flops)
+    reached = [sum(histogram[: length // HISTOGRAM_STEP]) for length in lengths[:-1]]
+    fits = [
+        _fit(number / sum(histogram), num_micro_batches, micro_batch_size)
+        for number in (*reached, sum(histogram))
+    ]
+    shares = np.diff(fits, axis=0, prepend=0).mean(axis=1)  # of the micro-batches, by length
+    return float(shares @ flops / flops[-1])
 
 
-def trimmed_lengths(histogram: Sequence[int], seq_length: int, num_micro_batches: int) -> list[int]:
-    """Returns the tokens to which the micro-batches of an update of typical lengths are cut.
+def _fit(share: float, num_micro_batches: int, micro_batch_size: int) -> np.ndarray:
+    """Returns how likely each micro-batch of an update fits into a length: [micro-batches].
 
-    Args:
-        histogram: records of 1 to 32 tokens, 33 to 64 and so on; at least one record.
-        seq_length: tokens of a whole sequence.
-        num_micro_batches: of an update on a device.
+    Sorted, micro-batch i ends in the (i * size)th shortest sequence. It fits where at least so many
+    of all sequences do, each of which does so by `share`: the tail of a binomial distribution.
     """
-    reached = list(itertools.accumulate(histogram))
-    lengths = []
-    for number in range(1, num_micro_batches + 1):
-        # As many records as go into the micro-batches up to this one are not longer than so much.
-        wanted = reached[-1] * number / num_micro_batches
-        longest = HISTOGRAM_STEP * (1 + next(i for i, n in enumerate(reached) if n >= wanted))
-        units = -(-longest // padding.LENGTH_UNIT)
-        lengths.append(min(units * padding.LENGTH_UNIT, seq_length))
-    return lengths
+    number = num_micro_batches * micro_batch_size
+    if share in (0, 1):
+        return np.full(num_micro_batches, share)
+    factorials = np.array([math.lgamma(1 + k) for k in range(number + 1)])  # logarithms
+    count = np.arange(number + 1)
+    ways = factorials[-1] - factorials - factorials[::-1]
+    exactly = np.exp(ways + count * math.log(share) + count[::-1] * math.log1p(-share))
+    at_least = np.cumsum(exactly[::-1])[::-1]
+    return at_least[micro_batch_size::micro_batch_size]

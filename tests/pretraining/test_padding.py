@@ -80,6 +80,14 @@ def test_a_length_that_is_no_multiple_ends_in_itself(monkeypatch):
         assert found == left
 
 
+def test_many_tokens_are_cut_to_greater_multiples(monkeypatch):
+    monkeypatch.setattr(padding, "LENGTH_UNIT", 1)  # so that eight lengths are multiples of 2
+    for length, left in ((1, 2), (2, 2), (3, 4), (15, 16), (16, 16)):
+        batch = batch_of_lengths([length])
+        found = padding.without_padding(lambda cut: tf.constant(cut["input_ids"].shape[1]), batch)
+        assert found == left
+
+
 @pytest.mark.parametrize(
     ("sizes", "stage", "xla"),
     [

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mslt_tf import cost_model
-from mslt_tf.pretraining import padding_cost
+from mslt_tf.pretraining import padding, padding_cost
 from tests import tiny
 
 # Of 512 tokens, in steps of 32: one in three is full, the others have any length.
@@ -20,34 +20,65 @@ LONG = {
 
 
 @pytest.mark.parametrize(
-    ("histogram", "number", "lengths"),
+    ("seq_length", "lengths"),
     [
-        ((4, 0, 0, 0, 0, 0, 0, 4), 2, [128, 256]),
-        ((4, 0, 0, 0, 1, 0, 0, 3), 2, [128, 256]),
-        ((0, 0, 0, 3, 1, 0, 0, 4), 2, [256, 256]),
-        ((8, 0, 0, 0, 0, 0, 0, 0), 4, [128] * 4),
-        ((0, 0, 0, 0, 0, 0, 0, 8), 1, [256]),
+        (128, (128,)),
+        (512, (128, 256, 384, 512)),
+        (1_024, tuple(range(128, 1_025, 128))),
+        (1_100, (256, 512, 768, 1_024, 1_100)),
+        (2_048, tuple(range(256, 2_049, 256))),
     ],
 )
-def test_a_micro_batch_is_cut_to_its_longest_sequence(histogram, number, lengths):
-    assert padding_cost.trimmed_lengths(histogram, 256, number) == lengths
+def test_there_are_at_most_eight_lengths(seq_length, lengths):
+    assert padding.trimmed_lengths(seq_length) == lengths
+
+
+def share_left(histogram, number, *, size=8, seq_length=512):
+    config = tiny.config(**LONG | {"max_seq_length": seq_length})
+    return padding_cost.share_left(
+        config.model,
+        config.plan.stages[-1],
+        histogram,
+        num_micro_batches=number,
+        micro_batch_size=size,
+    )
+
+
+@pytest.mark.parametrize(("number", "size"), [(2, 32), (4, 16), (8, 8), (3, 1), (64, 32)])
+@pytest.mark.parametrize(
+    "histogram",
+    [
+        HISTOGRAM,
+        (1,) * 16,
+        # One in two, or one in four, is about as long as the edge between two lengths.
+        (0,) * 3 + (50, 50) + (0,) * 11,
+        (0,) * 7 + (25, 75) + (0,) * 7,
+    ],
+    ids=["one_in_three_is_full", "any_length", "half_at_an_edge", "quarter_at_an_edge"],
+)
+def test_the_share_is_that_of_updates_that_are_drawn_sorted_and_cut(histogram, number, size):
+    config, rng = tiny.config(**LONG), np.random.default_rng(0)
+    shares = np.array(histogram) / sum(histogram)
+    steps = rng.choice(16, size=(500_000 // (number * size), number, size), p=shares)
+    longest = np.sort(32 * (steps + 1).reshape(len(steps), -1)).reshape(steps.shape).max(axis=-1)
+    cut, counts = np.unique(128 * np.ceil(longest / 128), return_counts=True)
+    costs = [flops(config, int(length)) for length in cut]
+    expected = np.average(costs, weights=counts) / flops(config, 512)
+    assert share_left(histogram, number, size=size) == pytest.approx(expected, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("histogram", "number", "length"),
+    [((8,) + (0,) * 15, 4, 128), ((0,) * 3 + (8,) + (0,) * 12, 4, 128), ((0,) * 4 + (8,), 2, 256)],
+)
+def test_records_of_one_length_are_all_cut_to_the_next_of_the_lengths(histogram, number, length):
+    config = tiny.config(**LONG)
+    expected = flops(config, length) / flops(config, 512)
+    assert share_left(histogram, number) == pytest.approx(expected)
 
 
 def test_no_length_goes_beyond_that_of_the_records():
-    assert padding_cost.trimmed_lengths((0, 0, 0, 0, 2), 150, 2) == [150, 150]
-
-
-def test_the_share_is_that_of_updates_that_are_sorted_and_cut():
-    config = tiny.config(**LONG)
-    stage = config.plan.stages[-1]
-    rng = np.random.default_rng(0)
-    steps = rng.choice(16, size=(200, 64), p=np.array(HISTOGRAM) / sum(HISTOGRAM))
-    longest = np.sort(32 * (steps + 1), axis=1).reshape(200, 8, 8).max(axis=-1)
-    cut = 128 * np.ceil(longest / 128)
-    expected = np.mean([flops(config, int(length)) for length in cut.flat]) / flops(config, 512)
-    left = padding_cost.share_left(config.model, stage, HISTOGRAM, num_micro_batches=8)
-    assert left == pytest.approx(expected, rel=0.02)
-    assert left < 0.9
+    assert share_left((0, 0, 0, 0, 2), 2, seq_length=150) == 1
 
 
 def flops(config, length):
@@ -76,4 +107,6 @@ def test_each_stage_is_told_with_what_is_left():
     config = tiny.config(**LONG)
     lines = list(padding_cost.describe(config, {512: HISTOGRAM}, num_replicas=2))
     assert len(lines) == len(config.plan.stages)
-    assert lines[-1].startswith("joint: its 4 micro-batches go through without ")
+    assert lines[-1].startswith(
+        "joint: sorted by length, its 4 micro-batches are cut to multiples of 128 tokens,"
+    )
