@@ -2,8 +2,10 @@
 # Not yet built or run: no machine with Docker and a GPU was at hand.
 #
 #   docker build --tag mslt_tf .
+#   mkdir -p data runs cuda_cache  # Docker would make them as root
 #   docker run --gpus all --rm --user "$(id -u):$(id -g)" --shm-size 1g \
-#     --volume "$PWD/data:/app/data" --volume "$PWD/runs:/app/runs" mslt_tf \
+#     --volume "$PWD/data:/app/data" --volume "$PWD/runs:/app/runs" \
+#     --volume "$PWD/cuda_cache:/tmp/cuda_cache" mslt_tf \
 #     -m mslt_tf.run_pretraining --flagfile=configs/one_gpu.flags --output_dir=runs/one_gpu ...
 
 FROM nvidia/cuda:12.2.2-base-ubuntu22.04 AS installed
@@ -26,7 +28,8 @@ COPY configs configs
 FROM nvidia/cuda:12.2.2-base-ubuntu22.04
 COPY --from=installed /opt/python /opt/python
 COPY --from=installed /app /app
-# The driver compiles kernels for GPUs that are newer than TensorFlow 2.15, and has to keep them.
+# The driver compiles kernels for GPUs that are newer than TensorFlow 2.15, and keeps them there:
+# for the next container, where a folder of the host is mounted.
 ENV CUDA_CACHE_MAXSIZE=4294967296 CUDA_CACHE_PATH=/tmp/cuda_cache HOME=/tmp
 ENV PATH=/app/.venv/bin:$PATH
 RUN useradd --uid 1000 --create-home pretrainer

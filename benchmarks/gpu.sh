@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Checks the training step on a GPU against the CPU, then times every stage of BERT-Base and Large.
 #
-#   bash benchmarks/gpu.sh              # on a machine with a GPU: about 20 minutes on an H100
+#   bash benchmarks/gpu.sh              # with a GPU: 20 minutes on an H100, by estimate from its parts
 #   SIZE=tiny bash benchmarks/gpu.sh    # a tiny model on whatever there is: 3 minutes on two cores
 #
 # PYTHON names the interpreter, OUT the folder for results (JSON files, logs, summary.txt): a new or
