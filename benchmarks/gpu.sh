@@ -10,6 +10,18 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+case "$#:${1:-}" in
+  0:) ;;
+  1:-h | 1:--help)
+    sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p}' "$0"
+    exit
+    ;;
+  *)
+    echo "error: '$*' is not known here. Give nothing; --help tells more." >&2
+    exit 2
+    ;;
+esac
+
 PYTHON=${PYTHON:-.venv/bin/python}
 OUT=${OUT:-runs/gpu}
 export TF_CPP_MIN_LOG_LEVEL=3

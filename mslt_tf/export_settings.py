@@ -39,7 +39,8 @@ class ExportSettings:
         None, "Whether the vocabulary is uncased. Not told: what the run was told."
     )
     strip_accents: bool | None = flag_field(
-        None, "Whether accents are taken off. Given with do_lower_case; not told: as that."
+        None,
+        "Whether accents are taken off. Only with do_lower_case, whose value it has if not told.",
     )
     model_name: str = flag_field(
         DEFAULT_NAME,

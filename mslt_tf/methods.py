@@ -165,7 +165,7 @@ def _own_stages(
 def _mslt_shapes(num_blocks: int, num_stages: int, *, unit: str, joint: bool) -> list[_Shape]:
     if num_stages < 1 or num_blocks % num_stages:
         raise UserError(
-            f"{num_blocks} {unit} cannot be grown in num_stages {num_stages} equal parts. "
+            f"num_stages is {num_stages}, and must divide the number of {unit}. "
             f"Use a divisor of {num_blocks}: {_divisors(num_blocks)}."
         )
     grown = num_blocks // num_stages

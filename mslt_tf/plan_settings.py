@@ -29,9 +29,10 @@ class PlanSettings:
     )
     stage_shares: tuple[float, ...] = flag_field(
         (),
-        "The same as shares of all steps, e.g. 0.77,0.07,0.05,0.05,0.06, for any number of steps. "
-        "Their sum must be 1. Steps of the first stage are the cheapest ones, and what it learns "
-        "is frozen in the stages after it; but growing stages need some learning rate, too.",
+        "Steps of each stage as shares of all steps, e.g. 0.77,0.07,0.05,0.05,0.06, instead of "
+        "stage_steps. Their sum must be 1. Steps of the first stage are the cheapest ones, and "
+        "what it learns is frozen in the stages after it; but growing stages need some learning "
+        "rate, too.",
     )
     new_layers: NewLayers = flag_field(
         "copied",

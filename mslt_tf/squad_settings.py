@@ -19,7 +19,7 @@ class WindowSizes:
     max_seq_length: Annotated[int, Bounds(at_least=NUM_MARKS + 2)] = DEFAULT_LENGTH
     """Most tokens of a window: of question and context, [CLS] and two [SEP]."""
     doc_stride: PositiveInt = flag_field(
-        128, "Most tokens of the context from the begin of a window to that of the next one."
+        128, "Most tokens of the context from the beginning of a window to that of the next."
     )
     max_query_length: PositiveInt = flag_field(64, "A question's tokens after these are left out.")
 

@@ -18,6 +18,12 @@ from mslt_tf.flag_fields import heading_of
 USAGE_STATUS = 2  # a flag, a file or a machine is not as it must be
 BROKEN_PIPE_STATUS = 141  # as shells count it: 128 + SIGPIPE
 INTERRUPTED_STATUS = 130  # Ctrl-C, as shells count it: 128 + SIGINT
+# What a flag's value must be, by what absl and Python say where it is not.
+_WANTED = {
+    "Non-boolean argument": "true or false",
+    "invalid literal for int()": "a whole number",
+    "could not convert string to float": "a number",
+}
 
 
 def run(
@@ -63,8 +69,25 @@ def run(
 
 def _parse_command_line(arguments: Sequence[str]) -> list[str]:
     """Parses flags; returns the words beside them, one for each name in `arguments`."""
+    words = _parse_flags()
+    if words and not arguments:
+        raise UserError(f"{words[0]!r} is not a flag. Flags are written --name=value.")
+    if len(words) != len(arguments):
+        raise UserError(
+            f"{len(words)} words are given beside flags, and must be {len(arguments)}. Give "
+            f"{' '.join(arguments)}; flags are written --name=value."
+        )
+    return words
+
+
+def _parse_flags() -> list[str]:
+    """Parses flags; returns the words beside them."""
+    if {"--flagfile=", "-flagfile="} & set(sys.argv[1:]):  # e.g. of a shell variable without value
+        raise UserError("--flagfile names no file. Give the path of a file of flags by --flagfile.")
     try:
         words: list[str] = flags.FLAGS(sys.argv)[1:]
+    except flags.IllegalFlagValueError as error:
+        raise UserError(_in_plain_words(str(error))) from error
     except flags.CantOpenFlagFileError as error:
         if isinstance(error.__context__, OSError):
             raise UserError(_unreadable_flag_file(error.__context__, sys.argv)) from error
@@ -75,14 +98,16 @@ def _parse_command_line(arguments: Sequence[str]) -> list[str]:
         ) from error
     except ValueError as error:  # of a flag of yes or no, such as --nolengthen=1
         raise UserError(f"{error}. Write --name, --noname or --name=true.") from error
-    if words and not arguments:
-        raise UserError(f"{words[0]!r} is not a flag. Flags are written --name=value.")
-    if len(words) != len(arguments):
-        raise UserError(
-            f"{len(words)} words are given beside flags, and must be {len(arguments)}. Give "
-            f"{' '.join(arguments)}; flags are written --name=value."
-        )
     return words
+
+
+def _in_plain_words(message: str) -> str:
+    """Returns what a flag needs, where absl says what Python's conversion said."""
+    given, _, reason = message.partition(": ")
+    for conversion, wanted in _WANTED.items():
+        if conversion in reason:
+            return f"{given.removeprefix('flag ')} needs {wanted}."
+    return message
 
 
 def _unreadable_flag_file(error: OSError, arguments: list[str]) -> str:

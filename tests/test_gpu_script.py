@@ -11,13 +11,28 @@ from tests.documented_commands import ROOT
 RESULT = "tiny_bfloat16_xla_auto_batch_64"
 
 
-def run(folder: Path) -> subprocess.CompletedProcess[str]:
+def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Runs the script with a Python that fails at once."""
     environment = os.environ | {"OUT": str(folder), "PYTHON": "false", "SIZE": "tiny"}
-    command = ["bash", "benchmarks/gpu.sh"]
+    command = ["bash", "benchmarks/gpu.sh", *arguments]
     return subprocess.run(
         command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
     )
+
+
+@pytest.mark.parametrize("word", ["--help", "-h"])
+def test_help_says_what_it_does_and_does_nothing(tmp_path, word):
+    result = run(tmp_path / "new", word)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "bash benchmarks/gpu.sh" in result.stdout
+    assert os.listdir(tmp_path) == []
+
+
+def test_words_that_it_does_not_know_are_refused(tmp_path):
+    result = run(tmp_path / "new", "--quick")
+    assert result.returncode == 2
+    assert result.stderr.startswith("error: '--quick' is not known here.")
+    assert os.listdir(tmp_path) == []
 
 
 @pytest.mark.parametrize("name", ["thesis.txt", f"{RESULT}.json", ".hidden"])

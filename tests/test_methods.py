@@ -104,7 +104,7 @@ def test_shares_of_thirds_lose_no_step():
     ("method", "changes", "message"),
     [
         ("mslt", {"num_stages": 5}, "divisor of 12: 1, 2, 3, 4, 6, 12"),
-        ("mslt", {"num_stages": 0}, "num_stages 0"),
+        ("mslt", {"num_stages": 0}, "num_stages is 0"),
         ("mslt", {"joint_fraction": 1.0}, "joint_fraction is 1.0"),
         ("mslt", {"joint_fraction": -0.1}, "joint_fraction is -0.1"),
         ("mslt", {"joint_fraction": float("nan")}, "joint_fraction is nan. Use a finite number"),

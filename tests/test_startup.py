@@ -12,6 +12,7 @@ from absl import flags
 from mslt_tf import flag_fields, startup
 from tests.documented_commands import ROOT
 
+GIVE_ONE = "Give the path of a file of flags by --flagfile."
 PROGRAM = """
 import sys
 from absl import flags
@@ -21,6 +22,7 @@ from mslt_tf.errors import UserError
 def define_flags(values):
     flags.DEFINE_integer("number", 1, "How many.", flag_values=values)
     flags.DEFINE_bool("wordy", False, "Say more.", flag_values=values)
+    flags.DEFINE_float("share", 0.5, "Of all.", flag_values=values)
 
 def main():
     if flags.FLAGS.number == 1:
@@ -63,6 +65,11 @@ def run(*arguments, cwd=ROOT, env=None, program=PROGRAM):
             "--name=true.\n",
         ),
         (["file"], 2, "error: 'file' is not a flag. Flags are written --name=value.\n"),
+        (["--number=2 # two"], 2, "error: --number=2 # two needs a whole number.\n"),
+        (["--number="], 2, "error: --number= needs a whole number.\n"),
+        (["--share=half"], 2, "error: --share=half needs a number.\n"),
+        (["--wordy=maybe"], 2, "error: --wordy=maybe needs true or false.\n"),
+        (["--flagfile="], 2, f"error: --flagfile names no file. {GIVE_ONE}\n"),
     ],
 )
 def test_a_command_ends_with_a_status_and_words_for_people(arguments, status, stderr):
@@ -114,7 +121,8 @@ def test_help_describes_the_command_and_its_own_flags_only():
     assert process.returncode == 0
     assert process.stdout == (
         "Counts things.\n\nFlags:\n  --number (default: '1')\n      How many.\n"
-        "  --wordy (default: 'false')\n      Say more.\n\n"
+        "  --wordy (default: 'false')\n      Say more.\n"
+        "  --share (default: '0.5')\n      Of all.\n\n"
         "--flagfile=FILE reads flags from a file; later flags win over earlier ones.\n"
     )
 
@@ -150,7 +158,6 @@ COUNTS_FROM_HERE = (
     "Another flag file names it, and such a name counts from the folder where the command runs. "
     "Mend the name, or run the command in the right folder."
 )
-GIVE_ONE = "Give the path of a file of flags by --flagfile."
 
 
 @pytest.mark.parametrize(
