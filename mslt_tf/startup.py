@@ -18,6 +18,7 @@ from mslt_tf.flag_fields import heading_of
 USAGE_STATUS = 2  # a flag, a file or a machine is not as it must be
 BROKEN_PIPE_STATUS = 141  # as shells count it: 128 + SIGPIPE
 INTERRUPTED_STATUS = 130  # Ctrl-C, as shells count it: 128 + SIGINT
+_GIVE_FLAG_FILE = "Give the path of a file of flags by --flagfile."
 # What a flag's value must be, by what absl and Python say where it is not.
 _WANTED = {
     "Non-boolean argument": "true or false",
@@ -83,7 +84,7 @@ def _parse_command_line(arguments: Sequence[str]) -> list[str]:
 def _parse_flags() -> list[str]:
     """Parses flags; returns the words beside them."""
     if {"--flagfile=", "-flagfile="} & set(sys.argv[1:]):  # e.g. of a shell variable without value
-        raise UserError("--flagfile names no file. Give the path of a file of flags by --flagfile.")
+        raise UserError(f"--flagfile names no file. {_GIVE_FLAG_FILE}")
     try:
         words: list[str] = flags.FLAGS(sys.argv)[1:]
     except flags.IllegalFlagValueError as error:
@@ -112,7 +113,7 @@ def _in_plain_words(message: str) -> str:
 
 def _unreadable_flag_file(error: OSError, arguments: list[str]) -> str:
     given = {os.path.expanduser(re.sub("^--?flagfile=", "", word)) for word in arguments}
-    advice = "Give the path of a file of flags by --flagfile."
+    advice = _GIVE_FLAG_FILE
     if error.filename not in given:
         advice = (
             "Another flag file names it, and such a name counts from the folder where the command "

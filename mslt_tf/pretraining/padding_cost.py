@@ -85,8 +85,8 @@ def _fit(share: float, num_micro_batches: int, micro_batch_size: int) -> np.ndar
     number = num_micro_batches * micro_batch_size
     if share in (0, 1):
         return np.full(num_micro_batches, share)
-    factorials = np.array([math.lgamma(1 + k) for k in range(number + 1)])  # logarithms
     count = np.arange(number + 1)
+    factorials = np.cumsum(np.log(np.maximum(count, 1)))  # logarithms: the numbers are huge
     ways = factorials[-1] - factorials - factorials[::-1]
     exactly = np.exp(ways + count * math.log(share) + count[::-1] * math.log1p(-share))
     at_least = np.cumsum(exactly[::-1])[::-1]
